@@ -1,0 +1,121 @@
+/**
+ * Socket addresses: what a program passes to bind() and connect(), checked in
+ * one place because every runtime checks something else.
+ *
+ * @module
+ */
+import { SocketError } from "./socket_error.ts";
+
+/** A host and a port (0 to 65535), or the path of an AF_UNIX socket. */
+export type Address = [host: string, port: number] | string;
+
+/** The address families of socket(2). */
+export type Family = "AF_INET" | "AF_INET6" | "AF_UNIX";
+
+/**
+ * An address as Python prints it.
+ *
+ * ```ts
+ * import { formatAddress } from "./mod.ts";
+ *
+ * formatAddress(["127.0.0.1", 8000]); // "('127.0.0.1', 8000)"
+ * ```
+ */
+export function formatAddress(address: Address): string {
+  return typeof address === "string"
+    ? address
+    : `('${address[0]}', ${address[1]})`;
+}
+
+/** An address of its own, which its caller may change. */
+export function copy(address: Address): Address {
+  return typeof address === "string" ? address : [address[0], address[1]];
+}
+
+/** The address of a socket that has none yet, as getsockname(2) shows it. */
+export function unnamed(family: Family): Address {
+  return family === "AF_UNIX" ? "" : [family === "AF_INET" ? ANY4 : ANY6, 0];
+}
+
+/**
+ * Throws `TypeError` or `RangeError` for what is no address at all, and
+ * `SocketError` EAFNOSUPPORT for one of another family.
+ */
+export function checkAddress(family: Family, address: Address, call: string) {
+  if (family === "AF_UNIX") {
+    if (typeof address === "string") return;
+    throw new TypeError(`Cannot ${call}: an AF_UNIX address is a path`);
+  }
+  if (!Array.isArray(address) || typeof address[0] !== "string") {
+    throw new TypeError(`Cannot ${call}: an address is [host, port]`);
+  }
+  const [host, port] = address;
+  if (typeof port !== "number") {
+    throw new TypeError(`Cannot ${call}: the port is not a number`);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`Cannot ${call}: port ${port} is not 0 to 65535`);
+  }
+  const other = family === "AF_INET" ? host.includes(":") : isIPv4(host);
+  if (other) throw new SocketError("EAFNOSUPPORT", call, address);
+}
+
+/**
+ * The address with its host as a literal of the family: at once for a literal,
+ * `""` (any) and `localhost` (RFC 6761 section 6.3), else by getaddrinfo(3).
+ */
+export function resolveAddress(
+  family: Family,
+  address: Address,
+  call: string,
+): Address | Promise<Address> {
+  if (typeof address === "string") return address;
+  const [host, port] = address;
+  const inet = family === "AF_INET";
+  if (inet && isIPv4(host)) return copy(address);
+  if (!inet && isIPv6(host)) return [shortIPv6(host), port];
+  if (host === "") return [inet ? ANY4 : ANY6, port];
+  if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
+  return lookUp(inet ? 4 : 6, address, call);
+}
+
+async function lookUp(
+  family: 4 | 6,
+  name: [string, number],
+  call: string,
+): Promise<Address> {
+  const [host, port] = name;
+  try {
+    // A name that DNS cannot carry (RFC 1035 section 2.3.4) is not asked for.
+    if (host.split(".").some((label) => label.length > 63)) {
+      throw Object.assign(new Error("label too long"), { code: "ENOTFOUND" });
+    }
+    const { lookup } = await import("node:dns/promises");
+    return [(await lookup(host, { family })).address, port];
+  } catch (error) {
+    const code = (error as { name: string }).name === "NotCapable"
+      ? "EACCES"
+      : "ENOTFOUND";
+    throw new SocketError(code, call, name, error);
+  }
+}
+
+const ANY4 = "0.0.0.0";
+const ANY6 = "::";
+
+/** Four numbers, each as it is written; no regular expression: this is hot. */
+function isIPv4(host: string): boolean {
+  const parts = host.split(".");
+  return parts.length === 4 &&
+    parts.every((part) => String(Number(part) & 255) === part);
+}
+
+/** Whether the URL standard's parser takes it; `[::1]` is no literal here. */
+function isIPv6(host: string): boolean {
+  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`);
+}
+
+/** As the system writes it, RFC 5952. */
+function shortIPv6(host: string): string {
+  return new URL(`http://[${host}]`).hostname.slice(1, -1);
+}

@@ -1,0 +1,267 @@
+/**
+ * Runs an experiment from the command line: one of its ends, or both in one
+ * process, so that the file itself shows the socket calls and nothing else.
+ *
+ * @module
+ */
+import type { Address } from "./address.ts";
+import { runtime } from "./runtimes/mod.ts";
+import { displayAddress, SocketError } from "./socket_error.ts";
+import type { StreamSocket } from "./stream_socket.ts";
+import { defaults } from "./queues.ts";
+
+/** What an experiment's server or client is given. */
+export interface End {
+  /** Where to listen, or what to connect to. */
+  readonly address: Address;
+  /** Prints a line; control characters, which a peer may send, are escaped. */
+  print(...words: unknown[]): void;
+  /** Says that the server listens: lets the client start, and a stop end it. */
+  ready(listener: StreamSocket): void;
+  /**
+   * Serves one accepted client on the side, and closes it afterwards. What the
+   * client does wrong is told in one line and ends nothing else; one that is
+   * silent for 30 s is closed.
+   */
+  serve(client: StreamSocket, work: () => Promise<void>): void;
+}
+
+/** An experiment: both ends, and where the server listens unless told. */
+export interface Experiment {
+  /** The file, `import.meta.url`. */
+  readonly url: string;
+  readonly port: number;
+  server(end: End): Promise<unknown>;
+  client(end: End): Promise<unknown>;
+}
+
+/** How to run it: the command line's flags. */
+export interface Settings {
+  role: "both" | "server" | "client";
+  host: string;
+  /** `undefined`: the experiment's own, or with both ends a free one. */
+  port: number | undefined;
+  /** How often to run the client; how many clients a server alone serves. */
+  clients: number | undefined;
+  /** What a wait may take, in ms. */
+  timeout: number | undefined;
+  json: boolean;
+}
+
+/** What the ends returned. */
+export interface Outcome {
+  server?: unknown;
+  clients: unknown[];
+}
+
+/**
+ * Runs an experiment as the command line says (`--help` lists what it takes),
+ * and ends the process with 1 for a socket's failure and 2 for a wrong flag.
+ */
+export async function experiment(experiment: Experiment): Promise<void> {
+  const args = runtime.args();
+  let settings = DEFAULTS;
+  if (args.length > 0) {
+    const { parse } = await import("./command_line.ts");
+    settings = await parse(experiment, args);
+  }
+  try {
+    await run(experiment, settings);
+  } catch (error) {
+    const { tell } = await import("./failure.ts");
+    tell(error, experiment, settings);
+    runtime.exit(1);
+  }
+}
+
+/** Runs the ends that the settings name, and gives what they return. */
+export async function run(
+  experiment: Experiment,
+  given: Partial<Settings> = {},
+  write: Write = writer(given),
+): Promise<Outcome> {
+  const settings = { ...DEFAULTS, ...given };
+  const { role, host, port = experiment.port } = settings;
+  defaults.timeout = settings.timeout ?? null;
+  if (role === "client") {
+    const clients = await runClients(experiment, settings, [host, port], write);
+    return { clients };
+  }
+  const { listening, ended, stop } = startServer(experiment, settings, write);
+  if (role === "server") {
+    let again = false;
+    runtime.onStop(() => {
+      if (again) runtime.exit(130);
+      again = true;
+      stop();
+    });
+    return { server: await ended, clients: [] };
+  }
+  try {
+    const failed = new Promise<never>((_, reject) => ended.catch(reject));
+    const address = await Promise.race([listening, failed]);
+    const work = runClients(experiment, settings, address, write);
+    const clients = await Promise.race([work, failed]);
+    stop();
+    return { server: await ended, clients };
+  } finally {
+    stop();
+  }
+}
+
+/** Takes a line of an end's output, or with `note` one for the user. */
+export type Write = (
+  end: "server" | "client",
+  line: string,
+  note?: "note",
+) => void;
+
+async function runClients(
+  { client }: Experiment,
+  { clients = 1 }: Settings,
+  address: Address,
+  write: Write,
+): Promise<unknown[]> {
+  const print: End["print"] = (...words) => write("client", lineOf(words));
+  const results = [];
+  for (let i = 0; i < clients; i++) {
+    results.push(await client({ address, print, ready() {}, serve() {} }));
+  }
+  return results;
+}
+
+/**
+ * Starts the server. `listening` resolves to its address; `ended`, once its
+ * last client is done, to what it returned; `stop` lets the exchanges in hand
+ * end, and accepts no more.
+ */
+function startServer(
+  experiment: Experiment,
+  { role, host, port, clients, timeout }: Settings,
+  write: Write,
+) {
+  const alone = role === "server";
+  // With both ends here nobody is slow, and Deno's first timer costs 5 ms.
+  const idle = timeout ?? (alone ? IDLE : null);
+  const serving = new Map<StreamSocket, Promise<void>>();
+  let listener: StreamSocket | undefined;
+  let served = 0;
+  let stopped = false;
+  let grace: ReturnType<typeof setTimeout> | undefined;
+  let bug: unknown;
+  let announce!: (address: Address) => void;
+  const listening = new Promise<Address>((resolve) => announce = resolve);
+
+  const end: End = {
+    address: [host, port ?? (alone ? experiment.port : 0)],
+    print: (...words) => write("server", lineOf(words)),
+    ready(socket) {
+      listener = socket;
+      if (stopped) return void listener.close();
+      listener.settimeout(null); // clients may take their time to come
+      const address = listener.getsockname();
+      if (alone) {
+        const name = displayAddress(address);
+        write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
+      }
+      announce(address);
+    },
+    serve(client, work) {
+      client.settimeout(idle);
+      serving.set(client, attend(client, work));
+      if (alone && ++served === clients) stop();
+    },
+  };
+
+  async function attend(client: StreamSocket, work: () => Promise<void>) {
+    try {
+      await work();
+    } catch (error) {
+      const known = error instanceof SocketError;
+      if (!known) bug ??= error; // the experiment's own: it fails at the end
+      const gone = known && error.code === "EBADF";
+      if (!gone) {
+        write("server", lineOf([known ? error.message : error]), "note");
+      }
+    }
+    await client.close();
+    serving.delete(client);
+  }
+
+  function stop(): void {
+    if (stopped) return;
+    stopped = true;
+    listener?.close();
+    if (alone) {
+      grace = setTimeout(() => {
+        for (const client of serving.keys()) client.close();
+      }, GRACE);
+    }
+  }
+
+  async function toTheEnd(): Promise<unknown> {
+    try {
+      const result = await experiment.server(end);
+      await Promise.all(serving.values());
+      if (bug !== undefined) throw bug;
+      announce(end.address); // if it never did
+      return result;
+    } catch (error) {
+      if (!stopped || (error as SocketError).code !== "EBADF") throw error;
+      await Promise.all(serving.values());
+    } finally {
+      if (grace !== undefined) clearTimeout(grace);
+    }
+  }
+
+  return { listening, ended: toTheEnd(), stop };
+}
+
+/** The local date and time as the lab tells it: `dd/mm/yyyy HH:MM:SS`. */
+export function dateAndTime(date = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+}
+
+/** Words as one line in which nothing can drive a terminal. */
+function lineOf(words: unknown[]): string {
+  return words.join(" ").replace(UNSAFE, (character) => {
+    const short = SHORT[character];
+    if (short) return short;
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
+/** Controls, and what turns the direction of writing. */
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+const SHORT: Record<string, string> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+};
+
+/** Both ends are told apart by a tag; one end alone looks as in the seeds. */
+function writer({ role = "both", json }: Partial<Settings>): Write {
+  return (end, line, note) => {
+    const tagged = role === "both" ? `${end}: ${line}` : line;
+    if (note) console.error(tagged);
+    else console.log(json ? JSON.stringify({ end, line }) : tagged);
+  };
+}
+
+const DEFAULTS: Settings = {
+  role: "both",
+  host: "127.0.0.1",
+  port: undefined,
+  clients: undefined,
+  timeout: undefined,
+  json: false,
+};
+
+/** How long a client may be silent, and how long a stop waits, in ms. */
+const IDLE = 30_000;
+const GRACE = 5_000;

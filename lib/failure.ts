@@ -1,0 +1,59 @@
+/**
+ * What an experiment says when a socket call failed: what went wrong, and what
+ * to do about it. Loaded only then.
+ *
+ * @module
+ */
+import type { Experiment, Settings } from "./experiment.ts";
+import { runtime } from "./runtimes/mod.ts";
+import { SocketError } from "./socket_error.ts";
+
+/** Tells it on standard error; what is no socket's failure is thrown on. */
+export function tell(
+  error: unknown,
+  experiment: Experiment,
+  settings: Settings,
+): void {
+  if (!(error instanceof SocketError)) throw error;
+  console.error(error.message);
+  const advice = adviceFor(error, experiment, settings);
+  if (advice) console.error(advice);
+}
+
+function adviceFor(
+  { code, call, address, cause }: SocketError,
+  experiment: Experiment,
+  { timeout }: Settings,
+): string | undefined {
+  const file = experiment.url.replace(/^.*\//, "");
+  const port = Array.isArray(address) ? address[1] : undefined;
+  switch (code) {
+    case "ECONNREFUSED": {
+      const options = port === experiment.port ? "" : ` --port ${port}`;
+      return `Start the server first: ${runtime.command} scripts/${file} server${options}`;
+    }
+    case "EADDRINUSE":
+      return "Another server has this port: stop it, or choose another with --port";
+    case "EADDRNOTAVAIL":
+      return "A server listens on an address of its own machine: see --host";
+    case "EACCES":
+      if ((cause as Error | undefined)?.name === "NotCapable") {
+        return "Add --allow-net before the name of the script";
+      }
+      return "Ports below 1024 are for root: choose another with --port";
+    case "EAFNOSUPPORT":
+      return "This experiment speaks IPv4: give --host an IPv4 address or a name";
+    case "ENOTFOUND":
+      return "Check the name after --host";
+    case "ENETUNREACH":
+    case "EHOSTUNREACH":
+      return "Check the address after --host, and this machine's network";
+    case "ETIMEDOUT":
+      return timeout === undefined || call === "connect"
+        ? "Nothing answered: check --host and --port"
+        : `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
+    case "ECONNRESET":
+    case "EPIPE":
+      return "The other end broke the connection off: run it again";
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Berkeley sockets with promises: the calls of the man pages, the same under
+ * Deno, Bun and Node.
+ *
+ * ```ts
+ * import { AF_INET, decode, socket, SOCK_STREAM } from "./mod.ts";
+ *
+ * const server = socket(AF_INET, SOCK_STREAM);
+ * await server.bind(["127.0.0.1", 0]);
+ * await server.listen(5);
+ *
+ * const client = socket(AF_INET, SOCK_STREAM);
+ * await client.connect(server.getsockname());
+ * await client.sendall("hello");
+ *
+ * const [connection] = await server.accept();
+ * decode(await connection.recv(1024)); // "hello"
+ *
+ * await connection.close();
+ * await client.close();
+ * await server.close();
+ * ```
+ *
+ * @module
+ */
+export { type Address, formatAddress } from "./address.ts";
+export { dateAndTime, type End, experiment } from "./experiment.ts";
+export { type How, StreamSocket } from "./stream_socket.ts";
+export {
+  AF_INET,
+  AF_INET6,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SOCK_STREAM,
+  socket,
+} from "./socket.ts";
+export { decode, type Limit, Reader } from "./reader.ts";
+export { SocketError } from "./socket_error.ts";
+export type { Wait } from "./queues.ts";

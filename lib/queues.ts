@@ -1,0 +1,297 @@
+/**
+ * The lines in which everything waits its turn: callers, what has arrived and
+ * nobody took yet, and what is to be sent. Every wait of the library is here,
+ * so that each can be cut short in the same ways and loses nothing by it.
+ *
+ * @module
+ */
+import type { Address } from "./address.ts";
+import type { Connection } from "./runtimes/mod.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
+
+// --- callers ---
+
+/** How a wait may be cut short. Every call that waits takes it last. */
+export interface Wait {
+  /** Ends the wait with the signal's reason; the socket stays usable. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A promise that its maker settles, or that a time limit or a signal ends. */
+export class Waiter<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  #release: (() => void) | undefined;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  reject(reason: unknown): void {
+    this.#release?.();
+    quiet(this.promise);
+    this.#reject(reason);
+  }
+
+  /**
+   * Rejects after `timeout` ms with what `late` makes, or with its reason when
+   * `signal` is aborted, and calls `leave` so that nothing is kept for it.
+   */
+  limit(
+    timeout: number | null,
+    signal: AbortSignal | undefined,
+    late: () => Error,
+    leave: () => void,
+  ): void {
+    const stop = () => {
+      leave();
+      this.reject(signal?.aborted ? signal.reason : late());
+    };
+    const timer = timeout === null ? undefined : setTimeout(stop, timeout);
+    signal?.addEventListener("abort", stop);
+    this.#release = () => {
+      if (timer !== undefined) clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    };
+    const resolve = this.resolve;
+    this.resolve = (value) => {
+      this.#release?.();
+      resolve(value);
+    };
+  }
+}
+
+/** What a new socket's timeout is: ms, or null to wait for ever. */
+export const defaults: { timeout: number | null } = { timeout: null };
+
+/** A promise that is rejected already, and that nobody has to look at. */
+export function refused(reason: unknown): Promise<never> {
+  return quiet(Promise.reject(reason));
+}
+
+/** The same promise; that its caller drops it must not end the process. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
+function ignore(): void {}
+
+// --- what has arrived ---
+
+/** A line of things that arrive, and of callers that wait for them. */
+export abstract class Inbox<T> {
+  #items: T[] = [];
+  #requests: Request<T>[] = [];
+  /** Set once nothing more will come. */
+  #end: { failure?: { code: string; cause: unknown } } | undefined;
+
+  /** Asks the source for more: somebody waits, and nothing is here. */
+  abstract want(size: number): void;
+
+  /** The address that errors name. */
+  abstract readonly about: Address;
+
+  /** Whether somebody waits. */
+  get wanted(): boolean {
+    return this.#requests.length > 0;
+  }
+
+  /** How many things are here that nobody has asked for. */
+  get waiting(): number {
+    return this.#items.length;
+  }
+
+  /** The next thing (of bytes, at most `size`); empty bytes at the end. */
+  take(
+    call: string,
+    size: number,
+    timeout: number | null,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    if (signal?.aborted) return refused(signal.reason);
+    if (this.#requests.length === 0) {
+      if (this.#items.length > 0) return Promise.resolve(this.#next(size));
+      if (this.#end) {
+        const error = this.#failure(call);
+        return error ? refused(error) : Promise.resolve(EMPTY as T);
+      }
+    }
+    const request = new Request<T>(call, size);
+    if (timeout !== null || signal) {
+      const late = () => new SocketError("ETIMEDOUT", call, this.about);
+      request.limit(timeout, signal, late, () => {
+        this.#requests.splice(this.#requests.indexOf(request), 1);
+      });
+    }
+    if (this.#requests.push(request) === 1) this.want(size);
+    return request.promise;
+  }
+
+  /** One more thing is here. */
+  arrived(item: T): void {
+    if (this.#end) return; // after SHUT_RD
+    this.#items.push(item);
+    while (this.#requests.length > 0) {
+      if (this.#items.length === 0) return this.want(this.#requests[0].size);
+      const request = this.#requests.shift()!;
+      request.resolve(this.#next(request.size));
+    }
+  }
+
+  /** Nothing more will come; a failure is told once, after what is here. */
+  ended(code?: string, cause?: unknown): void {
+    if (this.#end) return;
+    this.#end = code === undefined ? {} : { failure: { code, cause } };
+    for (const request of this.#requests.splice(0)) {
+      const error = this.#failure(request.call);
+      if (error) request.reject(error);
+      else request.resolve(EMPTY as T);
+    }
+  }
+
+  /**
+   * Takes nothing more and drops what is here, which it gives back so that it
+   * can be closed. Who waits gets `code`, or without one the end.
+   */
+  drop(code?: string): T[] {
+    for (const request of code ? this.#requests.splice(0) : []) {
+      request.reject(new SocketError(code!, request.call, this.about));
+    }
+    this.ended();
+    return this.#items.splice(0);
+  }
+
+  #next(size: number): T {
+    const item = this.#items[0];
+    if (!(item instanceof Uint8Array) || item.length <= size) {
+      return this.#items.shift()!;
+    }
+    this.#items[0] = item.subarray(size) as T;
+    return item.subarray(0, size) as T;
+  }
+
+  #failure(call: string): SocketError | undefined {
+    const failure = this.#end?.failure;
+    if (!failure) return;
+    this.#end = {};
+    return new SocketError(failure.code, call, this.about, failure.cause);
+  }
+}
+
+class Request<T> extends Waiter<T> {
+  readonly call: string;
+  readonly size: number;
+
+  constructor(call: string, size: number) {
+    super();
+    this.call = call;
+    this.size = size;
+  }
+}
+
+/** At most this many clients wait to be accepted; one more is turned away. */
+export const MOST_WAITING = 4096;
+
+const EMPTY: unknown = new Uint8Array(0);
+
+// --- what is to be sent ---
+
+/** Bytes of which all are to be sent, or as many as are taken; or the FIN. */
+export interface Piece {
+  call: "send" | "sendall" | "shutdown";
+  bytes: Uint8Array;
+}
+
+/** A line of pieces, of which one is under way. */
+export class Outbox {
+  readonly #connection: Connection;
+  #current: Promise<number> | undefined;
+  #turns: { piece: Piece; waiter: Waiter<number> }[] = [];
+  #closed = false;
+  /** Set by the first failure; from then on it is EPIPE. */
+  #broken = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Sends in turn; resolves to how many bytes the system has taken. */
+  send(
+    piece: Piece,
+    timeout: number | null,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    if (signal?.aborted) return refused(signal.reason);
+    const limited = timeout !== null || signal !== undefined;
+    const idle = this.#current === undefined;
+    if (idle) {
+      const taken = this.#begin(piece);
+      if (taken === piece.bytes.length) return Promise.resolve(taken);
+      this.#current = this.#finish(piece, taken);
+      if (!limited) return this.#current;
+    }
+    const turn = { piece, waiter: new Waiter<number>() };
+    if (limited) {
+      const late = () => this.#error(piece, { code: "ETIMEDOUT" });
+      turn.waiter.limit(timeout, signal, late, () => {
+        this.#turns = this.#turns.filter((other) => other !== turn);
+      });
+    }
+    if (idle) this.#answer(turn.waiter);
+    else this.#turns.push(turn);
+    return turn.waiter.promise;
+  }
+
+  /** Refuses what has not begun; what has begun fails with the connection. */
+  close(): void {
+    this.#closed = true;
+    for (const { piece, waiter } of this.#turns.splice(0)) {
+      waiter.reject(this.#error(piece));
+    }
+  }
+
+  #begin({ call, bytes }: Piece): number | Promise<number> {
+    if (call === "shutdown") return this.#connection.closeWrite();
+    return bytes.length === 0 ? 0 : this.#connection.write(bytes);
+  }
+
+  async #finish(piece: Piece, taken: number | Promise<number>) {
+    const { call, bytes } = piece;
+    try {
+      let sent = await taken;
+      while (call === "sendall" && sent < bytes.length) {
+        sent += await this.#connection.write(bytes.subarray(sent));
+      }
+      return sent;
+    } catch (error) {
+      if (this.#current) quiet(this.#current); // its caller may have left
+      const known = this.#broken ? { code: "EPIPE" } : error;
+      this.#broken = true;
+      throw this.#error(piece, known);
+    } finally {
+      this.#current = undefined;
+      const turn = this.#turns.shift();
+      if (turn) {
+        this.#current = this.#finish(turn.piece, this.#begin(turn.piece));
+        this.#answer(turn.waiter);
+      }
+    }
+  }
+
+  #answer(waiter: Waiter<number>): void {
+    this.#current?.then(
+      (sent) => waiter.resolve(sent),
+      (error) => waiter.reject(error),
+    );
+  }
+
+  #error({ call }: Piece, cause?: unknown): SocketError {
+    const code = this.#closed ? "EBADF" : codeOf(cause);
+    return new SocketError(code, call, this.#connection.about, cause);
+  }
+}

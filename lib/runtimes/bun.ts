@@ -1,0 +1,209 @@
+/**
+ * The stream sockets of Bun: https://bun.sh/docs/api/tcp
+ *
+ * @module
+ */
+import type { Socket, TCPSocketListener } from "bun";
+import type { Address } from "../address.ts";
+import { Inbox, MOST_WAITING } from "../queues.ts";
+import { codeOf } from "../socket_error.ts";
+import type { Attempt, Connection, Listener } from "./mod.ts";
+
+// --- the process ---
+
+export const command = "bun";
+
+export function args(): string[] {
+  return Bun.argv.slice(2);
+}
+
+export function exit(code: number): never {
+  process.exit(code);
+}
+
+export function onStop(stop: () => void): void {
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+}
+
+// --- listen and connect ---
+
+// async, so that what Bun throws at once rejects
+export async function listen<Client>(
+  address: Address,
+  _backlog: number, // Bun always asks for 512
+  admit: (connection: Connection) => Client,
+): Promise<Listener<Client>> {
+  const [hostname, port] = address as [string, number];
+  return new BunListener(hostname, port, admit);
+}
+
+export async function connect(
+  address: Address,
+  from: Address | undefined,
+  attempt: Attempt,
+): Promise<Connection> {
+  const [hostname, port] = address as [string, number];
+  // Bun cannot cancel a connect. On this machine the answer comes at once; for
+  // all else the descriptor would stay until the kernel gives up, in minutes.
+  if (from || !/^(127\.|::1$)/.test(hostname)) {
+    return (await import("./node.ts")).connect(address, from, attempt);
+  }
+  const { data } = await Bun.connect<BunConnection>({
+    hostname,
+    port,
+    allowHalfOpen: true,
+    socket: CLIENT,
+  });
+  return data;
+}
+
+// --- the listener ---
+
+class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
+  readonly about: Address;
+  readonly #listener: TCPSocketListener<unknown>;
+  readonly #admit: (connection: Connection) => Client;
+
+  constructor(
+    hostname: string,
+    port: number,
+    admit: (connection: Connection) => Client,
+  ) {
+    super();
+    this.#admit = admit;
+    this.#listener = Bun.listen<unknown>({
+      hostname,
+      port,
+      exclusive: true,
+      allowHalfOpen: true,
+      socket: SERVER,
+      data: this,
+    });
+    this.about = [hostname, this.#listener.port];
+  }
+
+  want(): void {}
+
+  /** Bun accepts by itself, so the inbox is the real backlog. */
+  opened(socket: Socket<unknown>): void {
+    const connection = new BunConnection(socket as Socket<BunConnection>);
+    if (this.waiting >= MOST_WAITING) return void socket.terminate();
+    if (!this.wanted) connection.pause();
+    this.arrived(this.#admit(connection));
+  }
+
+  close(): Promise<void> {
+    this.#listener.stop();
+    return Promise.resolve();
+  }
+}
+
+// --- the connection ---
+
+class BunConnection extends Inbox<Uint8Array> implements Connection {
+  readonly about: Address;
+  readonly #socket: Socket<BunConnection>;
+  #paused = false;
+  #gone: { code: string } | undefined;
+  #unsent: Unsent | undefined;
+
+  constructor(socket: Socket<BunConnection>) {
+    super();
+    this.#socket = socket;
+    // Bun forgets it at a reset, which may be before this.
+    this.about = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    socket.data = this;
+  }
+
+  /** Asked for only when needed; after a reset Bun has lost the host. */
+  get local(): Address {
+    const { localAddress, localPort } = this.#socket;
+    const any = this.about[0].includes(":") ? "::" : "0.0.0.0";
+    return [localAddress ?? any, localPort];
+  }
+
+  want(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  /** Bun forgets what it did not take; `drain` says when to go on. */
+  write(bytes: Uint8Array): number | Promise<number> {
+    const taken = this.#gone ? -1 : this.#socket.write(bytes);
+    if (taken > 0) return taken;
+    return new Promise((resolve, reject) => {
+      if (taken < 0) reject(this.#gone ?? BROKEN);
+      else this.#unsent = { bytes, resolve, reject };
+    });
+  }
+
+  drained(): void {
+    const unsent = this.#unsent;
+    const taken = unsent ? this.#socket.write(unsent.bytes) : 0;
+    if (!unsent || taken === 0) return;
+    this.#unsent = undefined;
+    if (taken > 0) unsent.resolve(taken);
+    else unsent.reject(BROKEN);
+  }
+
+  received(bytes: Uint8Array): void {
+    this.arrived(bytes);
+    if (this.waiting > 0 && !this.#paused) this.pause();
+  }
+
+  /** Bun tells a reset here, and the peer's FIN too once we have sent ours. */
+  closed(error: Error | undefined): void {
+    if (error) this.ended(codeOf(error), error);
+    else this.ended();
+    this.#gone = BROKEN;
+    this.#unsent?.reject(error ?? BROKEN);
+    this.#unsent = undefined;
+  }
+
+  /** Not end(), which is close(2). */
+  closeWrite(): number {
+    this.#socket.shutdown();
+    return 0;
+  }
+
+  close(): void {
+    this.#socket.end();
+  }
+}
+
+interface Unsent {
+  bytes: Uint8Array;
+  resolve: (taken: number) => void;
+  reject: (error: unknown) => void;
+}
+
+const BROKEN = { code: "EPIPE" };
+
+/** Without an `end` handler Bun would close the socket at the peer's FIN. */
+const EVENTS = {
+  binaryType: "uint8array" as const,
+  data: (socket: Socket<BunConnection>, bytes: Uint8Array) =>
+    socket.data.received(bytes),
+  drain: (socket: Socket<BunConnection>) => socket.data.drained(),
+  end: (socket: Socket<BunConnection>) => socket.data.ended(),
+  close: (socket: Socket<BunConnection>, error?: Error) =>
+    socket.data.closed(error),
+};
+
+const CLIENT = {
+  ...EVENTS,
+  open: (socket: Socket<BunConnection>) => void new BunConnection(socket),
+  connectError: () => {}, // the promise tells
+};
+
+const SERVER = {
+  ...EVENTS,
+  open: (socket: Socket<unknown>) =>
+    (socket.data as BunListener<unknown>).opened(socket),
+};

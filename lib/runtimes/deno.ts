@@ -1,0 +1,217 @@
+/**
+ * The stream sockets of Deno: https://docs.deno.com/api/deno/network
+ *
+ * @module
+ */
+import type { Address } from "../address.ts";
+import { Inbox } from "../queues.ts";
+import { codeOf } from "../socket_error.ts";
+import type { Attempt, Connection, Listener } from "./mod.ts";
+
+// --- the process ---
+
+export const command = "deno run --allow-net";
+
+export function args(): string[] {
+  return Deno.args;
+}
+
+export function exit(code: number): never {
+  Deno.exit(code);
+}
+
+export function onStop(stop: () => void): void {
+  Deno.addSignalListener("SIGINT", stop);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+}
+
+// --- listen and connect ---
+
+// async, so that what Deno throws at once rejects
+export async function listen<Client>(
+  address: Address,
+  backlog: number,
+  admit: (connection: Connection) => Client,
+): Promise<Listener<Client>> {
+  const [hostname, port] = address as [string, number];
+  const listener = Deno.listen({ hostname, port, tcpBacklog: backlog });
+  return new DenoListener(listener, admit);
+}
+
+export async function connect(
+  address: Address,
+  from: Address | undefined,
+  attempt: Attempt,
+): Promise<Connection> {
+  if (from) return connectFrom(address, from, attempt);
+  const [hostname, port] = address as [string, number];
+  const options: Deno.ConnectOptions = { hostname, port };
+  // The first signal costs 5 ms, and this machine answers at once.
+  if (attempt.limited || !/^(127\.|::1$)/.test(hostname)) {
+    const stop = new AbortController();
+    attempt.cancel = () => stop.abort();
+    options.signal = stop.signal;
+  }
+  return new DenoConnection(await Deno.connect(options));
+}
+
+/** Deno cannot bind a client; its node:net can, but throws past its callers. */
+async function connectFrom(
+  address: Address,
+  from: Address,
+  attempt: Attempt,
+): Promise<Connection> {
+  const host = `${address[0]}:${address[1]}`;
+  const { state } = await Deno.permissions.query({ name: "net", host });
+  if (state !== "granted") {
+    throw new Deno.errors.NotCapable(
+      `Requires net access to "${host}", run again with the --allow-net flag`,
+    );
+  }
+  try {
+    const { connect } = await import("./node.ts");
+    return await connect(address, from, attempt);
+  } catch (error) {
+    // An address of another machine, which Deno's node:net calls EINVAL.
+    const code = (error as { code: string }).code;
+    throw code === "EINVAL" ? { code: "EADDRNOTAVAIL" } : error;
+  }
+}
+
+// --- the listener ---
+
+class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
+  readonly about: Address;
+  readonly #listener: Deno.Listener;
+  readonly #admit: (connection: Connection) => Client;
+  #accepting: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(
+    listener: Deno.Listener,
+    admit: (connection: Connection) => Client,
+  ) {
+    super();
+    this.#listener = listener;
+    this.#admit = admit;
+    this.about = nameOf(listener.addr);
+  }
+
+  /** Deno accepts one at a time; a second request would reject as Busy. */
+  want(): void {
+    this.#accepting ??= this.#accept();
+  }
+
+  /** Deno sends no RST: clients in the kernel's queue see the end. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listener.close();
+    // Deno frees the port only when the pending accept has ended.
+    await this.#accepting;
+  }
+
+  async #accept(): Promise<void> {
+    let connection: Connection | undefined;
+    while (!connection && !this.#closed) {
+      try {
+        connection = new DenoConnection(await this.#listener.accept());
+      } catch (error) {
+        // A client that was gone already, or no descriptor left: the next try
+        // may do. EMFILE comes again at once, hence the pause.
+        const code = (error as { code?: string }).code;
+        if (this.#closed) return;
+        if (code !== "ENOTCONN" && code !== "ECONNABORTED") await pause(50);
+      }
+    }
+    this.#accepting = undefined;
+    if (connection) this.arrived(this.#admit(connection));
+  }
+}
+
+// --- the connection ---
+
+class DenoConnection extends Inbox<Uint8Array> implements Connection {
+  readonly #conn: Deno.Conn;
+  #reading = false;
+  #ahead: Uint8Array | undefined;
+
+  constructor(conn: Deno.Conn) {
+    super();
+    this.#conn = conn;
+  }
+
+  get about(): Address {
+    return nameOf(this.#conn.remoteAddr);
+  }
+
+  get local(): Address {
+    return nameOf(this.#conn.localAddr);
+  }
+
+  /** A read cannot be cancelled: after a timeout it serves the next request. */
+  want(size: number): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    const room = size <= SMALL ? cut(size) : this.#roomAhead(size);
+    this.#conn.read(room).then(
+      (count) => {
+        this.#reading = false;
+        if (count === null) return this.ended();
+        if (size > SMALL) this.#ahead = this.#ahead!.subarray(count);
+        this.arrived(room.subarray(0, count));
+      },
+      (error) => {
+        this.#reading = false;
+        this.ended(codeOf(error), error);
+      },
+    );
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#conn.write(bytes);
+  }
+
+  async closeWrite(): Promise<number> {
+    await this.#conn.closeWrite();
+    return 0;
+  }
+
+  close(): void {
+    this.#conn.close();
+  }
+
+  /** A large read seldom fills its buffer: the next one goes on in the rest. */
+  #roomAhead(size: number): Uint8Array {
+    if (!this.#ahead || this.#ahead.length < SMALL) {
+      this.#ahead = new Uint8Array(SLAB);
+    }
+    return this.#ahead.subarray(0, size);
+  }
+}
+
+// --- buffers ---
+
+const SLAB = 65536;
+const SMALL = 4096;
+let slab: Uint8Array | undefined;
+let used = 0;
+
+/** New room for a small read: a cut of a slab costs a tenth of an allocation. */
+function cut(size: number): Uint8Array {
+  if (!slab || used + size > SLAB) {
+    slab = new Uint8Array(SLAB);
+    used = 0;
+  }
+  return slab.subarray(used, used += size);
+}
+
+// --- names ---
+
+function nameOf(address: Deno.Addr): Address {
+  const { hostname, port } = address as Deno.NetAddr;
+  return [hostname, port];
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,152 @@
+/**
+ * The stream sockets of Node: https://nodejs.org/api/net.html
+ *
+ * @module
+ */
+import net from "node:net";
+import type { Address } from "../address.ts";
+import { Inbox, MOST_WAITING } from "../queues.ts";
+import { codeOf } from "../socket_error.ts";
+import type { Attempt, Connection, Listener } from "./mod.ts";
+
+// --- the process ---
+
+export const command = "node";
+
+export function args(): string[] {
+  return process.argv.slice(2);
+}
+
+export function exit(code: number): never {
+  process.exit(code);
+}
+
+export function onStop(stop: () => void): void {
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+}
+
+// --- listen and connect ---
+
+export function listen<Client>(
+  address: Address,
+  backlog: number,
+  admit: (connection: Connection) => Client,
+): Promise<Listener<Client>> {
+  const [host, port] = address as [string, number];
+  const server = net.createServer({
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+  });
+  return new Promise((resolve, reject) => {
+    // Stays: an error that nobody listens to would end the process.
+    server.on("error", reject);
+    server.listen({ host, port, backlog }, () => {
+      resolve(new NodeListener(server, admit));
+    });
+  });
+}
+
+export function connect(
+  address: Address,
+  from: Address | undefined,
+  attempt: Attempt,
+): Promise<Connection> {
+  const [host, port] = address as [string, number];
+  const [localAddress, localPort] = from as [string, number] | undefined ?? [];
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({
+      host,
+      port,
+      allowHalfOpen: true,
+      ...(from && { localAddress, localPort }),
+    });
+    socket.on("error", reject);
+    socket.once("connect", () => resolve(new NodeConnection(socket)));
+    attempt.cancel = () => socket.destroy();
+  });
+}
+
+// --- the listener ---
+
+class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
+  readonly about: Address;
+  readonly #server: net.Server;
+
+  constructor(
+    server: net.Server,
+    admit: (connection: Connection) => Client,
+  ) {
+    super();
+    this.#server = server;
+    const { address, port } = server.address() as net.AddressInfo;
+    this.about = [address, port];
+    // Node accepts by itself, so the inbox is the real backlog.
+    server.on("connection", (socket) => {
+      if (this.waiting >= MOST_WAITING) socket.resetAndDestroy();
+      else this.arrived(admit(new NodeConnection(socket)));
+    });
+  }
+
+  want(): void {}
+
+  /** The callback of close() would wait for the connections as well. */
+  close(): Promise<void> {
+    this.#server.close();
+    return Promise.resolve();
+  }
+}
+
+// --- the connection ---
+
+class NodeConnection extends Inbox<Uint8Array> implements Connection {
+  readonly about: Address;
+  readonly local: Address;
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket) {
+    super();
+    this.#socket = socket;
+    this.about = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.local = [socket.localAddress ?? "", socket.localPort ?? 0];
+    socket.on("data", (chunk: Uint8Array) => {
+      const { buffer, byteOffset, byteLength } = chunk; // a Buffer
+      this.arrived(new Uint8Array(buffer, byteOffset, byteLength));
+      if (this.waiting > 1) socket.pause();
+    });
+    socket.on("end", () => this.ended());
+    socket.on("error", (error) => this.ended(codeOf(error), error));
+    socket.on("close", () => this.ended());
+  }
+
+  want(): void {
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Node takes all into memory: what the system has not taken is waited for. */
+  write(bytes: Uint8Array): number | Promise<number> {
+    const socket = this.#socket;
+    if (socket.destroyed) return Promise.reject(socket.errored ?? GONE);
+    socket.write(bytes);
+    if (socket.errored) return Promise.reject(socket.errored);
+    if (socket.writableLength === 0) return bytes.length;
+    return new Promise((resolve, reject) => {
+      socket.write(NOTHING, (error) => {
+        if (error) reject(error);
+        else resolve(bytes.length);
+      });
+    });
+  }
+
+  closeWrite(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.end((error?: Error) => error ? reject(error) : resolve(0));
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const GONE = Object.assign(new Error("gone"), { code: "EPIPE" });

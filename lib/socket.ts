@@ -1,0 +1,31 @@
+/**
+ * socket(2): the constants of the Berkeley API, and the class that answers.
+ *
+ * @module
+ */
+import { SocketError } from "./socket_error.ts";
+import { StreamSocket } from "./stream_socket.ts";
+
+/** IPv4, ip(7). */
+export const AF_INET = "AF_INET";
+/** IPv6, ipv6(7). */
+export const AF_INET6 = "AF_INET6";
+/** A stream of bytes: TCP, tcp(7). */
+export const SOCK_STREAM = "SOCK_STREAM";
+/** shutdown(2): no more receiving. */
+export const SHUT_RD = "SHUT_RD";
+/** shutdown(2): no more sending. */
+export const SHUT_WR = "SHUT_WR";
+/** shutdown(2): neither. */
+export const SHUT_RDWR = "SHUT_RDWR";
+
+/** Creates a socket, socket(2); EPROTONOSUPPORT for what is not offered. */
+export function socket(
+  family: typeof AF_INET | typeof AF_INET6 = AF_INET,
+  type: typeof SOCK_STREAM = SOCK_STREAM,
+): StreamSocket {
+  if (![AF_INET, AF_INET6].includes(family) || type !== SOCK_STREAM) {
+    throw new SocketError("EPROTONOSUPPORT", "socket");
+  }
+  return new StreamSocket(family);
+}

@@ -1,0 +1,345 @@
+/**
+ * A stream socket: the states of tcp(7), the same on every runtime, above the
+ * few verbs that a runtime gives.
+ *
+ * @module
+ */
+import {
+  type Address,
+  checkAddress,
+  copy,
+  type Family,
+  resolveAddress,
+  unnamed,
+} from "./address.ts";
+import {
+  defaults,
+  Outbox,
+  quiet,
+  refused,
+  type Wait,
+  Waiter,
+} from "./queues.ts";
+import {
+  type Attempt,
+  type Connection,
+  type Listener,
+  runtime,
+} from "./runtimes/mod.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
+
+/** The directions that shutdown(2) can end. */
+export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
+
+/** An accepted client and its address, as accept(2) gives them. */
+export type Client = [client: StreamSocket, address: Address];
+
+/**
+ * A socket that carries a stream of bytes, tcp(7).
+ *
+ * Calls of one kind are served in the order in which they were made. Every
+ * call that waits obeys `settimeout` and takes a signal; a wait that is cut
+ * short loses nothing, and the socket stays usable. Failures are
+ * {@linkcode SocketError}s; after `close`, every call but `close` is EBADF.
+ */
+export class StreamSocket {
+  readonly family: Family;
+  #timeout = defaults.timeout;
+  #bound: Address | undefined;
+  #listener: Listener<Client> | undefined;
+  /** Set from listen() on, until it fails. */
+  #listening: Promise<void> | undefined;
+  #attempt: Pending | undefined;
+  #connection: Connection | undefined;
+  #outbox: Outbox | undefined;
+  #finished = false;
+  #closing: Promise<void> | undefined;
+
+  /** For the library; programs call `socket()`. */
+  constructor(family: Family, connection?: Connection) {
+    this.family = family;
+    this.#connection = connection;
+  }
+
+  /**
+   * Names this end, bind(2). The name is checked here and opened by `listen`,
+   * which is where EADDRINUSE shows; with port 0 the system chooses one.
+   * EINVAL if it has a name already, EAFNOSUPPORT, ENOTFOUND.
+   */
+  bind(address: Address): Promise<void> {
+    return quiet(this.#bind(address));
+  }
+
+  /**
+   * Lets clients connect, listen(2), and up to `backlog` of them wait for
+   * `accept`. EADDRINUSE, EADDRNOTAVAIL, EACCES; EINVAL once connected.
+   */
+  listen(backlog = 4096): Promise<void> {
+    const address = this.#bound ?? unnamed(this.family);
+    if (!Number.isInteger(backlog)) {
+      return refused(new RangeError(`Cannot listen: a backlog of ${backlog}`));
+    }
+    if (this.#listening && !this.#closing) return this.#listening;
+    if (this.#inUse()) return refused(this.#error("EINVAL", "listen", address));
+    return this.#listening = quiet(this.#listen(address, backlog));
+  }
+
+  /** Waits for the next client, accept(2). EINVAL before `listen`. */
+  accept({ signal }: Wait = {}): Promise<Client> {
+    if (!this.#listener) return refused(this.#error("EINVAL", "accept"));
+    return this.#listener.take("accept", 1, this.#timeout, signal);
+  }
+
+  /**
+   * Connects to a server, connect(2). ECONNREFUSED, ETIMEDOUT, ENETUNREACH,
+   * ENOTFOUND; EALREADY while connecting, EISCONN once connected.
+   */
+  connect(address: Address, { signal }: Wait = {}): Promise<void> {
+    if (signal?.aborted) return refused(signal.reason);
+    try {
+      checkAddress(this.family, address, "connect");
+      if (typeof address !== "string" && address[1] === 0) {
+        throw new RangeError("Cannot connect: port 0 is no one's");
+      }
+    } catch (error) {
+      return refused(error);
+    }
+    if (this.#attempt) return refused(this.#error("EALREADY", "connect"));
+    if (this.#inUse()) {
+      return refused(this.#error("EISCONN", "connect", address));
+    }
+    const limited = this.#timeout !== null || signal !== undefined;
+    const attempt: Pending = {
+      waiter: new Waiter(),
+      limited,
+      cancel: undefined,
+    };
+    if (limited) {
+      const late = () => this.#error("ETIMEDOUT", "connect", address);
+      attempt.waiter.limit(this.#timeout, signal, late, () => {
+        this.#attempt = undefined;
+        attempt.cancel?.();
+      });
+    }
+    this.#attempt = attempt;
+    this.#connect(address, attempt);
+    return attempt.waiter.promise;
+  }
+
+  /** Sends what the system takes now, send(2); resolves to how many bytes. */
+  send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
+    return this.#send("send", data, signal);
+  }
+
+  /** Sends all of it; resolves when the system has taken the last byte. */
+  sendall(data: string | Uint8Array, { signal }: Wait = {}): Promise<void> {
+    const sent: Promise<unknown> = this.#send("sendall", data, signal);
+    return sent as Promise<void>;
+  }
+
+  /**
+   * Resolves to 1 to `size` bytes as soon as any are there, recv(2); what is
+   * left is for the next call. Empty at the end of the stream, and from then
+   * on. A connection that was reset is ECONNRESET once, and then at its end.
+   */
+  recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
+    if (!Number.isInteger(size) || size < 0) {
+      return refused(new RangeError(`Cannot receive ${size} bytes`));
+    }
+    if (!this.#connection) return refused(this.#error("ENOTCONN", "recv"));
+    if (size === 0) return Promise.resolve(new Uint8Array(0));
+    return this.#connection.take("recv", size, this.#timeout, signal);
+  }
+
+  /**
+   * Ends one direction, shutdown(2): SHUT_WR sends what is pending and then a
+   * FIN, and receiving goes on; SHUT_RD makes `recv` give the end.
+   */
+  shutdown(how: How): Promise<void> {
+    if (!["SHUT_RD", "SHUT_WR", "SHUT_RDWR"].includes(how)) {
+      return refused(new RangeError(`Cannot shut down ${how}`));
+    }
+    if (!this.#connection) return refused(this.#error("ENOTCONN", "shutdown"));
+    if (how !== "SHUT_WR") this.#connection.drop();
+    if (how === "SHUT_RD" || this.#finished) return Promise.resolve();
+    const fin: Promise<unknown> = this.#send("shutdown", "", undefined);
+    this.#finished = true;
+    return fin as Promise<void>;
+  }
+
+  /**
+   * Ends both directions, close(2), and may be called again. What still waits
+   * fails with EBADF; when it resolves, the port of a listener is free.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Accepts one client after the other, until the socket is closed. */
+  [Symbol.asyncIterator](): AsyncIterator<Client, undefined> {
+    const end = { done: true, value: undefined } as const;
+    return {
+      next: async () => {
+        if (this.#closing) return end;
+        try {
+          return { done: false, value: await this.accept() };
+        } catch (error) {
+          if (this.#closing) return end;
+          throw error;
+        }
+      },
+    };
+  }
+
+  /** This end's address, getsockname(2): any host and port 0 before it has one. */
+  getsockname(): Address {
+    if (this.#closing) throw this.#error("EBADF", "getsockname");
+    const name = this.#connection?.local ?? this.#listener?.about;
+    return copy(name ?? this.#bound ?? unnamed(this.family));
+  }
+
+  /** The other end's address, getpeername(2); ENOTCONN if there is none. */
+  getpeername(): Address {
+    if (!this.#connection) throw this.#error("ENOTCONN", "getpeername");
+    return copy(this.#connection.about);
+  }
+
+  /**
+   * Limits each later wait to `ms` milliseconds, after which it fails with
+   * ETIMEDOUT; `null`, the default, waits for ever. EINVAL for 0, since a
+   * socket here cannot be asked without waiting.
+   */
+  settimeout(ms: number | null): void {
+    if (this.#closing) throw this.#error("EBADF", "settimeout");
+    if (ms === 0) throw this.#error("EINVAL", "settimeout");
+    if (ms !== null && !(Number.isFinite(ms) && ms > 0 && ms <= LONGEST)) {
+      throw new RangeError(
+        `Cannot set the timeout: ${ms} is not 1 to ${LONGEST}`,
+      );
+    }
+    this.#timeout = ms;
+  }
+
+  /** The timeout in milliseconds, or null. */
+  gettimeout(): number | null {
+    if (this.#closing) throw this.#error("EBADF", "gettimeout");
+    return this.#timeout;
+  }
+
+  async #bind(address: Address): Promise<void> {
+    checkAddress(this.family, address, "bind");
+    if (this.#bound || this.#inUse()) {
+      throw this.#error("EINVAL", "bind", address);
+    }
+    this.#bound = address;
+    try {
+      this.#bound = await resolveAddress(this.family, address, "bind");
+    } catch (error) {
+      this.#bound = undefined;
+      throw error;
+    }
+  }
+
+  async #listen(address: Address, backlog: number): Promise<void> {
+    try {
+      const admit = (connection: Connection): Client => {
+        const client = new StreamSocket(this.family, connection);
+        return [client, client.getpeername()];
+      };
+      const least = Math.max(0, backlog);
+      const listener = await runtime.listen(address, least, admit);
+      if (!this.#closing) return void (this.#listener = listener);
+      await listener.close();
+    } catch (error) {
+      this.#listening = undefined;
+      throw this.#error(codeOf(error), "listen", address, error);
+    }
+    throw this.#error("EBADF", "listen", address);
+  }
+
+  async #connect(address: Address, attempt: Pending): Promise<void> {
+    const { waiter } = attempt;
+    try {
+      let target = resolveAddress(this.family, address, "connect");
+      if (target instanceof Promise) target = await target;
+      if (this.#attempt !== attempt) return; // given up meanwhile
+      const connection = await runtime.connect(target, this.#bound, attempt);
+      if (this.#attempt !== attempt) return connection.close();
+      this.#attempt = undefined;
+      this.#connection = connection;
+      waiter.resolve();
+    } catch (error) {
+      if (this.#attempt !== attempt) return; // its caller knows why
+      this.#attempt = undefined;
+      waiter.reject(
+        error instanceof SocketError
+          ? error
+          : this.#error(codeOf(error), "connect", address, error),
+      );
+    }
+  }
+
+  #send(
+    call: "send" | "sendall" | "shutdown",
+    data: string | Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const bytes = typeof data === "string" ? encoder.encode(data) : data;
+    if (!(bytes instanceof Uint8Array)) {
+      return refused(new TypeError(`Cannot ${call}: neither text nor bytes`));
+    }
+    if (!this.#connection) return refused(this.#error("ENOTCONN", call));
+    if (this.#finished) return refused(this.#error("EPIPE", call));
+    this.#outbox ??= new Outbox(this.#connection);
+    return this.#outbox.send({ call, bytes }, this.#timeout, signal);
+  }
+
+  #close(): Promise<void> {
+    if (this.#attempt) {
+      const { waiter, cancel } = this.#attempt;
+      this.#attempt = undefined;
+      waiter.reject(this.#error("EBADF", "connect"));
+      cancel?.();
+    }
+    if (this.#connection) {
+      this.#outbox?.close();
+      this.#connection.drop("EBADF");
+      this.#connection.close();
+      this.#connection = undefined;
+    }
+    const listener = this.#listener;
+    if (!listener) return Promise.resolve();
+    this.#listener = undefined;
+    for (const [client] of listener.drop("EBADF")) client.close();
+    return listener.close();
+  }
+
+  /** Whether it is too late to bind, to listen and to connect. */
+  #inUse(): boolean {
+    const use = this.#connection ?? this.#attempt ?? this.#listening;
+    return Boolean(use ?? this.#closing);
+  }
+
+  /** A closed socket has no other error than that. */
+  #error(code: string, call: string, address?: Address, cause?: unknown) {
+    return new SocketError(
+      this.#closing ? "EBADF" : code,
+      call,
+      address ?? this.#connection?.about ?? this.#bound,
+      cause,
+    );
+  }
+}
+
+interface Pending extends Attempt {
+  waiter: Waiter<void>;
+}
+
+/** The longest time that setTimeout() keeps, about 24 days. */
+const LONGEST = 2 ** 31 - 1;
+
+const encoder = new TextEncoder();

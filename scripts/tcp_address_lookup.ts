@@ -1,0 +1,85 @@
+/**
+ * Address lookup: for each IP address that a client sends, the server answers
+ * with the hardware address that it has on file, or "Not Found".
+ *
+ *     deno run --allow-net scripts/tcp_address_lookup.ts
+ *     bun scripts/tcp_address_lookup.ts
+ *     node scripts/tcp_address_lookup.ts
+ *
+ * Output:
+ *
+ *     client: ('127.0.0.1', <port>)
+ *     server: 165.165.80.80 -> 6A:08:AA:C2
+ *     client: 6A:08:AA:C2
+ *     server: acknowledgement recived from the server -> Not Found
+ */
+import {
+  AF_INET,
+  decode,
+  type End,
+  experiment,
+  formatAddress,
+  SHUT_WR,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+const HARDWARE_ADDRESSES = new Map([
+  ["165.165.80.80", "6A:08:AA:C2"],
+  ["165.165.79.1", "8A:BC:E3:FA"],
+]);
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen(5);
+  ready(listener);
+
+  // 2. Accept each client, and answer until it has no more to ask.
+  const asked: string[] = [];
+  for await (const [client] of listener) {
+    serve(client, async () => {
+      while (true) {
+        // 3. Take what one recv() gives for one question. The messages have
+        //    no end mark, so two that are sent in a row may arrive as one, and
+        //    then neither is found; a client must wait for each answer.
+        const question = decode(await client.recv(1024)).trim();
+        if (!question) break;
+
+        // 4. Look it up, and send the answer.
+        const answer = HARDWARE_ADDRESSES.get(question) ?? "Not Found";
+        print(question, "->", answer);
+        asked.push(question);
+        await client.sendall(answer);
+      }
+    });
+  }
+  return asked;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket, connect it to the server, and print its own name.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+  print(formatAddress(connection.getsockname()));
+
+  // 2. Ask for one address, and print the answer.
+  await connection.sendall("165.165.80.80");
+  const answer = decode(await connection.recv(1024));
+  print(answer);
+
+  // 3. Say that it has arrived, in the words of the original lab. The server
+  //    takes that for a question, too: nothing here tells the two apart.
+  await connection.sendall("acknowledgement recived from the server");
+
+  // 4. Leave: no more questions, and the last answer is not looked at.
+  await connection.shutdown(SHUT_WR);
+  while ((await connection.recv(1024)).length > 0);
+  await connection.close();
+  return answer;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

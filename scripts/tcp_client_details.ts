@@ -1,0 +1,78 @@
+/**
+ * Client details: the server tells the date and time, the client its own IP
+ * address, which is the one that the server saw it come from.
+ *
+ *     deno run --allow-net scripts/tcp_client_details.ts
+ *     bun scripts/tcp_client_details.ts
+ *     node scripts/tcp_client_details.ts
+ *
+ * Output:
+ *
+ *     server: Client Address: ('127.0.0.1', <port>)
+ *     server: Client Details: 127.0.0.1
+ *     client: Own Address: ('127.0.0.1', <port>)
+ *     client: Date and Time: <dd/mm/yyyy> <hh:mm:ss>
+ */
+import {
+  AF_INET,
+  dateAndTime,
+  decode,
+  type End,
+  experiment,
+  formatAddress,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket and bind it to the server's port.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+
+  // 2. Listen, and accept each client that connects.
+  await listener.listen(5);
+  ready(listener);
+  const details: string[] = [];
+  for await (const [client, peer] of listener) {
+    serve(client, async () => {
+      print("Client Address:", formatAddress(peer));
+
+      // 3. Send the server's date and time to the client.
+      await client.sendall(dateAndTime());
+
+      // 4. Read the IP address that the client sends, and display it. The
+      //    client could say anything here; accept() told what is true.
+      const host = decode(await client.recv(1024));
+      if (host) print("Client Details:", host);
+      details.push(host);
+    });
+  }
+
+  // 5. When the server is terminated, its socket has been closed.
+  return details;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket and connect it to the server.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+
+  // 2. Ask the socket for the client's own address.
+  const own = connection.getsockname();
+  print("Own Address:", formatAddress(own));
+
+  // 3. Send its IP address to the server.
+  await connection.sendall(own[0]);
+
+  // 4. Display the date and time that the server sent.
+  const time = decode(await connection.recv(1024));
+  print("Date and Time:", time);
+
+  // 5. Close the connection.
+  await connection.close();
+  return time;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

@@ -1,0 +1,61 @@
+/**
+ * A greeting: the server sends every client that connects one line of text and
+ * closes the connection.
+ *
+ *     deno run --allow-net scripts/tcp_hello.ts
+ *     bun scripts/tcp_hello.ts
+ *     node scripts/tcp_hello.ts
+ *
+ * Output:
+ *
+ *     server: Connection established with ('127.0.0.1', <port>)
+ *     client: Hello World!
+ */
+import {
+  AF_INET,
+  decode,
+  type End,
+  experiment,
+  formatAddress,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket and bind it to the server's port.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+
+  // 2. Listen; up to five clients may wait to be accepted.
+  await listener.listen(5);
+  ready(listener);
+
+  // 3. Accept each client, greet it, and close its connection.
+  const greeted: string[] = [];
+  for await (const [client, peer] of listener) {
+    serve(client, async () => {
+      print("Connection established with", formatAddress(peer));
+      await client.sendall("Hello World!");
+      greeted.push(formatAddress(peer));
+    });
+  }
+  return greeted;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket and connect it to the server.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+
+  // 2. Receive the greeting: at most 1024 bytes of it.
+  const greeting = decode(await connection.recv(1024));
+  print(greeting);
+
+  // 3. Close the connection.
+  await connection.close();
+  return greeting;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 3000, server, client });
+}

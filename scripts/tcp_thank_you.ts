@@ -1,0 +1,62 @@
+/**
+ * A thank-you line: the server thanks each client for connecting and hangs up,
+ * and the client reads until then.
+ *
+ *     deno run --allow-net scripts/tcp_thank_you.ts
+ *     bun scripts/tcp_thank_you.ts
+ *     node scripts/tcp_thank_you.ts
+ *
+ * Output:
+ *
+ *     server: Got a connection from ('127.0.0.1', <port>)
+ *     client: The time got from the server is Thank you for connecting
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  formatAddress,
+  Reader,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket and bind it to the server's port.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+
+  // 2. Queue up to five requests.
+  await listener.listen(5);
+  ready(listener);
+
+  // 3. Establish a connection with each client, thank it, and close.
+  const thanked: string[] = [];
+  for await (const [client, peer] of listener) {
+    serve(client, async () => {
+      print("Got a connection from", formatAddress(peer));
+      await client.sendall("Thank you for connecting\r\n");
+      thanked.push(formatAddress(peer));
+    });
+  }
+  return thanked;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket and connect it to the server.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+
+  // 2. Read one line: the CR and LF at its end are its end mark.
+  const line = await new Reader(connection).line();
+
+  // 3. Close the connection, and print what came. It is no time, though the
+  //    original lab calls it one.
+  await connection.close();
+  print("The time got from the server is", line ?? "");
+  return line;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 9999, server, client });
+}

@@ -1,0 +1,74 @@
+/**
+ * Time with acknowledgement: the server tells each client the date and time
+ * and waits for its thanks.
+ *
+ *     deno run --allow-net scripts/tcp_time.ts
+ *     bun scripts/tcp_time.ts
+ *     node scripts/tcp_time.ts
+ *
+ * Output:
+ *
+ *     server: Waiting for a client to connect...
+ *     server: Client Address: ('127.0.0.1', <port>)
+ *     client: Received from server: <dd/mm/yyyy> <hh:mm:ss>
+ *     server: Acknowledgment from client: Time received successfully.
+ */
+import {
+  AF_INET,
+  dateAndTime,
+  decode,
+  type End,
+  experiment,
+  formatAddress,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket and bind it to the server's port.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+
+  // 2. Listen; up to five clients may wait to be accepted.
+  await listener.listen(5);
+  ready(listener);
+  print("Waiting for a client to connect...");
+
+  // 3. Accept each client, and serve it on the side: a slow one holds up
+  //    nobody.
+  const acknowledgments: string[] = [];
+  for await (const [client, peer] of listener) {
+    serve(client, async () => {
+      print("Client Address:", formatAddress(peer));
+
+      // 4. Send the date and time, and wait for the acknowledgement; a client
+      //    may leave without one.
+      await client.sendall(dateAndTime());
+      const acknowledgment = decode(await client.recv(1024));
+      if (acknowledgment) {
+        print("Acknowledgment from client:", acknowledgment);
+        acknowledgments.push(acknowledgment);
+      }
+    });
+  }
+  return acknowledgments;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket and connect it to the server.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+
+  // 2. Receive the date and time.
+  const time = decode(await connection.recv(1024));
+  print("Received from server:", time);
+
+  // 3. Acknowledge it, and close the connection.
+  await connection.sendall("Time received successfully.");
+  await connection.close();
+  return time;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

@@ -1,0 +1,72 @@
+/**
+ * What the header of an experiment promises: its commands run on every runtime
+ * and print its output.
+ */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { difference, readHeader } from "./header.ts";
+import { commandFor, run, RUNTIMES } from "./runtimes.ts";
+import { ROOT, SCRIPTS } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+for (const script of SCRIPTS) {
+  const header = readHeader(readFileSync(`${ROOT}scripts/${script}`, "utf8"));
+
+  describe(script, () => {
+    test("the header states a fact and quotes an output", () => {
+      expect(header.fact).toMatch(/^[A-Z].*\.$/);
+      expect(header.output).not.toBeEmpty();
+    });
+
+    test("the output fits a report: at most 68 columns", () => {
+      expect(header.output.filter((line) => line.length > 68)).toEqual([]);
+    });
+
+    test("the header has one command for each runtime", () => {
+      const programs = header.commands.map((command) => command.split(" ")[0]);
+      expect(programs.sort()).toEqual([...RUNTIMES].sort());
+    });
+
+    for (const command of header.commands) {
+      const [program, ...words] = command.split(" ");
+      const runtime = RUNTIMES.find((name) => name === program)!;
+      const file = words.findIndex((word) => word.endsWith(".ts"));
+
+      testOn(runtime, `${command} prints the output`, async () => {
+        expect(words[file]).toBe(`scripts/${script}`);
+        const permissions = words.slice(0, file).filter((w) => w !== "run");
+        const { code, stdout, stderr } = await run(
+          [...commandFor(runtime, permissions), ...words.slice(file)],
+          { cwd: ROOT },
+        );
+        expect(stderr).toBe("");
+        const printed = stdout.trimEnd().split("\n");
+        expect(difference(header.output, printed)).toBeNull();
+        expect(code).toBe(0);
+      });
+    }
+  });
+}
+
+describe("difference()", () => {
+  const expected = ["server: a <x>", "client: b", "server: c"];
+
+  test("lets the speakers mix, and <...> vary", () => {
+    const printed = ["client: b", "server: a 7", "server: c"];
+    expect(difference(expected, printed)).toBeNull();
+  });
+
+  test("sees a line that is missing, other, added or out of order", () => {
+    for (
+      const printed of [
+        ["server: a 7", "client: b"],
+        ["server: a 7", "client: B", "server: c"],
+        ["server: a 7", "client: b", "server: c", "client: d"],
+        ["server: c", "client: b", "server: a 7"],
+        ["server: a ", "client: b", "server: c"],
+      ]
+    ) {
+      expect(difference(expected, printed)).not.toBeNull();
+    }
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * The three runtimes on this machine, and running a script on one of them.
+ *
+ * Bun is the one that runs the tests. Deno and Node are taken from the PATH if
+ * they are new enough, else from npm. Off line a runtime may be missing: then
+ * its tests are skipped with the reason, and fail where CI=true.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import process from "node:process";
+
+export type RuntimeName = "deno" | "bun" | "node";
+
+/** What is pinned: the versions that the README names. */
+const WANTED = {
+  deno: { package: "deno@2.9.6", oldest: [2, 9], path: "Deno.execPath()" },
+  node: { package: "node@24", oldest: [24, 2], path: "process.execPath" },
+};
+
+export const RUNTIMES: readonly RuntimeName[] = ["deno", "bun", "node"];
+
+/** The program of a runtime, or why there is none. */
+export function find(name: RuntimeName): { path?: string; reason?: string } {
+  if (name === "bun") return { path: process.execPath };
+  const variable = `SOCKET_LAB_${name.toUpperCase()}`;
+  const path = process.env[variable] ??= onPath(name) ?? fromNpm(name) ?? "";
+  return path ? { path } : { reason: `${name} is not on the PATH nor in npm` };
+}
+
+/** The command that runs a script, as the README and the headers write it. */
+export function commandFor(name: RuntimeName, permissions: string[]): string[] {
+  const path = find(name).path!;
+  return name === "deno"
+    ? [path, "run", "--no-prompt", ...permissions]
+    : [path];
+}
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A process that a test started. */
+export interface Running {
+  readonly pid: number;
+  readonly finished: Promise<Finished>;
+  /**
+   * Resolves to the match when standard output or standard error has said it;
+   * rejects if the process ends first.
+   */
+  said(pattern: RegExp): Promise<RegExpMatchArray>;
+  kill(signal?: NodeJS.Signals): void;
+}
+
+/** Starts a command; it is killed after `limit` ms, so that no test hangs. */
+export function start(
+  command: string[],
+  { limit = 20_000, cwd, env }: {
+    limit?: number;
+    cwd?: string;
+    env?: Record<string, string>;
+  } = {},
+): Running {
+  const [file, ...args] = command;
+  const child = spawn(file, args, {
+    cwd,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  const watchers = new Set<() => void>();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      output[name] += text;
+      for (const watch of watchers) watch();
+    });
+  }
+  const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, ...output });
+    });
+  });
+  return {
+    pid: child.pid!,
+    finished,
+    said: (pattern) =>
+      new Promise((resolve, reject) => {
+        const watch = () => {
+          const match = output.stdout.match(pattern) ??
+            output.stderr.match(pattern);
+          if (match) resolve(match);
+        };
+        watchers.add(watch);
+        watch();
+        finished.then(({ code, stdout, stderr }) => {
+          const all = `${stdout}${stderr}`;
+          reject(new Error(`ended (${code}) without ${pattern}: ${all}`));
+        });
+      }),
+    kill: (signal = "SIGTERM") => void child.kill(signal),
+  };
+}
+
+/** Runs a command to its end. */
+export function run(
+  command: string[],
+  options: Parameters<typeof start>[1] = {},
+): Promise<Finished> {
+  return start(command, options).finished;
+}
+
+function onPath(name: "deno" | "node"): string | undefined {
+  const { stdout } = spawnSync(name, ["--version"], { encoding: "utf8" });
+  const [major, minor] = stdout?.match(/(\d+)\.(\d+)/)?.slice(1).map(Number) ??
+    [0, 0];
+  const [wantedMajor, wantedMinor] = WANTED[name].oldest;
+  const fits = major > wantedMajor ||
+    (major === wantedMajor && minor >= wantedMinor);
+  return fits ? pathOf(name, []) : undefined;
+}
+
+function fromNpm(name: "deno" | "node"): string | undefined {
+  return pathOf("npx", ["-y", WANTED[name].package], name) ??
+    pathOf(process.execPath, ["x", WANTED[name].package], name);
+}
+
+/** Asks the program itself, since npx and shims only lead to it. */
+function pathOf(
+  program: string,
+  args: string[],
+  name = program as "deno" | "node",
+): string | undefined {
+  const print = name === "deno" ? ["eval", "-p"] : ["-p"];
+  const { status, stdout } = spawnSync(
+    program,
+    [...args, ...print, WANTED[name].path],
+    { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
+  );
+  return status === 0 ? stdout.trim() : undefined;
+}

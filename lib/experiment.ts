@@ -59,6 +59,7 @@ export interface Outcome {
  * and ends the process with 1 for a socket's failure and 2 for a wrong flag.
  */
 export async function experiment(experiment: Experiment): Promise<void> {
+  runtime.outliveReaders();
   const args = runtime.args();
   let settings = DEFAULTS;
   if (args.length > 0) {

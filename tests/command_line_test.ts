@@ -189,6 +189,15 @@ for (const runtime of RUNTIMES) {
       client.destroy();
     });
 
+    testOn(runtime, "a reader of the output may leave", async () => {
+      const command = script("tcp_time", ["--clients", "50"]).join(" ");
+      const { code, stderr } = await run(
+        ["bash", "-c", `set -o pipefail; ${command} | head -n 1`],
+        { cwd: ROOT },
+      );
+      expect([code, stderr]).toEqual([0, ""]);
+    });
+
     testOn(runtime, "a peer's reset ends nothing", async () => {
       const { server, port } = await serverOf("tcp_time", "--clients", "2");
       const rude = net.connect(Number(port), "127.0.0.1");

@@ -21,6 +21,9 @@ export function exit(code: number): never {
   process.exit(code);
 }
 
+/** Bun does so by itself. */
+export function outliveReaders(): void {}
+
 export function onStop(stop: () => void): void {
   process.on("SIGINT", stop).on("SIGTERM", stop);
 }

@@ -20,6 +20,9 @@ export function exit(code: number): never {
   Deno.exit(code);
 }
 
+/** Deno does so by itself. */
+export function outliveReaders(): void {}
+
 export function onStop(stop: () => void): void {
   Deno.addSignalListener("SIGINT", stop);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);

@@ -49,6 +49,8 @@ export interface Runtime {
   args(): string[];
   /** Ends the process. */
   exit(code: number): never;
+  /** Lets the process go on when nobody reads its output any more. */
+  outliveReaders(): void;
   /** Calls `stop` at SIGINT and SIGTERM, without keeping the process alive. */
   onStop(stop: () => void): void;
   /** Opens a listener; `admit` makes what accept() gives for a connection. */

@@ -21,6 +21,13 @@ export function exit(code: number): never {
   process.exit(code);
 }
 
+/** Without a listener the EPIPE of `| head` would end the process. */
+export function outliveReaders(): void {
+  for (const output of [process.stdout, process.stderr]) {
+    output.on("error", () => {});
+  }
+}
+
 export function onStop(stop: () => void): void {
   process.on("SIGINT", stop).on("SIGTERM", stop);
 }

@@ -108,13 +108,8 @@ export class StreamSocket {
     if (this.#inUse()) {
       return refused(this.#error("EISCONN", "connect", address));
     }
-    const limited = this.#timeout !== null || signal !== undefined;
-    const attempt: Pending = {
-      waiter: new Waiter(),
-      limited,
-      cancel: undefined,
-    };
-    if (limited) {
+    const attempt: Pending = { waiter: new Waiter(), cancel: undefined };
+    if (this.#timeout !== null || signal) {
       const late = () => this.#error("ETIMEDOUT", "connect", address);
       attempt.waiter.limit(this.#timeout, signal, late, () => {
         this.#attempt = undefined;

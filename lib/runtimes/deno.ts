@@ -48,14 +48,10 @@ export async function connect(
 ): Promise<Connection> {
   if (from) return connectFrom(address, from, attempt);
   const [hostname, port] = address as [string, number];
-  const options: Deno.ConnectOptions = { hostname, port };
-  // The first signal costs 5 ms, and this machine answers at once.
-  if (attempt.limited || !/^(127\.|::1$)/.test(hostname)) {
-    const stop = new AbortController();
-    attempt.cancel = () => stop.abort();
-    options.signal = stop.signal;
-  }
-  return new DenoConnection(await Deno.connect(options));
+  const stop = new AbortController();
+  attempt.cancel = () => stop.abort();
+  const { signal } = stop;
+  return new DenoConnection(await Deno.connect({ hostname, port, signal }));
 }
 
 /** Deno cannot bind a client; its node:net can, but throws past its callers. */

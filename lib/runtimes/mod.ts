@@ -35,8 +35,6 @@ export interface Listener<Client> extends Inbox<Client> {
 
 /** A connect() that is under way. */
 export interface Attempt {
-  /** Whether its caller may give up. */
-  readonly limited: boolean;
   /** Ends it, where the runtime can; set by the runtime. */
   cancel: (() => void) | undefined;
 }

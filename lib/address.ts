@@ -43,8 +43,13 @@ export function unnamed(family: Family): Address {
  */
 export function checkAddress(family: Family, address: Address, call: string) {
   if (family === "AF_UNIX") {
-    if (typeof address === "string") return;
-    throw new TypeError(`Cannot ${call}: an AF_UNIX address is a path`);
+    if (typeof address !== "string") {
+      throw new TypeError(`Cannot ${call}: an AF_UNIX address is a path`);
+    }
+    // unix(7): sun_path holds 108 bytes, and a NUL only at its start
+    const bytes = new TextEncoder().encode(address).length;
+    if (bytes > 0 && bytes < 108 && address.indexOf("\0", 1) < 0) return;
+    throw new SocketError("EINVAL", call, address);
   }
   if (!Array.isArray(address) || typeof address[0] !== "string") {
     throw new TypeError(`Cannot ${call}: an address is [host, port]`);

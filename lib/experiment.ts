@@ -14,6 +14,8 @@ import { defaults } from "./queues.ts";
 export interface End {
   /** Where to listen, or what to connect to. */
   readonly address: Address;
+  /** The values of the experiment's own flags, where they were given. */
+  readonly flags: Record<string, string | undefined>;
   /** Prints a line; control characters, which a peer may send, are escaped. */
   print(...words: unknown[]): void;
   /** Says that the server listens: lets the client start, and a stop end it. */
@@ -31,8 +33,19 @@ export interface Experiment {
   /** The file, `import.meta.url`. */
   readonly url: string;
   readonly port: number;
+  /** Flags that only this experiment has, by name. */
+  readonly flags?: Record<string, Flag>;
   server(end: End): Promise<unknown>;
   client(end: End): Promise<unknown>;
+}
+
+/** A flag of an experiment's own: `--NAME VALUE`. */
+export interface Flag {
+  /** What `--help` says. */
+  readonly about: string;
+  /** What a value is, for the one that is wrong: `a number from 0 to 1`. */
+  readonly takes: string;
+  readonly pattern: RegExp;
 }
 
 /** How to run it: the command line's flags. */
@@ -46,6 +59,8 @@ export interface Settings {
   /** What a wait may take, in ms. */
   timeout: number | undefined;
   json: boolean;
+  /** The experiment's own. */
+  flags: Record<string, string | undefined>;
 }
 
 /** What the ends returned. */
@@ -119,14 +134,16 @@ export type Write = (
 
 async function runClients(
   { client }: Experiment,
-  { clients = 1 }: Settings,
+  { clients = 1, flags }: Settings,
   address: Address,
   write: Write,
 ): Promise<unknown[]> {
   const print: End["print"] = (...words) => write("client", lineOf(words));
   const results = [];
   for (let i = 0; i < clients; i++) {
-    results.push(await client({ address, print, ready() {}, serve() {} }));
+    results.push(
+      await client({ address, flags, print, ready() {}, serve() {} }),
+    );
   }
   return results;
 }
@@ -138,7 +155,7 @@ async function runClients(
  */
 function startServer(
   experiment: Experiment,
-  { role, host, port, clients, timeout }: Settings,
+  { role, host, port, clients, timeout, flags }: Settings,
   write: Write,
 ) {
   const alone = role === "server";
@@ -155,6 +172,7 @@ function startServer(
 
   const end: End = {
     address: [host, port ?? (alone ? experiment.port : 0)],
+    flags,
     print: (...words) => write("server", lineOf(words)),
     ready(socket) {
       listener = socket;
@@ -261,6 +279,7 @@ const DEFAULTS: Settings = {
   clients: undefined,
   timeout: undefined,
   json: false,
+  flags: {},
 };
 
 /** How long a client may be silent, and how long a stop waits, in ms. */

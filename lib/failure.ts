@@ -29,7 +29,9 @@ function adviceFor(
   const port = Array.isArray(address) ? address[1] : undefined;
   switch (code) {
     case "ECONNREFUSED": {
-      const options = port === experiment.port ? "" : ` --port ${port}`;
+      const options = port === undefined || port === experiment.port
+        ? ""
+        : ` --port ${port}`;
       return `Start the server first: ${runtime.command} scripts/${file} server${options}`;
     }
     case "EADDRINUSE":

@@ -29,6 +29,7 @@ export { type How, StreamSocket } from "./stream_socket.ts";
 export {
   AF_INET,
   AF_INET6,
+  AF_UNIX,
   SHUT_RD,
   SHUT_RDWR,
   SHUT_WR,

@@ -85,10 +85,10 @@ function ignore(): void {}
 
 /** A line of things that arrive, and of callers that wait for them. */
 export abstract class Inbox<T> {
-  #items: T[] = [];
+  #items: (T | Failure)[] = [];
   #requests: Request<T>[] = [];
-  /** Set once nothing more will come. */
-  #end: { failure?: { code: string; cause: unknown } } | undefined;
+  /** Nothing more will come. */
+  #over = false;
 
   /** Asks the source for more: somebody waits, and nothing is here. */
   abstract want(size: number): void;
@@ -106,7 +106,7 @@ export abstract class Inbox<T> {
     return this.#items.length;
   }
 
-  /** The next thing (of bytes, at most `size`); empty bytes at the end. */
+  /** The next thing, of bytes at most `size`; empty bytes at the end. */
   take(
     call: string,
     size: number,
@@ -115,11 +115,13 @@ export abstract class Inbox<T> {
   ): Promise<T> {
     if (signal?.aborted) return refused(signal.reason);
     if (this.#requests.length === 0) {
-      if (this.#items.length > 0) return Promise.resolve(this.#next(size));
-      if (this.#end) {
-        const error = this.#failure(call);
-        return error ? refused(error) : Promise.resolve(EMPTY as T);
+      if (this.#items.length > 0) {
+        const item = this.#next(size);
+        return item instanceof Failure
+          ? refused(this.#error(item, call))
+          : Promise.resolve(item);
       }
+      if (this.#over) return Promise.resolve(EMPTY as T);
     }
     const request = new Request<T>(call, size);
     if (timeout !== null || signal) {
@@ -133,25 +135,28 @@ export abstract class Inbox<T> {
   }
 
   /** One more thing is here. */
-  arrived(item: T): void {
-    if (this.#end) return; // after SHUT_RD
+  arrived(item: T | Failure): void {
+    if (this.#over) return; // after SHUT_RD
     this.#items.push(item);
     while (this.#requests.length > 0) {
       if (this.#items.length === 0) return this.want(this.#requests[0].size);
       const request = this.#requests.shift()!;
-      request.resolve(this.#next(request.size));
+      const next = this.#next(request.size);
+      if (next instanceof Failure) {
+        request.reject(this.#error(next, request.call));
+      } else request.resolve(next);
     }
   }
 
-  /** Nothing more will come; a failure is told once, after what is here. */
-  ended(code?: string, cause?: unknown): void {
-    if (this.#end) return;
-    this.#end = code === undefined ? {} : { failure: { code, cause } };
-    for (const request of this.#requests.splice(0)) {
-      const error = this.#failure(request.call);
-      if (error) request.reject(error);
-      else request.resolve(EMPTY as T);
-    }
+  /** A failure is told once, after what is here already. */
+  failed(code: string, cause?: unknown): void {
+    this.arrived(new Failure(code, cause));
+  }
+
+  /** Nothing more will come. */
+  ended(): void {
+    this.#over = true;
+    for (const request of this.#requests.splice(0)) request.resolve(EMPTY as T);
   }
 
   /**
@@ -163,10 +168,11 @@ export abstract class Inbox<T> {
       request.reject(new SocketError(code!, request.call, this.about));
     }
     this.ended();
-    return this.#items.splice(0);
+    const items = this.#items.splice(0);
+    return items.filter((item) => !(item instanceof Failure)) as T[];
   }
 
-  #next(size: number): T {
+  #next(size: number): T | Failure {
     const item = this.#items[0];
     if (!(item instanceof Uint8Array) || item.length <= size) {
       return this.#items.shift()!;
@@ -175,11 +181,19 @@ export abstract class Inbox<T> {
     return item.subarray(0, size) as T;
   }
 
-  #failure(call: string): SocketError | undefined {
-    const failure = this.#end?.failure;
-    if (!failure) return;
-    this.#end = {};
-    return new SocketError(failure.code, call, this.about, failure.cause);
+  #error({ code, cause }: Failure, call: string): SocketError {
+    return new SocketError(code, call, this.about, cause);
+  }
+}
+
+/** What arrives in place of a thing: a reset, say. */
+class Failure {
+  readonly code: string;
+  readonly cause: unknown;
+
+  constructor(code: string, cause: unknown) {
+    this.code = code;
+    this.cause = cause;
   }
 }
 
@@ -239,6 +253,7 @@ export class Outbox {
     if (limited) {
       const late = () => this.#error(piece, { code: "ETIMEDOUT" });
       turn.waiter.limit(timeout, signal, late, () => {
+        if (piece.call === "shutdown") return; // it is final: no send follows
         this.#turns = this.#turns.filter((other) => other !== turn);
       });
     }

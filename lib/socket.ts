@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Family } from "./address.ts";
 import { SocketError } from "./socket_error.ts";
 import { StreamSocket } from "./stream_socket.ts";
 
@@ -10,7 +11,9 @@ import { StreamSocket } from "./stream_socket.ts";
 export const AF_INET = "AF_INET";
 /** IPv6, ipv6(7). */
 export const AF_INET6 = "AF_INET6";
-/** A stream of bytes: TCP, tcp(7). */
+/** The local machine, unix(7); the address is a path. */
+export const AF_UNIX = "AF_UNIX";
+/** A stream of bytes: tcp(7), or unix(7). */
 export const SOCK_STREAM = "SOCK_STREAM";
 /** shutdown(2): no more receiving. */
 export const SHUT_RD = "SHUT_RD";
@@ -21,10 +24,10 @@ export const SHUT_RDWR = "SHUT_RDWR";
 
 /** Creates a socket, socket(2); EPROTONOSUPPORT for what is not offered. */
 export function socket(
-  family: typeof AF_INET | typeof AF_INET6 = AF_INET,
+  family: Family = AF_INET,
   type: typeof SOCK_STREAM = SOCK_STREAM,
 ): StreamSocket {
-  if (![AF_INET, AF_INET6].includes(family) || type !== SOCK_STREAM) {
+  if (![AF_INET, AF_INET6, AF_UNIX].includes(family) || type !== SOCK_STREAM) {
     throw new SocketError("EPROTONOSUPPORT", "socket");
   }
   return new StreamSocket(family);

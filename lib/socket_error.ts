@@ -110,6 +110,7 @@ const MEANINGS: Record<string, string> = {
   EISCONN: "socket is already connected",
   EMFILE: "too many open files",
   EMSGSIZE: "message too long",
+  ENOENT: "no such file",
   ENETUNREACH: "network is unreachable",
   ENOTCONN: "socket is not connected",
   ENOTFOUND: "host name not known",

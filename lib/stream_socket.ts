@@ -80,7 +80,9 @@ export class StreamSocket {
       return refused(new RangeError(`Cannot listen: a backlog of ${backlog}`));
     }
     if (this.#listening && !this.#closing) return this.#listening;
-    if (this.#inUse()) return refused(this.#error("EINVAL", "listen", address));
+    if (this.#inUse() || address === "") {
+      return refused(this.#error("EINVAL", "listen", address));
+    }
     return this.#listening = quiet(this.#listen(address, backlog));
   }
 

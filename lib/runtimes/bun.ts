@@ -36,8 +36,7 @@ export async function listen<Client>(
   _backlog: number, // Bun always asks for 512
   admit: (connection: Connection) => Client,
 ): Promise<Listener<Client>> {
-  const [hostname, port] = address as [string, number];
-  return new BunListener(hostname, port, admit);
+  return new BunListener(address, admit);
 }
 
 export async function connect(
@@ -45,19 +44,24 @@ export async function connect(
   from: Address | undefined,
   attempt: Attempt,
 ): Promise<Connection> {
-  const [hostname, port] = address as [string, number];
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
-  if (from || !/^(127\.|::1$)/.test(hostname)) {
+  const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
+  if (from || !near) {
     return (await import("./node.ts")).connect(address, from, attempt);
   }
-  const { data } = await Bun.connect<BunConnection>({
-    hostname,
-    port,
+  const { data } = await Bun.connect<unknown>({
+    ...optionsFor(address),
     allowHalfOpen: true,
     socket: CLIENT,
+    data: address,
   });
-  return data;
+  return data as BunConnection;
+}
+
+function optionsFor(address: Address) {
+  if (typeof address === "string") return { unix: address } as never;
+  return { hostname: address[0], port: address[1] };
 }
 
 // --- the listener ---
@@ -67,29 +71,27 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly #listener: TCPSocketListener<unknown>;
   readonly #admit: (connection: Connection) => Client;
 
-  constructor(
-    hostname: string,
-    port: number,
-    admit: (connection: Connection) => Client,
-  ) {
+  constructor(address: Address, admit: (connection: Connection) => Client) {
     super();
     this.#admit = admit;
     this.#listener = Bun.listen<unknown>({
-      hostname,
-      port,
+      ...optionsFor(address),
       exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
       data: this,
     });
-    this.about = [hostname, this.#listener.port];
+    this.about = typeof address === "string"
+      ? address
+      : [address[0], this.#listener.port];
   }
 
   want(): void {}
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
-    const connection = new BunConnection(socket as Socket<BunConnection>);
+    const path = typeof this.about === "string" ? this.about : undefined;
+    const connection = new BunConnection(socket, path, "");
     if (this.waiting >= MOST_WAITING) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
@@ -105,21 +107,27 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 
 class BunConnection extends Inbox<Uint8Array> implements Connection {
   readonly about: Address;
+  readonly #path: string | undefined;
   readonly #socket: Socket<BunConnection>;
   #paused = false;
   #gone: { code: string } | undefined;
   #unsent: Unsent | undefined;
 
-  constructor(socket: Socket<BunConnection>) {
+  /** Bun knows no names of AF_UNIX sockets, so that these come along. */
+  constructor(socket: Socket<unknown>, path?: string, peer?: string) {
     super();
-    this.#socket = socket;
+    this.#socket = socket as Socket<BunConnection>;
+    this.#path = path;
     // Bun forgets it at a reset, which may be before this.
-    this.about = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.about = path === undefined
+      ? [socket.remoteAddress ?? "", socket.remotePort ?? 0]
+      : peer!;
     socket.data = this;
   }
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
+    if (this.#path !== undefined) return this.#path;
     const { localAddress, localPort } = this.#socket;
     const any = this.about[0].includes(":") ? "::" : "0.0.0.0";
     return [localAddress ?? any, localPort];
@@ -162,8 +170,8 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
 
   /** Bun tells a reset here, and the peer's FIN too once we have sent ours. */
   closed(error: Error | undefined): void {
-    if (error) this.ended(codeOf(error), error);
-    else this.ended();
+    if (error) this.failed(codeOf(error), error);
+    this.ended();
     this.#gone = BROKEN;
     this.#unsent?.reject(error ?? BROKEN);
     this.#unsent = undefined;
@@ -191,18 +199,22 @@ const BROKEN = { code: "EPIPE" };
 /** Without an `end` handler Bun would close the socket at the peer's FIN. */
 const EVENTS = {
   binaryType: "uint8array" as const,
-  data: (socket: Socket<BunConnection>, bytes: Uint8Array) =>
-    socket.data.received(bytes),
-  drain: (socket: Socket<BunConnection>) => socket.data.drained(),
-  end: (socket: Socket<BunConnection>) => socket.data.ended(),
-  close: (socket: Socket<BunConnection>, error?: Error) =>
-    socket.data.closed(error),
+  data: (socket: Socket<unknown>, bytes: Uint8Array) =>
+    (socket.data as BunConnection).received(bytes),
+  drain: (socket: Socket<unknown>) => (socket.data as BunConnection).drained(),
+  end: (socket: Socket<unknown>) => (socket.data as BunConnection).ended(),
+  close: (socket: Socket<unknown>, error?: Error) =>
+    (socket.data as BunConnection).closed(error),
 };
 
 const CLIENT = {
   ...EVENTS,
-  open: (socket: Socket<BunConnection>) => void new BunConnection(socket),
-  connectError: () => {}, // the promise tells
+  open(socket: Socket<unknown>) {
+    const address = socket.data as Address;
+    if (typeof address !== "string") new BunConnection(socket);
+    else new BunConnection(socket, "", address);
+  },
+  connectError() {}, // the promise tells
 };
 
 const SERVER = {

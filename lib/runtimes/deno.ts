@@ -36,8 +36,13 @@ export async function listen<Client>(
   backlog: number,
   admit: (connection: Connection) => Client,
 ): Promise<Listener<Client>> {
-  const [hostname, port] = address as [string, number];
-  const listener = Deno.listen({ hostname, port, tcpBacklog: backlog });
+  const listener = typeof address === "string"
+    ? Deno.listen({ transport: "unix", path: address })
+    : Deno.listen({
+      hostname: address[0],
+      port: address[1],
+      tcpBacklog: backlog,
+    });
   return new DenoListener(listener, admit);
 }
 
@@ -47,7 +52,11 @@ export async function connect(
   attempt: Attempt,
 ): Promise<Connection> {
   if (from) return connectFrom(address, from, attempt);
-  const [hostname, port] = address as [string, number];
+  if (typeof address === "string") { // refused or connected at once
+    const conn = await Deno.connect({ transport: "unix", path: address });
+    return new DenoConnection(conn);
+  }
+  const [hostname, port] = address;
   const stop = new AbortController();
   attempt.cancel = () => stop.abort();
   const { signal } = stop;
@@ -161,7 +170,8 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
       },
       (error) => {
         this.#reading = false;
-        this.ended(codeOf(error), error);
+        this.failed(codeOf(error), error);
+        this.ended();
       },
     );
   }
@@ -207,8 +217,9 @@ function cut(size: number): Uint8Array {
 // --- names ---
 
 function nameOf(address: Deno.Addr): Address {
-  const { hostname, port } = address as Deno.NetAddr;
-  return [hostname, port];
+  return "hostname" in address
+    ? [address.hostname, address.port]
+    : (address as Deno.UnixAddr).path ?? "";
 }
 
 function pause(ms: number): Promise<void> {

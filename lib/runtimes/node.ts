@@ -39,7 +39,6 @@ export function listen<Client>(
   backlog: number,
   admit: (connection: Connection) => Client,
 ): Promise<Listener<Client>> {
-  const [host, port] = address as [string, number];
   const server = net.createServer({
     allowHalfOpen: true,
     pauseOnConnect: true,
@@ -47,7 +46,7 @@ export function listen<Client>(
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
     server.on("error", reject);
-    server.listen({ host, port, backlog }, () => {
+    server.listen({ ...optionsFor(address), backlog }, () => {
       resolve(new NodeListener(server, admit));
     });
   });
@@ -58,19 +57,25 @@ export function connect(
   from: Address | undefined,
   attempt: Attempt,
 ): Promise<Connection> {
-  const [host, port] = address as [string, number];
   const [localAddress, localPort] = from as [string, number] | undefined ?? [];
   return new Promise((resolve, reject) => {
     const socket = net.connect({
-      host,
-      port,
+      ...optionsFor(address),
       allowHalfOpen: true,
       ...(from && { localAddress, localPort }),
     });
     socket.on("error", reject);
-    socket.once("connect", () => resolve(new NodeConnection(socket)));
+    socket.once("connect", () => {
+      const path = typeof address === "string";
+      resolve(new NodeConnection(socket, path ? "" : undefined, address));
+    });
     attempt.cancel = () => socket.destroy();
   });
+}
+
+function optionsFor(address: Address) {
+  if (typeof address === "string") return { path: address };
+  return { host: address[0], port: address[1] };
 }
 
 // --- the listener ---
@@ -85,12 +90,13 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
   ) {
     super();
     this.#server = server;
-    const { address, port } = server.address() as net.AddressInfo;
-    this.about = [address, port];
+    const name = server.address() as net.AddressInfo | string;
+    const path = typeof name === "string" ? name : undefined;
+    this.about = typeof name === "string" ? name : [name.address, name.port];
     // Node accepts by itself, so the inbox is the real backlog.
     server.on("connection", (socket) => {
       if (this.waiting >= MOST_WAITING) socket.resetAndDestroy();
-      else this.arrived(admit(new NodeConnection(socket)));
+      else this.arrived(admit(new NodeConnection(socket, path, "")));
     });
   }
 
@@ -110,18 +116,22 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   readonly local: Address;
   readonly #socket: net.Socket;
 
-  constructor(socket: net.Socket) {
+  /** Node knows no names of AF_UNIX sockets, so that these come along. */
+  constructor(socket: net.Socket, path?: string, peer?: Address) {
     super();
     this.#socket = socket;
-    this.about = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
-    this.local = [socket.localAddress ?? "", socket.localPort ?? 0];
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    this.about = path !== undefined
+      ? peer!
+      : [remoteAddress ?? "", remotePort ?? 0];
+    this.local = path ?? [localAddress ?? "", localPort ?? 0];
     socket.on("data", (chunk: Uint8Array) => {
       const { buffer, byteOffset, byteLength } = chunk; // a Buffer
       this.arrived(new Uint8Array(buffer, byteOffset, byteLength));
       if (this.waiting > 1) socket.pause();
     });
     socket.on("end", () => this.ended());
-    socket.on("error", (error) => this.ended(codeOf(error), error));
+    socket.on("error", (error) => this.failed(codeOf(error), error));
     socket.on("close", () => this.ended());
   }
 

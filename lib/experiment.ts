@@ -5,6 +5,7 @@
  * @module
  */
 import type { Address } from "./address.ts";
+import type { DatagramSocket } from "./datagram_socket.ts";
 import { runtime } from "./runtimes/mod.ts";
 import { displayAddress, SocketError } from "./socket_error.ts";
 import type { StreamSocket } from "./stream_socket.ts";
@@ -19,7 +20,7 @@ export interface End {
   /** Prints a line; control characters, which a peer may send, are escaped. */
   print(...words: unknown[]): void;
   /** Says that the server listens: lets the client start, and a stop end it. */
-  ready(listener: StreamSocket): void;
+  ready(listener: StreamSocket | DatagramSocket): void;
   /**
    * Serves one accepted client on the side, and closes it afterwards. What the
    * client does wrong is told in one line and ends nothing else; one that is
@@ -162,7 +163,7 @@ function startServer(
   // With both ends here nobody is slow, and Deno's first timer costs 5 ms.
   const idle = timeout ?? (alone ? IDLE : null);
   const serving = new Map<StreamSocket, Promise<void>>();
-  let listener: StreamSocket | undefined;
+  let listener: StreamSocket | DatagramSocket | undefined;
   let served = 0;
   let stopped = false;
   let grace: ReturnType<typeof setTimeout> | undefined;

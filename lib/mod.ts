@@ -24,8 +24,13 @@
  * @module
  */
 export { type Address, formatAddress } from "./address.ts";
+export {
+  type DatagramOption,
+  DatagramSocket,
+  type OptionValue,
+} from "./datagram_socket.ts";
 export { dateAndTime, type End, experiment } from "./experiment.ts";
-export { type How, StreamSocket } from "./stream_socket.ts";
+export { type Client, type How, StreamSocket } from "./stream_socket.ts";
 export {
   AF_INET,
   AF_INET6,
@@ -33,6 +38,7 @@ export {
   SHUT_RD,
   SHUT_RDWR,
   SHUT_WR,
+  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
 } from "./socket.ts";

@@ -68,6 +68,19 @@ export class Waiter<T> {
 /** What a new socket's timeout is: ms, or null to wait for ever. */
 export const defaults: { timeout: number | null } = { timeout: null };
 
+/** Throws for what settimeout() does not take: see StreamSocket. */
+export function checkTimeout(ms: number | null): void {
+  if (ms === 0) throw new SocketError("EINVAL", "settimeout");
+  if (ms !== null && !(Number.isFinite(ms) && ms > 0 && ms <= LONGEST)) {
+    throw new RangeError(
+      `Cannot set the timeout: ${ms} is not 1 to ${LONGEST}`,
+    );
+  }
+}
+
+/** The longest time that setTimeout() keeps, about 24 days. */
+const LONGEST = 2 ** 31 - 1;
+
 /** A promise that is rejected already, and that nobody has to look at. */
 export function refused(reason: unknown): Promise<never> {
   return quiet(Promise.reject(reason));
@@ -174,11 +187,16 @@ export abstract class Inbox<T> {
 
   #next(size: number): T | Failure {
     const item = this.#items[0];
-    if (!(item instanceof Uint8Array) || item.length <= size) {
-      return this.#items.shift()!;
+    if (item instanceof Uint8Array && item.length > size) {
+      this.#items[0] = item.subarray(size) as T;
+      return item.subarray(0, size) as T;
     }
-    this.#items[0] = item.subarray(size) as T;
-    return item.subarray(0, size) as T;
+    this.#items.shift();
+    // of a datagram, the rest is lost
+    if (Array.isArray(item) && item[0].length > size) {
+      item[0] = item[0].subarray(0, size);
+    }
+    return item;
   }
 
   #error({ code, cause }: Failure, call: string): SocketError {

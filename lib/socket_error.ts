@@ -70,10 +70,12 @@ const KNOWN: Record<string, string> = {
   // Deno's classes; its errors of the system carry a code
   BadResource: "EBADF",
   NotCapable: "EACCES",
+  UNKNOWN: "EACCES", // of its node:dgram, where the rest was checked before
   // Node and Bun
   ERR_STREAM_DESTROYED: "EPIPE",
   ERR_STREAM_WRITE_AFTER_END: "EPIPE",
   ERR_SOCKET_CLOSED: "EPIPE",
+  ERR_SOCKET_DGRAM_NOT_RUNNING: "EBADF",
 };
 
 const ACTIONS: Record<string, string> = {
@@ -83,12 +85,16 @@ const ACTIONS: Record<string, string> = {
   connect: "connect to",
   send: "send to",
   sendall: "send to",
+  sendto: "send to",
   recv: "receive from",
+  recvfrom: "receive from",
   shutdown: "shut down the connection to",
   getsockname: "get the socket name of",
   getpeername: "get the peer name of",
   gethostname: "get the host name",
   settimeout: "set the timeout",
+  setsockopt: "set the option",
+  getsockopt: "get the option",
   line: "read a line from",
   exactly: "read from",
   all: "read from",
@@ -100,6 +106,7 @@ const MEANINGS: Record<string, string> = {
   EADDRNOTAVAIL: "not an address of this machine",
   EAFNOSUPPORT: "address family not supported by this socket",
   EALREADY: "already in progress",
+  EDESTADDRREQ: "a destination is needed",
   EBADF: "socket is closed",
   EBADMSG: "the stream ended in the middle of a message",
   ECONNABORTED: "connection aborted",
@@ -112,6 +119,7 @@ const MEANINGS: Record<string, string> = {
   EMSGSIZE: "message too long",
   ENOENT: "no such file",
   ENETUNREACH: "network is unreachable",
+  ENOPROTOOPT: "no such option",
   ENOTCONN: "socket is not connected",
   ENOTFOUND: "host name not known",
   EOPNOTSUPP: "operation not supported by this socket",

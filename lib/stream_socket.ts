@@ -13,6 +13,7 @@ import {
   unnamed,
 } from "./address.ts";
 import {
+  checkTimeout,
   defaults,
   Outbox,
   quiet,
@@ -212,12 +213,7 @@ export class StreamSocket {
    */
   settimeout(ms: number | null): void {
     if (this.#closing) throw this.#error("EBADF", "settimeout");
-    if (ms === 0) throw this.#error("EINVAL", "settimeout");
-    if (ms !== null && !(Number.isFinite(ms) && ms > 0 && ms <= LONGEST)) {
-      throw new RangeError(
-        `Cannot set the timeout: ${ms} is not 1 to ${LONGEST}`,
-      );
-    }
+    checkTimeout(ms);
     this.#timeout = ms;
   }
 
@@ -335,8 +331,5 @@ export class StreamSocket {
 interface Pending extends Attempt {
   waiter: Waiter<void>;
 }
-
-/** The longest time that setTimeout() keeps, about 24 days. */
-const LONGEST = 2 ** 31 - 1;
 
 const encoder = new TextEncoder();

@@ -1,27 +1,15 @@
 /**
  * A datagram socket: messages with bounds, each with its own address, the same
- * on every runtime. What sends them is loaded with the first one's name.
+ * on every runtime. What does the work is loaded with the first call of the
+ * first socket, since most experiments have none.
  *
  * @module
  */
-import {
-  type Address,
-  checkAddress,
-  copy,
-  type Family,
-  resolveAddress,
-  unnamed,
-} from "./address.ts";
-import {
-  checkTimeout,
-  defaults,
-  quiet,
-  refused,
-  type Wait,
-  Waiter,
-} from "./queues.ts";
+import { type Address, copy, type Family, unnamed } from "./address.ts";
+import type * as Calls from "./datagram_calls.ts";
+import { checkTimeout, defaults, quiet, type Wait } from "./queues.ts";
 import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
-import { codeOf, SocketError } from "./socket_error.ts";
+import { SocketError } from "./socket_error.ts";
 
 /** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
 export type DatagramOption =
@@ -37,6 +25,20 @@ export type DatagramOption =
 /** On or off, a number, an address, or `[group, own address]`. */
 export type OptionValue = boolean | number | string | [string, string?];
 
+/** What a socket knows of itself; `datagram_calls.ts` works on it. */
+export interface DatagramState {
+  readonly family: Family;
+  timeout: number | null;
+  options: Map<DatagramOption, OptionValue>;
+  /** Set from the moment on at which it gets a name. */
+  opening: Promise<Endpoint> | undefined;
+  endpoint: Endpoint | undefined;
+  peer: Address | undefined;
+  closing: Promise<void> | undefined;
+  /** The last host that needed no look-up: most sockets have one peer. */
+  literal: string | undefined;
+}
+
 /**
  * A socket that carries datagrams, udp(7).
  *
@@ -47,18 +49,21 @@ export type OptionValue = boolean | number | string | [string, string?];
  */
 export class DatagramSocket {
   readonly family: Family;
-  #timeout = defaults.timeout;
-  #options = new Map<DatagramOption, OptionValue>();
-  #opening: Promise<Endpoint> | undefined;
-  #endpoint: Endpoint | undefined;
-  #peer: Address | undefined;
-  /** The last host that needed no look-up: most sockets have one peer. */
-  #literal: string | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #state: DatagramState;
 
   /** For the library; programs call `socket()`. */
   constructor(family: Family) {
     this.family = family;
+    this.#state = {
+      family,
+      timeout: defaults.timeout,
+      options: new Map(),
+      opening: undefined,
+      endpoint: undefined,
+      peer: undefined,
+      closing: undefined,
+      literal: undefined,
+    };
   }
 
   /**
@@ -66,7 +71,7 @@ export class DatagramSocket {
    * EADDRNOTAVAIL, EACCES; EINVAL if it has a name already.
    */
   bind(address: Address): Promise<void> {
-    return quiet(this.#bind(address));
+    return load((calls) => calls.bind(this.#state, address));
   }
 
   /**
@@ -74,13 +79,12 @@ export class DatagramSocket {
    * one. Nothing goes over the wire.
    */
   connect(address: Address): Promise<void> {
-    return quiet(this.#connect(address));
+    return load((calls) => calls.connect(this.#state, address));
   }
 
   /** Sends one datagram to the peer, send(2). EDESTADDRREQ without `connect`. */
   send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
-    if (!this.#peer) return refused(this.#error("EDESTADDRREQ", "send"));
-    return this.#send("send", data, undefined, signal);
+    return load((calls) => calls.send(this.#state, data, signal));
   }
 
   /**
@@ -93,21 +97,18 @@ export class DatagramSocket {
     address: Address,
     { signal }: Wait = {},
   ): Promise<number> {
-    try {
-      checkAddress(this.family, address, "sendto");
-      if (address[1] === 0) {
-        throw new RangeError("Cannot sendto: port 0 is no one's");
-      }
-      if (this.#peer) throw this.#error("EISCONN", "sendto", address);
-    } catch (error) {
-      return refused(this.#closing ? this.#error("EBADF", "sendto") : error);
-    }
-    return this.#send("sendto", data, address, signal);
+    return calls
+      ? calls.sendto(this.#state, data, address, signal)
+      : load((calls) => calls.sendto(this.#state, data, address, signal));
   }
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
   recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
-    return quiet(this.#recv("recv", size, signal).then(([data]) => data));
+    return load((calls) =>
+      quiet(
+        calls.receive(this.#state, "recv", size, signal).then(([data]) => data),
+      )
+    );
   }
 
   /**
@@ -116,7 +117,9 @@ export class DatagramSocket {
    * once, where a connected peer's machine said that nobody is there.
    */
   recvfrom(size: number, { signal }: Wait = {}): Promise<Datagram> {
-    return this.#recv("recvfrom", size, signal);
+    return calls
+      ? calls.receive(this.#state, "recvfrom", size, signal)
+      : load((calls) => calls.receive(this.#state, "recvfrom", size, signal));
   }
 
   /**
@@ -124,7 +127,8 @@ export class DatagramSocket {
    * fails with EBADF; when it resolves, the port is free.
    */
   close(): Promise<void> {
-    return this.#closing ??= this.#close();
+    const state = this.#state;
+    return state.closing ??= load((calls) => calls.close(state));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -136,11 +140,11 @@ export class DatagramSocket {
     const end = { done: true, value: undefined } as const;
     return {
       next: async () => {
-        if (this.#closing) return end;
+        if (this.#state.closing) return end;
         try {
           return { done: false, value: await this.recvfrom(65536) };
         } catch (error) {
-          if (this.#closing) return end;
+          if (this.#state.closing) return end;
           throw error;
         }
       },
@@ -149,222 +153,78 @@ export class DatagramSocket {
 
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
   getsockname(): Address {
-    if (this.#closing) throw this.#error("EBADF", "getsockname");
-    return this.#endpoint?.local ?? unnamed(this.family);
+    this.#expectOpen("getsockname");
+    return this.#state.endpoint?.local ?? unnamed(this.family);
   }
 
   /** The peer's address, getpeername(2); ENOTCONN without `connect`. */
   getpeername(): Address {
-    if (!this.#peer || this.#closing) {
-      throw this.#error("ENOTCONN", "getpeername");
-    }
-    return copy(this.#peer);
+    this.#expectOpen("getpeername");
+    const { peer } = this.#state;
+    if (!peer) throw new SocketError("ENOTCONN", "getpeername");
+    return copy(peer);
   }
 
-  /** Sets an option, setsockopt(2), now or when the socket has a name. */
+  /**
+   * Sets an option, setsockopt(2), which takes effect when the socket has a
+   * name. ENOPROTOOPT; EINVAL for one that comes after `bind` and too late.
+   */
   setsockopt(name: DatagramOption, value: OptionValue): void {
-    if (this.#closing || !OPTIONS.has(name)) {
-      throw this.#error("ENOPROTOOPT", "setsockopt");
-    }
-    if (OPTIONS.get(name) === "early" && this.#opening) {
-      throw this.#error("EINVAL", "setsockopt"); // bind() has happened
-    }
-    this.#options.set(name, value);
-    if (this.#endpoint) this.#apply(this.#endpoint, name, value);
+    this.#expectOpen("setsockopt");
+    const { options, opening, endpoint } = this.#state;
+    if (!(name in OPTIONS)) throw new SocketError("ENOPROTOOPT", "setsockopt");
+    const early = name === "SO_REUSEADDR" || name === "IPV6_V6ONLY";
+    if (early && opening) throw new SocketError("EINVAL", "setsockopt");
+    endpoint?.set(name, value);
+    options.set(name, value);
   }
 
   /** The option's value, getsockopt(2). */
   getsockopt(name: DatagramOption): OptionValue {
-    if (this.#closing || !OPTIONS.has(name)) {
-      throw this.#error("ENOPROTOOPT", "getsockopt");
-    }
-    return this.#options.get(name) ?? DEFAULTS[name] ?? false;
+    this.#expectOpen("getsockopt");
+    if (!(name in OPTIONS)) throw new SocketError("ENOPROTOOPT", "getsockopt");
+    return this.#state.options.get(name) ?? OPTIONS[name];
   }
 
   /** Limits each later wait, in ms: see StreamSocket. */
   settimeout(ms: number | null): void {
-    if (this.#closing) throw this.#error("EBADF", "settimeout");
+    this.#expectOpen("settimeout");
     checkTimeout(ms);
-    this.#timeout = ms;
+    this.#state.timeout = ms;
   }
 
   /** The timeout in milliseconds, or null. */
   gettimeout(): number | null {
-    if (this.#closing) throw this.#error("EBADF", "gettimeout");
-    return this.#timeout;
+    this.#expectOpen("gettimeout");
+    return this.#state.timeout;
   }
 
-  async #bind(address: Address): Promise<void> {
-    checkAddress(this.family, address, "bind");
-    if (this.#opening || this.#closing) {
-      throw this.#error("EINVAL", "bind", address);
-    }
-    await this.#open("bind", address);
-  }
-
-  async #connect(address: Address): Promise<void> {
-    checkAddress(this.family, address, "connect");
-    if (address[1] === 0) {
-      throw new RangeError("Cannot connect: port 0 is no one's");
-    }
-    if (this.#closing) throw this.#error("EBADF", "connect");
-    try {
-      const peer = await resolveAddress(this.family, address, "connect");
-      const endpoint = await (this.#opening ?? this.#open("connect"));
-      await endpoint.connect(peer as [string, number]);
-      this.#peer = peer;
-    } catch (error) {
-      throw this.#failure("connect", error, address);
-    }
-  }
-
-  /** Gets a name from the system, or this one. */
-  #open(call: string, address?: Address): Promise<Endpoint> {
-    return this.#opening = this.#opened(call, address);
-  }
-
-  async #opened(call: string, address?: Address): Promise<Endpoint> {
-    try {
-      const name = address && await resolveAddress(this.family, address, call);
-      const { open } = await import("./runtimes/datagram.ts");
-      const endpoint = await open(this.family, name, {
-        reuseAddr: Boolean(this.#options.get("SO_REUSEADDR")),
-        ipv6Only: Boolean(this.#options.get("IPV6_V6ONLY")),
-      });
-      if (this.#closing) await endpoint.close();
-      else this.#endpoint = endpoint;
-      for (const [option, value] of this.#options) {
-        if (this.#endpoint) this.#apply(endpoint, option, value);
-      }
-    } catch (error) {
-      this.#opening = undefined;
-      throw this.#failure(call, error, address);
-    }
-    if (!this.#endpoint) throw this.#error("EBADF", call);
-    return this.#endpoint;
-  }
-
-  #send(
-    call: string,
-    data: string | Uint8Array,
-    to: Address | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    if (signal?.aborted) return refused(signal.reason);
-    const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    if (!(bytes instanceof Uint8Array)) {
-      return refused(new TypeError(`Cannot ${call}: neither text nor bytes`));
-    }
-    // node:dgram would split it under some runtimes, and be silent under others.
-    if (bytes.length > (this.family === "AF_INET" ? 65507 : 65527)) {
-      return refused(this.#error("EMSGSIZE", call, to));
-    }
-    const target = !to || to[0] === this.#literal
-      ? to
-      : resolveAddress(this.family, to, call);
-    if (target && !(target instanceof Promise)) this.#literal = target[0];
-    const ready = this.#endpoint && !(target instanceof Promise);
-    const sent = ready
-      ? this.#sendNow(this.#endpoint!, call, bytes, target)
-      : quiet(this.#sendSoon(call, bytes, target));
-    if (this.#timeout === null && !signal) return sent;
-    const waiter = new Waiter<number>();
-    const late = () => this.#error("ETIMEDOUT", call, to);
-    waiter.limit(this.#timeout, signal, late, () => {});
-    sent.then((length) => waiter.resolve(length), (e) => waiter.reject(e));
-    return waiter.promise;
-  }
-
-  #sendNow(
-    endpoint: Endpoint,
-    call: string,
-    bytes: Uint8Array,
-    to: Address | undefined,
-  ): Promise<number> {
-    // Deno's would go out.
-    if (BROADCAST.includes(to?.[0]) && !this.#options.get("SO_BROADCAST")) {
-      return refused(this.#error("EACCES", call, to));
-    }
-    return endpoint.send(call, bytes, to);
-  }
-
-  async #sendSoon(
-    call: string,
-    bytes: Uint8Array,
-    to: Address | Promise<Address> | undefined,
-  ): Promise<number> {
-    if (this.#closing) throw this.#error("EBADF", call);
-    const target = await to;
-    const endpoint = await (this.#opening ?? this.#open(call));
-    return this.#sendNow(endpoint, call, bytes, target);
-  }
-
-  #recv(
-    call: string,
-    size: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Datagram> {
-    if (!Number.isInteger(size) || size < 0) {
-      return refused(new RangeError(`Cannot receive ${size} bytes`));
-    }
-    const endpoint = this.#endpoint;
-    if (!endpoint) return refused(this.#error("EINVAL", call));
-    return endpoint.take(call, size, this.#timeout, signal);
-  }
-
-  async #close(): Promise<void> {
-    const endpoint = this.#endpoint;
-    this.#endpoint = undefined;
-    endpoint?.drop("EBADF");
-    await endpoint?.close();
-    await this.#opening?.catch(() => {});
-  }
-
-  #apply(endpoint: Endpoint, name: DatagramOption, value: OptionValue): void {
-    if (OPTIONS.get(name) === "early") return; // went into its making
-    try {
-      endpoint.set(name, value);
-    } catch (error) {
-      throw this.#failure("setsockopt", error);
-    }
-  }
-
-  /** What a runtime threw, as the library's own. */
-  #failure(call: string, error: unknown, address?: Address): unknown {
-    const own = error instanceof SocketError || error instanceof RangeError;
-    return own ? error : this.#error(codeOf(error), call, address, error);
-  }
-
-  /** A closed socket has no other error than that. */
-  #error(code: string, call: string, address?: Address, cause?: unknown) {
-    return new SocketError(
-      this.#closing ? "EBADF" : code,
-      call,
-      address ?? this.#peer,
-      cause,
-    );
+  #expectOpen(call: string): void {
+    if (this.#state.closing) throw new SocketError("EBADF", call);
   }
 }
 
-/** When an option takes effect: as the socket gets its name, or at any time. */
-const OPTIONS = new Map<DatagramOption, "early" | "late">([
-  ["SO_REUSEADDR", "early"],
-  ["IPV6_V6ONLY", "early"],
-  ["SO_BROADCAST", "late"],
-  ["IP_ADD_MEMBERSHIP", "late"],
-  ["IP_DROP_MEMBERSHIP", "late"],
-  ["IP_MULTICAST_IF", "late"],
-  ["IP_MULTICAST_LOOP", "late"],
-  ["IP_MULTICAST_TTL", "late"],
-]);
-
-/** As ip(7) has them. */
-const DEFAULTS: { [name in DatagramOption]?: OptionValue } = {
+/** The options, with what they are unless they are set. */
+const OPTIONS: Record<DatagramOption, OptionValue> = {
+  SO_REUSEADDR: false,
+  SO_BROADCAST: false,
+  IPV6_V6ONLY: false,
+  IP_ADD_MEMBERSHIP: false,
+  IP_DROP_MEMBERSHIP: false,
+  IP_MULTICAST_IF: "",
   IP_MULTICAST_LOOP: true,
   IP_MULTICAST_TTL: 1,
 };
 
-/** The limited broadcast, and that of the loopback network. */
-const BROADCAST: unknown[] = ["255.255.255.255", "127.255.255.255"];
+let calls: typeof Calls | undefined;
 
-const encoder = new TextEncoder();
+/** Makes a call, in order with those that wait for the module to be loaded. */
+function load<T>(call: (loaded: typeof Calls) => Promise<T>): Promise<T> {
+  if (calls) return call(calls);
+  return quiet(
+    import("./datagram_calls.ts").then((loaded) => {
+      calls = loaded;
+      return call(loaded);
+    }),
+  );
+}

@@ -132,6 +132,7 @@ export class Endpoint extends Inbox<Datagram> {
   /** Sets an option of ip(7), ipv6(7) or socket(7). */
   set(name: DatagramOption, value: OptionValue): void {
     const socket = this.#socket;
+    if (name === "SO_REUSEADDR" || name === "IPV6_V6ONLY") return; // see open
     if (name === "SO_BROADCAST") socket.setBroadcast(Boolean(value));
     else if (name === "IP_MULTICAST_LOOP") {
       socket.setMulticastLoopback(Boolean(value));

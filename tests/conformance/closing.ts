@@ -1,0 +1,377 @@
+/**
+ * shutdown and close: CONFORMANCE.md groups F and I.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { decode } from "../../lib/mod.ts";
+import {
+  accepted,
+  type Case,
+  clientOf,
+  KIB,
+  listening,
+  MIB,
+  MUCH,
+  ORIGINS,
+  pair,
+  pattern,
+  pending,
+  readAll,
+  receive,
+  receiveAll,
+  refuses,
+  rejects,
+  same,
+  tcp,
+  throws,
+  withPeer,
+  write,
+} from "./fixtures.ts";
+
+export const cases: Case[] = [
+  // --- shutdown ---
+
+  {
+    statement: "40",
+    name: "shutdown(SHUT_WR) is the end for the peer, and we still receive",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("request");
+      await client.shutdown("SHUT_WR");
+      assert.equal(decode(await receiveAll(server)), "request");
+      await server.sendall("reply");
+      await server.close();
+      assert.equal(decode(await receiveAll(client)), "reply");
+    },
+  },
+  {
+    statement: "40",
+    name: "shutdown(SHUT_WR) sends what is pending first",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const sending = client.sendall(sent);
+      const last = client.sendall("last");
+      const finishing = client.shutdown("SHUT_WR");
+      const received = await receiveAll(server);
+      await Promise.all([sending, last, finishing]);
+      same(received.subarray(0, MUCH), sent);
+      assert.equal(decode(received.subarray(MUCH)), "last");
+    },
+  },
+  ...ORIGINS.map((origin): Case => ({
+    statement: "41",
+    name: `sendall() goes on after the peer's SHUT_WR, any amount (${origin})`,
+    async run() {
+      const [socket, peer] = await pair(origin);
+      await peer.sendall("request");
+      await peer.shutdown("SHUT_WR");
+      assert.equal(decode(await receiveAll(socket)), "request");
+      const sent = pattern(MUCH);
+      const sending = socket.sendall(sent);
+      await pending(sending);
+      same(await receive(peer, MUCH), sent);
+      await sending;
+      assert.equal((await socket.recv(1)).length, 0);
+    },
+  })),
+  ...ORIGINS.map((origin): Case => ({
+    statement: "41",
+    name: `recv() goes on after our SHUT_WR (${origin})`,
+    async run() {
+      const [socket, peer] = await withPeer(origin);
+      await socket.shutdown("SHUT_WR");
+      assert.equal((await readAll(peer)).length, 0);
+      // As much as the kernel takes at once: on Deno, node:net cuts off what
+      // is more once it has seen the end (2.9.6).
+      const sent = pattern(MIB);
+      await write(peer, sent);
+      peer.end();
+      same(await receiveAll(socket), sent);
+    },
+  })),
+  {
+    statement: "40",
+    name: "shutdown(SHUT_WR) reaches the peer although its wait is cut short",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const sending = client.sendall(sent);
+      client.settimeout(30);
+      const first = client.shutdown("SHUT_WR").catch(() => {});
+      await Promise.race([first, delay(60)]);
+      client.settimeout(null);
+      const second = client.shutdown("SHUT_WR");
+      same(await receiveAll(server), sent);
+      await Promise.all([sending, second]);
+    },
+  },
+  {
+    statement: "43",
+    name: "shutdown() may be repeated, at once and after both ends did it",
+    async run() {
+      const [client, server] = await pair();
+      await Promise.all([
+        client.shutdown("SHUT_WR"),
+        client.shutdown("SHUT_WR"),
+      ]);
+      await client.shutdown("SHUT_WR");
+      await server.shutdown("SHUT_WR");
+      assert.equal((await client.recv(1)).length, 0);
+      await client.shutdown("SHUT_RD");
+      assert.equal((await server.recv(1)).length, 0);
+    },
+  },
+  {
+    statement: "43",
+    name: "shutdown() is ENOTCONN without a connection",
+    async run() {
+      for (const how of ["SHUT_RD", "SHUT_WR", "SHUT_RDWR"] as const) {
+        await rejects(tcp().shutdown(how), "ENOTCONN");
+      }
+      await rejects((await listening()).shutdown("SHUT_WR"), "ENOTCONN");
+    },
+  },
+  {
+    statement: "43",
+    name: "shutdown() refuses what is no direction",
+    async run() {
+      const [client, server] = await pair();
+      for (const how of ["SHUT_", 1, undefined, null]) {
+        await refuses(client.shutdown(how as never));
+      }
+      await client.sendall("fine");
+      assert.equal(decode(await server.recv(10)), "fine");
+    },
+  },
+  {
+    statement: "rule",
+    name: "send() is EPIPE after our own SHUT_WR",
+    async run() {
+      const [client] = await pair();
+      await client.shutdown("SHUT_WR");
+      await rejects(client.send("x"), "EPIPE");
+      await rejects(client.sendall("x"), "EPIPE");
+    },
+  },
+  {
+    statement: "45",
+    name: "shutdown(SHUT_RD) makes recv() empty, also one that waits",
+    async run() {
+      const [client, server] = await pair();
+      const waiting = server.recv(1);
+      await pending(waiting);
+      await server.shutdown("SHUT_RD");
+      assert.equal((await waiting).length, 0);
+      assert.equal((await server.recv(1)).length, 0);
+      await server.sendall("sending goes on");
+      assert.equal((await client.recv(100)).length, 15);
+    },
+  },
+  {
+    statement: "45",
+    name: "shutdown(SHUT_RDWR) ends both directions",
+    async run() {
+      const [client, server] = await pair();
+      await server.shutdown("SHUT_RDWR");
+      assert.equal((await server.recv(1)).length, 0);
+      await rejects(server.send("x"), "EPIPE");
+      assert.equal((await client.recv(1)).length, 0);
+    },
+  },
+
+  // --- close ---
+
+  {
+    statement: "rule",
+    name: "close() may be called again, on any socket",
+    async run() {
+      const server = await listening();
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      for (const socket of [tcp(), server, client, connection]) {
+        await Promise.all([socket.close(), socket.close()]);
+        await socket.close();
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() is what `await using` calls",
+    async run() {
+      const [client, server] = await pair();
+      {
+        await using used = client;
+        await used.sendall("bye");
+      }
+      await rejects(client.send("x"), "EBADF");
+      assert.equal(decode(await receiveAll(server)), "bye");
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() makes everything that waits EBADF",
+    async run() {
+      const [client] = await pair();
+      const server = await listening();
+      const waiting = [
+        client.recv(1),
+        client.recv(2),
+        client.sendall(pattern(MUCH)),
+        client.sendall("queued"),
+        client.send("queued"),
+        client.shutdown("SHUT_WR"),
+        server.accept(),
+        server.accept(),
+      ];
+      const outcomes = waiting.map((one) => rejects(one, "EBADF"));
+      await pending(Promise.race(waiting));
+      await Promise.all([client.close(), server.close()]);
+      await Promise.all(outcomes);
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() makes nobody's abandoned wait an unhandled rejection",
+    async run() {
+      const [client, server] = await pair();
+      const listener = await listening();
+      const signal = new AbortController().signal;
+      client.settimeout(5000);
+      client.recv(1);
+      client.recv(1, { signal });
+      client.sendall(pattern(MUCH));
+      client.sendall("queued", { signal });
+      client.shutdown("SHUT_WR");
+      server.recv(1);
+      server.sendall(pattern(MUCH));
+      server.send("queued");
+      listener.accept();
+      listener.accept({ signal });
+      tcp().connect(listener.getsockname());
+      const connecting = tcp();
+      connecting.connect(listener.getsockname(), { signal });
+      for (const socket of [connecting, client, server, listener]) {
+        socket.close();
+      }
+      await delay(10); // the suite notices what comes up
+    },
+  },
+  {
+    statement: "64",
+    name: "close() makes every other call EBADF",
+    async run() {
+      const [client, server] = await pair();
+      const listener = await listening();
+      const bound = tcp();
+      await bound.bind(["127.0.0.1", 0]);
+      for (const socket of [tcp(), bound, listener, client, server]) {
+        await socket.close();
+        await rejects(socket.bind(["127.0.0.1", 0]), "EBADF");
+        await rejects(socket.listen(), "EBADF");
+        await rejects(socket.accept(), "EBADF");
+        await rejects(socket.connect(["127.0.0.1", 9]), "EBADF");
+        await rejects(socket.send("x"), "EBADF");
+        await rejects(socket.sendall("x"), "EBADF");
+        await rejects(socket.recv(1), "EBADF");
+        await rejects(socket.shutdown("SHUT_WR"), "EBADF");
+        throws(() => socket.getsockname(), "EBADF");
+        throws(() => socket.getpeername(), "EBADF");
+        throws(() => socket.settimeout(1), "EBADF");
+        throws(() => socket.gettimeout(), "EBADF");
+      }
+    },
+  },
+  {
+    statement: "64",
+    name: "recv(0) and send() of nothing are EBADF after close(), too",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("unread");
+      for (const socket of [client, server]) {
+        await socket.close();
+        await rejects(socket.recv(0), "EBADF");
+        await rejects(socket.send(""), "EBADF");
+        await rejects(socket.shutdown("SHUT_RD"), "EBADF");
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() while listen() is opening gives the port back",
+    async run() {
+      const server = tcp();
+      await server.bind(["127.0.0.1", 0]);
+      const listening = server.listen();
+      await server.close();
+      const outcome = await listening.catch(({ code }) => code);
+      assert.ok(outcome === undefined || outcome === "EBADF", outcome);
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() is done although the peer reads nothing",
+    async run() {
+      const [client] = await pair();
+      const sending = client.sendall(pattern(MUCH));
+      await pending(sending);
+      await client.close();
+      await rejects(sending, "EBADF");
+    },
+  },
+  ...[10, 300 * KIB].map((unread): Case => ({
+    statement: "47",
+    name: `close() with ${unread} unread bytes never leaves the peer waiting`,
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall(pattern(unread));
+      await server.recv(1);
+      await server.close();
+      const last = await client.recv(1).catch(({ code }) => code);
+      assert.ok(last === "ECONNRESET" || last.length === 0, last);
+    },
+  })),
+  {
+    statement: "47",
+    name: "close() with unread bytes resets the connection",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall(pattern(MIB));
+      await server.close();
+      await rejects(client.recv(1), "ECONNRESET");
+    },
+  },
+  ...ORIGINS.map((origin): Case => ({
+    statement: "49",
+    name:
+      `send() succeeds once after the peer has closed, then not (${origin})`,
+    async run() {
+      const [socket, peer] = await withPeer(origin);
+      peer.destroy();
+      assert.equal((await socket.recv(1)).length, 0);
+      assert.equal(await socket.send("x"), 1);
+      // The RST that answers it comes when it comes.
+      let code: string | undefined;
+      while (!code) {
+        await delay(1);
+        code = await socket.send("x").then(() => undefined, ({ code }) => code);
+      }
+      assert.ok(["EPIPE", "ECONNRESET"].includes(code), code);
+      await rejects(socket.send("x"), "EPIPE");
+    },
+  })),
+  ...ORIGINS.map((origin): Case => ({
+    statement: "49",
+    name: `sendall() fails when the peer closes without reading (${origin})`,
+    async run() {
+      const [socket, peer] = await withPeer(origin);
+      const sending = socket.sendall(pattern(MUCH));
+      const outcome = rejects(sending, "EPIPE", "ECONNRESET");
+      await pending(sending);
+      peer.destroy();
+      await outcome;
+    },
+  })),
+];

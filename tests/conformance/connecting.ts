@@ -1,0 +1,337 @@
+/**
+ * connect and its errors: CONFORMANCE.md group D.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { decode } from "../../lib/mod.ts";
+import {
+  accepted,
+  afterwards,
+  type Case,
+  clientOf,
+  freeAddress,
+  listening,
+  nameOf,
+  pair,
+  peerOf,
+  pending,
+  refuses,
+  rejects,
+  tcp,
+} from "./fixtures.ts";
+
+export const cases: Case[] = [
+  {
+    statement: "22",
+    name: "connect() is ECONNREFUSED where nobody listens",
+    async run() {
+      for (const host of ["127.0.0.1", "::1"]) {
+        const address = await freeAddress(host);
+        await rejects(tcp(host).connect(address), "ECONNREFUSED");
+      }
+    },
+  },
+  {
+    statement: "22",
+    name: "connect() can be tried again after a refusal",
+    async run() {
+      const client = tcp();
+      const address = await freeAddress();
+      await rejects(client.connect(address), "ECONNREFUSED");
+      const server = tcp();
+      await server.bind(address);
+      await server.listen();
+      await client.connect(address);
+      await accepted(server);
+    },
+  },
+  {
+    statement: "23",
+    name: "connect() is EISCONN for a connected socket",
+    async run() {
+      const [client, server] = await pair();
+      const address = await freeAddress();
+      await rejects(client.connect(address), "EISCONN");
+      await rejects(server.connect(address), "EISCONN");
+    },
+  },
+  {
+    statement: "23",
+    name: "connect() is EISCONN for a listening socket",
+    async run() {
+      const server = await listening();
+      await rejects(server.connect(await freeAddress()), "EISCONN");
+    },
+  },
+  {
+    statement: "23",
+    name: "connect() is EALREADY while another connect() is under way",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      const first = client.connect(server.getsockname());
+      await rejects(client.connect(server.getsockname()), "EALREADY");
+      await first;
+      assert.deepEqual(client.getpeername(), server.getsockname());
+    },
+  },
+  {
+    statement: "24",
+    name: "connect() to 0.0.0.0 reaches this machine",
+    async run() {
+      const server = await listening();
+      await tcp().connect(["0.0.0.0", nameOf(server)[1]]);
+      await accepted(server);
+    },
+  },
+  {
+    statement: "24",
+    name: "connect() refuses port 0",
+    async run() {
+      await refuses(tcp().connect(["127.0.0.1", 0]));
+    },
+  },
+  {
+    statement: "24",
+    name: "connect() to 255.255.255.255 is ENETUNREACH",
+    async run() {
+      await rejects(tcp().connect(["255.255.255.255", 9]), "ENETUNREACH");
+    },
+  },
+  {
+    statement: "25",
+    name: "connect() without an answer is ETIMEDOUT",
+    async run() {
+      const address = await hole();
+      const client = tcp();
+      client.settimeout(50);
+      const start = performance.now();
+      await rejects(client.connect(address), "ETIMEDOUT");
+      assert.ok(performance.now() - start >= 45);
+    },
+  },
+  {
+    statement: "25",
+    name: "connect() without an answer ends with its signal's reason",
+    async run() {
+      const address = await hole();
+      const controller = new AbortController();
+      const connecting = tcp().connect(address, controller);
+      await pending(connecting);
+      const reason = new Error("enough");
+      controller.abort(reason);
+      await assert.rejects(connecting, (error) => error === reason);
+    },
+  },
+  {
+    statement: "25",
+    name: "connect() without an answer is EBADF when its socket is closed",
+    async run() {
+      const client = tcp();
+      const connecting = client.connect(await hole());
+      await pending(connecting);
+      await client.close();
+      await rejects(connecting, "EBADF");
+    },
+  },
+  {
+    statement: "25",
+    name: "connect() can be tried elsewhere after a timeout",
+    async run() {
+      const client = tcp();
+      client.settimeout(50);
+      await rejects(client.connect(await hole()), "ETIMEDOUT");
+      client.settimeout(null);
+      const server = await listening();
+      await client.connect(server.getsockname());
+      assert.deepEqual(client.getpeername(), server.getsockname());
+    },
+  },
+  {
+    statement: "25",
+    name: "connect() that was given up frees its descriptor",
+    needs: "all permissions",
+    async run() {
+      const address = await hole();
+      const client = tcp();
+      client.settimeout(20);
+      await rejects(client.connect(address), "ETIMEDOUT");
+      await nobodyKnocksAt(address);
+    },
+  },
+  {
+    statement: "25",
+    name: "close() of a socket that connects frees its descriptor",
+    needs: "all permissions",
+    async run() {
+      const address = await hole();
+      const client = tcp();
+      const connecting = client.connect(address);
+      await pending(connecting);
+      await client.close();
+      await rejects(connecting, "EBADF");
+      await nobodyKnocksAt(address);
+    },
+  },
+  {
+    statement: "rule",
+    name: "connect() that is aborted at once leaves the socket usable",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      const controller = new AbortController();
+      const connecting = client.connect(server.getsockname(), controller);
+      controller.abort("changed my mind");
+      await assert.rejects(connecting, (error) => error === "changed my mind");
+      assert.deepEqual(client.getsockname(), ["0.0.0.0", 0]);
+      await client.connect(server.getsockname());
+      // What was given up may have got through: it is closed by then.
+      await client.sendall("second");
+      let connection = await accepted(server);
+      let text = decode(await connection.recv(10));
+      if (text === "") {
+        connection = await accepted(server);
+        text = decode(await connection.recv(10));
+      }
+      assert.equal(text, "second");
+    },
+  },
+  {
+    statement: "rule",
+    name: "connect() with a signal that is aborted already goes nowhere",
+    async run() {
+      const server = await listening();
+      const signal = AbortSignal.abort("no");
+      const connecting = tcp().connect(server.getsockname(), { signal });
+      await assert.rejects(connecting, (error) => error === "no");
+      await pending(server.accept());
+    },
+  },
+  {
+    statement: "rule",
+    name: "connect() that is under way is EBADF when its socket is closed",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      const connecting = client.connect(server.getsockname());
+      await client.close();
+      await rejects(connecting, "EBADF");
+      // If it got through, the server sees it end.
+      server.settimeout(50);
+      const connection = await accepted(server).catch(() => undefined);
+      if (connection) assert.equal((await connection.recv(1)).length, 0);
+    },
+  },
+  {
+    statement: "27",
+    name: "connect() comes from the address that bind() named",
+    async run() {
+      const server = await listening();
+      const [, port] = await freeAddress("127.0.0.2");
+      const client = tcp();
+      await client.bind(["127.0.0.2", port]);
+      await client.connect(server.getsockname());
+      const [connection, address] = await server.accept();
+      assert.deepEqual(address, ["127.0.0.2", port]);
+      assert.deepEqual(client.getsockname(), ["127.0.0.2", port]);
+      assert.deepEqual(client.getpeername(), server.getsockname());
+      await connection.close();
+    },
+  },
+  {
+    statement: "27",
+    name: "connect() takes a free port of the host that bind() named",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      await client.bind(["127.0.0.2", 0]);
+      await client.connect(server.getsockname());
+      const [host, port] = nameOf(client);
+      assert.equal(host, "127.0.0.2");
+      assert.notEqual(port, 0);
+      const connection = await accepted(server);
+      assert.deepEqual(connection.getpeername(), [host, port]);
+    },
+  },
+  {
+    statement: "27",
+    name: "connect() from a port in use is EADDRINUSE",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      await client.bind(server.getsockname());
+      const other = await listening();
+      await rejects(client.connect(other.getsockname()), "EADDRINUSE");
+    },
+  },
+  {
+    statement: "27",
+    name: "connect() from an address of another machine is EADDRNOTAVAIL",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      await client.bind(["192.0.2.99", 0]);
+      await rejects(client.connect(server.getsockname()), "EADDRNOTAVAIL");
+    },
+  },
+  {
+    statement: "27",
+    name: "connect() of a bound socket is ECONNREFUSED where nobody listens",
+    async run() {
+      const client = tcp();
+      await client.bind(["127.0.0.1", 0]);
+      await rejects(client.connect(await freeAddress()), "ECONNREFUSED");
+    },
+  },
+];
+
+/**
+ * An address that answers nothing: its queue is full, and nobody accepts.
+ *
+ * Only Deno's own listener leaves clients in the kernel's queue. Elsewhere it
+ * takes a process that listens and then stops at once.
+ */
+async function hole(): Promise<[host: string, port: number]> {
+  if ("Deno" in globalThis) {
+    const server = await listening("127.0.0.1", 1);
+    for (let count = 0; count < 2; count++) await clientOf(server);
+    return nameOf(server);
+  }
+  const { spawn } = await import("node:child_process");
+  const child = spawn(process.execPath, ["-e", STUCK], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  afterwards(() => child.kill("SIGKILL"));
+  const [line] = await once(child.stdout, "data");
+  const address: [string, number] = ["127.0.0.1", Number(line)];
+  // Bun knows no backlog but 512, which the kernel may lower.
+  const places = "Bun" in globalThis
+    ? 1 + Math.min(512, Number(readFileSync("/proc/sys/net/core/somaxconn")))
+    : 2;
+  await Promise.all(Array.from({ length: places }, () => peerOf(address)));
+  return address;
+}
+
+/** Asserts that after a while no socket of this machine still sends SYNs. */
+async function nobodyKnocksAt([, port]: [string, number]): Promise<void> {
+  // Remote address and state, as proc(5) writes them; 02 is SYN_SENT.
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const row = ` 0100007F:${hex} 02 `;
+  for (let tries = 0; tries < 50; tries++, await delay(20)) {
+    if (!readFileSync("/proc/net/tcp", "utf8").includes(row)) return;
+  }
+  assert.fail("it still sends SYNs");
+}
+
+const STUCK = `
+  const server = require("node:net").createServer();
+  server.listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
+    require("node:fs").writeSync(1, String(server.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  });
+`;

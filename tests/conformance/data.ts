@@ -1,0 +1,430 @@
+/**
+ * send, sendall and recv: CONFORMANCE.md group E.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { setTimeout as delay } from "node:timers/promises";
+import { decode } from "../../lib/mod.ts";
+import {
+  accepted,
+  type Case,
+  clientOf,
+  KIB,
+  listening,
+  MIB,
+  MUCH,
+  ORIGINS,
+  pair,
+  pattern,
+  pending,
+  readAll,
+  receive,
+  receiveAll,
+  refuses,
+  rejects,
+  same,
+  sendUntilFull,
+  tcp,
+  withPeer,
+  write,
+} from "./fixtures.ts";
+
+export const cases: Case[] = [
+  // --- recv ---
+
+  {
+    statement: "28",
+    name: "recv() gives at most n bytes and keeps the rest",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(16 * KIB);
+      await client.sendall(sent);
+      same(await server.recv(3), sent.subarray(0, 3));
+      same(await server.recv(3), sent.subarray(3, 6));
+      same(await receive(server, sent.length - 6), sent.subarray(6));
+    },
+  },
+  {
+    statement: "28",
+    name: "recv() gives what is there and does not wait for n bytes",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("abc");
+      assert.equal(decode(await server.recv(2 ** 30)), "abc");
+    },
+  },
+  {
+    statement: "28",
+    name: "recv() waits until there is something",
+    async run() {
+      const [client, server] = await pair();
+      const receiving = server.recv(10);
+      await pending(receiving);
+      await client.sendall("now");
+      assert.equal(decode(await receiving), "now");
+    },
+  },
+  {
+    statement: "28",
+    name: "recv() gives bytes that belong to the caller",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("abcdefghi");
+      const first = await server.recv(3);
+      first.fill(0xff, 0, 1);
+      const second = await server.recv(3);
+      await client.sendall("more");
+      await server.recv(1);
+      assert.equal(decode(first.subarray(1)), "bc");
+      assert.equal(decode(second), "def");
+    },
+  },
+  {
+    statement: "rule",
+    name: "recv() calls are served in the order in which they were made",
+    async run() {
+      const [client, server] = await pair();
+      const waiting = [2, 3, 100].map((size) => server.recv(size));
+      await client.sendall("abcdefgh");
+      const texts = (await Promise.all(waiting)).map(decode);
+      assert.deepEqual(texts, ["ab", "cde", "fgh"]);
+    },
+  },
+  {
+    statement: "31",
+    name: "recv(0) is empty at once and takes nothing",
+    async run() {
+      const [client, server] = await pair();
+      assert.equal((await server.recv(0)).length, 0);
+      await client.sendall("abc");
+      assert.equal((await server.recv(0)).length, 0);
+      assert.equal(decode(await server.recv(3)), "abc");
+    },
+  },
+  {
+    statement: "31",
+    name: "recv() refuses what is no number of bytes",
+    async run() {
+      const [client, server] = await pair();
+      for (const size of [-1, 1.5, NaN, Infinity]) {
+        await refuses(server.recv(size));
+      }
+      await client.sendall("abc");
+      assert.equal(decode(await server.recv(3)), "abc");
+    },
+  },
+  {
+    statement: "32",
+    name: "recv() is empty at the end of the stream, and stays so",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("last");
+      await client.close();
+      assert.equal(decode(await server.recv(10)), "last");
+      for (let count = 0; count < 5; count++) {
+        assert.equal((await server.recv(10)).length, 0);
+      }
+    },
+  },
+  {
+    statement: "32",
+    name: "recv() calls that wait are all empty when the peer closes",
+    async run() {
+      const [client, server] = await pair();
+      const waiting = [1, 2, 3].map((size) => server.recv(size));
+      await client.close();
+      for (const last of await Promise.all(waiting)) {
+        assert.equal(last.length, 0);
+      }
+    },
+  },
+
+  // --- send ---
+
+  {
+    statement: "29",
+    name: "recv() gives a stream that knows no message boundaries",
+    async run() {
+      const [client, server] = await pair();
+      for (const word of ["one", "two", "three"]) await client.sendall(word);
+      assert.equal(decode(await receive(server, 11)), "onetwothree");
+      const sent = pattern(MIB);
+      const sending = client.sendall(sent);
+      same(await receive(server, MIB), sent);
+      await sending;
+    },
+  },
+  {
+    statement: "30",
+    name: "send() resolves to how many bytes were taken",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const receiving = receive(server, sent.length);
+      let at = 0;
+      while (at < sent.length) {
+        const taken = await client.send(sent.subarray(at));
+        assert.ok(taken > 0 && taken <= sent.length - at, `${taken} bytes`);
+        at += taken;
+      }
+      same(await receiving, sent);
+    },
+  },
+  {
+    statement: "30",
+    name: "send() counts the bytes of a text, not its characters",
+    async run() {
+      const [client, server] = await pair();
+      assert.equal(await client.send("né…"), 6);
+      assert.equal(decode(await receive(server, 6)), "né…");
+    },
+  },
+  {
+    statement: "30",
+    name: "sendall() resolves when all bytes were taken, however large",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const receiving = receive(server, sent.length);
+      await client.sendall(sent);
+      same(await receiving, sent);
+    },
+  },
+  {
+    statement: "30",
+    name: "sendall() sends a part of a larger buffer, of any kind",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall(pattern(64).subarray(7, 11));
+      await client.sendall(Buffer.from("text"));
+      const received = await receive(server, 8);
+      same(received.subarray(0, 4), pattern(64).subarray(7, 11));
+      assert.equal(decode(received.subarray(4)), "text");
+    },
+  },
+  {
+    statement: "30",
+    name: "sendall() that has resolved no longer needs its buffer",
+    async run() {
+      const [client, server] = await pair();
+      for (const length of [10, MUCH]) {
+        const buffer = pattern(length);
+        const sending = client.sendall(buffer).then(() => buffer.fill(0));
+        same(await receive(server, length), pattern(length));
+        await sending;
+      }
+    },
+  },
+  {
+    statement: "30",
+    name: "sendall() refuses what is neither text nor bytes",
+    async run() {
+      const [client, server] = await pair();
+      for (const data of [5, null, ["a"], {}, new ArrayBuffer(3)]) {
+        await refuses(client.sendall(data as never));
+        await refuses(client.send(data as never));
+      }
+      await client.sendall("fine");
+      assert.equal(decode(await receive(server, 4)), "fine");
+    },
+  },
+  {
+    statement: "31",
+    name: "send() of nothing gives 0, and is not the end for the peer",
+    async run() {
+      const [client, server] = await pair();
+      assert.equal(await client.send(""), 0);
+      assert.equal(await client.send(new Uint8Array(0)), 0);
+      await client.sendall("");
+      await pending(server.recv(1));
+      await client.sendall("x");
+      await client.close();
+      assert.equal((await server.recv(1)).length, 0);
+    },
+  },
+  {
+    statement: "rule",
+    name: "sendall() calls never interleave",
+    async run() {
+      const [client, server] = await pair();
+      const parts = Array.from(
+        { length: 20 },
+        (_, index) => new Uint8Array(MIB).fill(index),
+      );
+      const sending = Promise.all(parts.map((part) => client.sendall(part)));
+      same(await receive(server, 20 * MIB), Buffer.concat(parts));
+      await sending;
+    },
+  },
+  {
+    statement: "rule",
+    name: "sendall() and send() calls keep their order",
+    async run() {
+      const [client, server] = await pair();
+      const first = pattern(MUCH);
+      const sending = [
+        client.sendall(first),
+        client.send("a"),
+        client.sendall("b"),
+        client.send("c"),
+      ];
+      const received = await receive(server, first.length + 3);
+      await Promise.all(sending);
+      same(received.subarray(0, first.length), first);
+      assert.equal(decode(received.subarray(first.length)), "abc");
+    },
+  },
+  {
+    statement: "39",
+    name: "send() and recv() are ENOTCONN without a connection",
+    async run() {
+      for (const socket of [tcp(), await listening()]) {
+        await rejects(socket.send("x"), "ENOTCONN", "EPIPE");
+        await rejects(socket.sendall("x"), "ENOTCONN", "EPIPE");
+        await rejects(socket.recv(1), "ENOTCONN");
+      }
+    },
+  },
+
+  // --- much data ---
+
+  {
+    statement: "33",
+    name: "recv() gives 64 MiB complete and in order, and then the end",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(64 * MIB);
+      const sending = client.sendall(sent).then(() => client.close());
+      let at = 0;
+      while (true) {
+        const part = await server.recv(16 * KIB);
+        if (part.length === 0) break;
+        const expected = sent.subarray(at, at += part.length);
+        if (Buffer.compare(part, expected) !== 0) assert.fail(`before ${at}`);
+      }
+      assert.equal(at, sent.length);
+      await sending;
+    },
+  },
+  {
+    statement: "33",
+    name: "close() after sendall() loses nothing, whatever the size",
+    async run() {
+      for (const size of [1, 64 * KIB, MIB, 3 * MIB]) {
+        const [client, server] = await pair();
+        const sent = pattern(size);
+        const sending = client.sendall(sent).then(() => client.close());
+        same(await receiveAll(server), sent);
+        await sending;
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "sendall() in both directions at once does not get stuck",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const [up, down] = await Promise.all([
+        receive(server, sent.length),
+        receive(client, sent.length),
+        client.sendall(sent),
+        server.sendall(sent),
+      ]);
+      same(up, sent);
+      same(down, sent);
+    },
+  },
+  ...ORIGINS.map((origin): Case => ({
+    statement: "33",
+    name: `sendall() and recv() carry 4 MiB each way (${origin})`,
+    async run() {
+      const [socket, peer] = await withPeer(origin);
+      const sent = pattern(4 * MIB);
+      const [seen, received] = await Promise.all([
+        readAll(peer),
+        receiveAll(socket),
+        write(peer, sent).then(() => peer.end()),
+        socket.sendall(sent).then(() => socket.shutdown("SHUT_WR")),
+      ]);
+      same(seen, sent);
+      same(received, sent);
+    },
+  })),
+
+  // --- backpressure ---
+
+  {
+    statement: "38",
+    name: "sendall() waits for a peer that does not read, and goes on",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(64 * MIB);
+      const sending = client.sendall(sent);
+      await pending(sending);
+      same(await receive(server, sent.length), sent);
+      await sending;
+    },
+  },
+  {
+    statement: "38",
+    name: "send() waits when the kernel's buffers are full",
+    async run() {
+      const [client, server] = await pair();
+      const { taken, waiting } = await sendUntilFull(client);
+      await receive(server, taken);
+      assert.ok(await waiting > 0);
+    },
+  },
+  {
+    statement: "38",
+    name: "send() waits for a server that accepted and reads nothing",
+    async run() {
+      const server = await listening();
+      const accepting = accepted(server);
+      const client = await clientOf(server);
+      const { taken, waiting } = await sendUntilFull(client);
+      await receive(await accepting, taken);
+      await waiting;
+    },
+  },
+  {
+    statement: "38",
+    name: "send() waits for a server that has not accepted yet",
+    async run() {
+      const server = await listening();
+      const client = await clientOf(server);
+      const { taken, waiting } = await sendUntilFull(client);
+      await receive(await accepted(server), taken);
+      await waiting;
+    },
+  },
+  {
+    statement: "38",
+    name: "send() waits for a peer that reads a byte now and then",
+    async run() {
+      const [client, server] = await pair();
+      let reading = true;
+      const nibbling = (async () => {
+        for (; reading; await delay(1)) await server.recv(1);
+      })();
+      await sendUntilFull(client);
+      reading = false;
+      await nibbling;
+    },
+  },
+  ...ORIGINS.map((origin): Case => ({
+    statement: "38",
+    name: `recv() that nobody calls stops a peer that floods (${origin})`,
+    async run() {
+      const [socket, peer] = await withPeer(origin);
+      const sent = pattern(4 * MUCH);
+      const flood = write(peer, sent);
+      await pending(flood);
+      same(await receive(socket, sent.length), sent);
+      await flood;
+    },
+  })),
+];

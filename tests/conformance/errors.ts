@@ -1,0 +1,229 @@
+/**
+ * What the library is made of and how it refuses: constants, argument checks,
+ * and the one error that leaves it.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import * as lib from "../../lib/mod.ts";
+import {
+  type Address,
+  decode,
+  formatAddress,
+  socket,
+  SocketError,
+} from "../../lib/mod.ts";
+import {
+  accepted,
+  type Case,
+  clientOf,
+  freeAddress,
+  listening,
+  nameOf,
+  pair,
+  refuses,
+  rejects,
+  tcp,
+} from "./fixtures.ts";
+
+export const cases: Case[] = [
+  {
+    statement: "rule",
+    name: "constants are strings equal to their own names",
+    async run() {
+      const names = Object.keys(lib).filter((name) =>
+        /^[A-Z_0-9]+$/.test(name)
+      );
+      assert.ok(names.length >= 6);
+      for (const name of names) {
+        assert.equal((lib as Record<string, unknown>)[name], name);
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "socket() makes a TCP socket over IPv4 unless told otherwise",
+    async run() {
+      assert.equal(socket().family, "AF_INET");
+      assert.equal(socket("AF_INET6").family, "AF_INET6");
+    },
+  },
+  {
+    statement: "rule",
+    name: "socket() throws at once for a family or type that does not exist",
+    async run() {
+      assert.throws(() => socket("AF_X25" as never), SocketError);
+      assert.throws(() => socket("AF_INET", "SOCK_RAW" as never), SocketError);
+    },
+  },
+  {
+    statement: "rule",
+    name: "formatAddress() prints an address as Python does",
+    async run() {
+      assert.equal(formatAddress(["127.0.0.1", 80]), "('127.0.0.1', 80)");
+    },
+  },
+  {
+    statement: "rule",
+    name: "decode() reads UTF-8 and marks what is none",
+    async run() {
+      const bytes = Uint8Array.of(0xef, 0xbb, 0xbf, 0xc3, 0xa9, 0xff);
+      assert.equal(decode(bytes), "\ufeffé\ufffd");
+    },
+  },
+  {
+    statement: "rule",
+    name: "SocketError says what could not be done, where and why",
+    async run() {
+      const [host, port] = await freeAddress();
+      const error = await rejects(tcp().connect([host, port]), "ECONNREFUSED");
+      assert.equal(
+        error.message,
+        `Cannot connect to 127.0.0.1:${port}: connection refused`,
+      );
+      assert.equal(error.call, "connect");
+      assert.deepEqual(error.address, [host, port]);
+      assert.equal(error.name, "SocketError");
+      assert.ok(error instanceof Error);
+    },
+  },
+  {
+    statement: "rule",
+    name: "SocketError keeps what the runtime said as its cause",
+    async run() {
+      const address = await freeAddress();
+      const error = await rejects(tcp().connect(address), "ECONNREFUSED");
+      assert.ok(error.cause instanceof Error);
+    },
+  },
+  {
+    statement: "rule",
+    name: "SocketError puts an IPv6 address in brackets",
+    async run() {
+      const [host, port] = await freeAddress("::1");
+      const client = tcp("::1");
+      const error = await rejects(client.connect([host, port]), "ECONNREFUSED");
+      assert.equal(
+        error.message,
+        `Cannot connect to [::1]:${port}: connection refused`,
+      );
+    },
+  },
+  {
+    statement: "rule",
+    name: "SocketError of listen() names the address",
+    async run() {
+      const [host, port] = nameOf(await listening());
+      const second = tcp();
+      await second.bind([host, port]);
+      const error = await rejects(second.listen(), "EADDRINUSE");
+      assert.equal(
+        error.message,
+        `Cannot listen on 127.0.0.1:${port}: address already in use`,
+      );
+      assert.equal(error.call, "listen");
+    },
+  },
+  {
+    statement: "rule",
+    name:
+      "SocketError of recv() and accept() names the other end or the server",
+    async run() {
+      const server = await listening();
+      const client = await clientOf(server);
+      await accepted(server);
+      const [host, port] = nameOf(server);
+      for (const one of [server, client]) one.settimeout(1);
+      const accepting = await rejects(server.accept(), "ETIMEDOUT");
+      const receiving = await rejects(client.recv(1), "ETIMEDOUT");
+      assert.equal(
+        accepting.message,
+        `Cannot accept on ${host}:${port}: timed out`,
+      );
+      assert.equal(
+        receiving.message,
+        `Cannot receive from ${host}:${port}: timed out`,
+      );
+      assert.deepEqual([accepting.call, receiving.call], ["accept", "recv"]);
+      assert.deepEqual(receiving.address, [host, port]);
+    },
+  },
+  {
+    statement: "rule",
+    name: "SocketError is written as one plain line without a full stop",
+    async run() {
+      const fresh = tcp();
+      const closed = tcp();
+      await closed.close();
+      const attempts: Promise<unknown>[] = [
+        fresh.recv(1),
+        fresh.sendall("x"),
+        fresh.accept(),
+        fresh.shutdown("SHUT_WR"),
+        fresh.connect(["::1", 80]),
+        tcp().bind([`${"a".repeat(300)}.test`, 0]),
+        closed.recv(1),
+        closed.listen(),
+      ];
+      for (const attempt of attempts) {
+        const { message } = await attempt.then(() => {}, (error) => error);
+        assert.match(message, /^Cannot [a-z][^\n]*: [a-z][^\n]*[^.\n]$/);
+        assert.doesNotMatch(message, /undefined|n't/);
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "calls that return promises reject bad arguments and never throw",
+    async run() {
+      const [client] = await pair();
+      const nothing = undefined as never;
+      const fresh = tcp();
+      const server = await listening();
+      const calls = [
+        () => fresh.bind(nothing),
+        () => fresh.connect(nothing),
+        () => fresh.listen("5" as never),
+        () => client.send(nothing),
+        () => client.sendall(7 as never),
+        () => client.sendall([1, 2] as never),
+        () => client.sendall(new ArrayBuffer(2) as never),
+        () => client.recv(nothing),
+        () => client.recv("3" as never),
+      ];
+      for (const call of calls) {
+        let promise: Promise<unknown> | undefined;
+        assert.doesNotThrow(() => void (promise = call()), `${call}`);
+        await refuses(promise!);
+      }
+      // What was refused has changed nothing.
+      await fresh.connect(server.getsockname());
+    },
+  },
+  {
+    statement: "rule",
+    name: "calls that nobody awaits are never an unhandled rejection",
+    async run() {
+      const fresh = tcp();
+      fresh.recv(-1);
+      fresh.bind(["127.0.0.1", -1]);
+      fresh.listen(1.5);
+      fresh.connect(["::1", 80]);
+      fresh.connect(await freeAddress());
+      fresh.accept();
+      fresh.send("x");
+      fresh.sendall("x");
+      fresh.shutdown("SHUT_WR");
+      const server = await listening();
+      const second = tcp();
+      await second.bind(server.getsockname() as Address);
+      second.listen();
+      const bound = tcp();
+      bound.bind([`${"a".repeat(300)}.test`, 0]);
+      const aborted = AbortSignal.abort();
+      server.accept({ signal: aborted });
+      // The suite notices what becomes of them before the case has ended.
+      await tcp().connect(await freeAddress()).catch(() => {});
+    },
+  },
+];

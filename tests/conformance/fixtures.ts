@@ -1,0 +1,319 @@
+/**
+ * What the cases share: sockets that are closed when the case ends, connected
+ * pairs, peers that misbehave, and assertions on errors and bytes.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Address,
+  AF_INET,
+  AF_INET6,
+  SOCK_STREAM,
+  socket,
+  SocketError,
+  type StreamSocket,
+} from "../../lib/mod.ts";
+
+/** One statement about the sockets, and the program that shows it. */
+export interface Case {
+  /** Its number in CONFORMANCE.md, or "rule" for one of DESIGN.md section 2. */
+  statement: string;
+  /** A sentence led by the symbol; no two are the same. */
+  name: string;
+  /** What the process needs so that the case can be run, if anything. */
+  needs?: Need;
+  run(): Promise<void>;
+}
+
+/**
+ * "all permissions": it reads /proc, which Deno allows with --allow-all only.
+ * "few descriptors": it uses up what there are, so run it under `ulimit -n 256`.
+ */
+export type Need = "all permissions" | "few descriptors";
+
+// --- what a case opened ---
+
+const opened: (() => unknown)[] = [];
+
+/** Calls `close` when the case under way has ended. */
+export function afterwards(close: () => unknown): void {
+  opened.push(close);
+}
+
+/** Closes what the case opened, the youngest first. */
+export async function closeAll(): Promise<void> {
+  for (const close of opened.splice(0).reverse()) await close();
+}
+
+// --- sockets ---
+
+/** A socket of the family to which the host belongs. */
+export function tcp(host = "127.0.0.1"): StreamSocket {
+  const family = host.includes(":") ? AF_INET6 : AF_INET;
+  const created = socket(family, SOCK_STREAM);
+  afterwards(() => created.close());
+  return created;
+}
+
+/** A socket that listens on a port of its own. */
+export async function listening(
+  host = "127.0.0.1",
+  backlog?: number,
+): Promise<StreamSocket> {
+  const server = tcp(host);
+  await server.bind([host, 0]);
+  await server.listen(backlog);
+  return server;
+}
+
+/** A new client of a server. */
+export async function clientOf(server: StreamSocket): Promise<StreamSocket> {
+  const [host, port] = nameOf(server);
+  const client = tcp(host);
+  await client.connect([host, port]);
+  return client;
+}
+
+/** The next client that the server accepts. */
+export async function accepted(server: StreamSocket): Promise<StreamSocket> {
+  const [connection] = await server.accept();
+  afterwards(() => connection.close());
+  return connection;
+}
+
+/**
+ * How a stream socket came to be connected. On some runtimes each way has code
+ * of its own: Deno borrows the client that is bound first from `node:net`.
+ */
+export const ORIGINS = ["connected", "accepted", "bound"] as const;
+export type Origin = typeof ORIGINS[number];
+
+/**
+ * Both ends of one connection, like socketpair(2); the first end is the client
+ * unless told otherwise.
+ */
+export async function pair(
+  origin: Origin = "connected",
+): Promise<[socket: StreamSocket, peer: StreamSocket]> {
+  const listener = await listening();
+  const client = tcp();
+  if (origin === "bound") await client.bind(["127.0.0.1", 0]);
+  await client.connect(listener.getsockname());
+  const server = await accepted(listener);
+  return origin === "accepted" ? [server, client] : [client, server];
+}
+
+/** The name of an AF_INET or AF_INET6 socket. */
+export function nameOf(socket: StreamSocket): [host: string, port: number] {
+  const name = socket.getsockname();
+  assert.ok(typeof name !== "string");
+  return name;
+}
+
+/** An address on which nobody listens. */
+export async function freeAddress(
+  host = "127.0.0.1",
+): Promise<[host: string, port: number]> {
+  const server = await listening(host);
+  const name = nameOf(server);
+  await server.close();
+  return name;
+}
+
+// --- peers that are not the library's, and may misbehave ---
+
+/** A connected socket and its peer, which reads nothing unless it is told to. */
+export async function withPeer(
+  origin: Origin = "accepted",
+): Promise<[socket: StreamSocket, peer: net.Socket]> {
+  if (origin === "accepted") {
+    const server = await listening();
+    const peer = await peerOf(server.getsockname());
+    return [await accepted(server), peer];
+  }
+  const server = net.createServer({
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+  });
+  afterwards(() => server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const client = tcp();
+  if (origin === "bound") await client.bind(["127.0.0.1", 0]);
+  const [[peer]] = await Promise.all([
+    once(server, "connection") as Promise<[net.Socket]>,
+    client.connect(["127.0.0.1", port]),
+  ]);
+  return [client, tamed(peer)];
+}
+
+/** A `node:net` client that has connected, and reads nothing of its own. */
+export async function peerOf(address: Address): Promise<net.Socket> {
+  const [host, port] = address as [string, number];
+  const peer = tamed(net.connect({ host, port, allowHalfOpen: true }));
+  await once(peer, "connect");
+  return peer;
+}
+
+/** Writes, and waits until the system has taken it. */
+export function write(
+  peer: net.Socket,
+  data: string | Uint8Array,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    peer.write(data, (error) => error ? reject(error) : resolve());
+  });
+}
+
+/** Everything up to the end that a peer sees. */
+export async function readAll(peer: net.Socket): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  peer.on("data", (chunk: Uint8Array) => chunks.push(chunk)).resume();
+  await once(peer, "end");
+  return Buffer.concat(chunks);
+}
+
+function tamed(peer: net.Socket): net.Socket {
+  peer.pause();
+  peer.on("error", () => {}); // it is the library that is under test
+  afterwards(() => peer.destroy());
+  return peer;
+}
+
+// --- bytes ---
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** More than the kernel's buffers of both ends take: somebody has to read. */
+export const MUCH = 16 * MIB;
+
+/** Bytes that tell where they belong: each word is its own index. */
+export function pattern(length: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  for (let index = 0; index < words.length; index++) words[index] = index;
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+/** Receives until `length` bytes are there. */
+export async function receive(
+  socket: StreamSocket,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const part = await socket.recv(length - at);
+    assert.notEqual(part.length, 0, `the end after ${at} of ${length} bytes`);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** Receives until the end of the stream. */
+export async function receiveAll(socket: StreamSocket): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  while (true) {
+    const part = await socket.recv(64 * KIB);
+    if (part.length === 0) return Buffer.concat(parts);
+    parts.push(part);
+  }
+}
+
+/**
+ * Sends until the other end, which does not read, makes it wait; gives how much
+ * was taken by then. The last send is still pending.
+ */
+export async function sendUntilFull(
+  sender: StreamSocket,
+): Promise<{ taken: number; waiting: Promise<number> }> {
+  const block = new Uint8Array(MIB);
+  let taken = 0;
+  while (true) {
+    const waiting = sender.send(block);
+    const sent = await Promise.race([waiting, delay(200)]);
+    if (sent === undefined) return { taken, waiting };
+    taken += sent;
+    assert.ok(taken <= 4 * MUCH, `${taken} bytes were taken and nobody reads`);
+  }
+}
+
+// --- assertions ---
+
+/** Asserts the rejection with one of the codes, and gives the error. */
+export async function rejects(
+  promise: Promise<unknown>,
+  ...codes: string[]
+): Promise<SocketError> {
+  const expected = codes.join(" or ");
+  const error: unknown = await promise.then(
+    (value) => assert.fail(`resolved to ${value} in place of ${expected}`),
+    (reason) => reason,
+  );
+  return coded(error, codes);
+}
+
+/** Asserts that it throws at once, with the code. */
+export function throws(call: () => unknown, code: string): void {
+  let error: unknown;
+  try {
+    call();
+  } catch (thrown) {
+    error = thrown;
+  }
+  coded(error, [code]);
+}
+
+/** Asserts a rejection for a bad argument: `RangeError` or `TypeError`. */
+export async function refuses(promise: Promise<unknown>): Promise<void> {
+  await assert.rejects(
+    promise,
+    (error) => error instanceof RangeError || error instanceof TypeError,
+  );
+}
+
+/** Asserts that nothing has settled the promise after a while. */
+export async function pending(promise: Promise<unknown>): Promise<void> {
+  const settled = promise.then(
+    (value) => `resolved to ${value}`,
+    (reason) => `rejected with ${reason}`,
+  );
+  assert.equal(await Promise.race([settled, delay(50, "pending")]), "pending");
+}
+
+/** Asserts that the bytes are the same, without printing megabytes. */
+export function same(actual: Uint8Array, expected: Uint8Array): void {
+  assert.equal(actual.length, expected.length);
+  assert.ok(Buffer.compare(actual, expected) === 0, "the bytes differ");
+}
+
+function coded(error: unknown, codes: string[]): SocketError {
+  const seen = error instanceof Error
+    ? error
+    : new Error(`not an error: ${error}`);
+  assert.ok(seen instanceof SocketError, `${seen.name}: ${seen.message}`);
+  assert.ok(codes.includes(seen.code), `${seen.code}: ${seen.message}`);
+  return seen;
+}
+
+// --- descriptors ---
+
+/** How many descriptors are open. */
+export function descriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+/** Asserts that after a while no more than so many descriptors are open. */
+export async function descriptorsFallTo(most: number): Promise<void> {
+  for (let tries = 0; descriptors() > most && tries < 100; tries++) {
+    await delay(20);
+  }
+  assert.ok(descriptors() <= most, `${descriptors()} are open, not ${most}`);
+}

@@ -1,0 +1,108 @@
+/**
+ * Many connections: CONFORMANCE.md group N.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { decode, type StreamSocket } from "../../lib/mod.ts";
+import {
+  type Case,
+  descriptors,
+  descriptorsFallTo,
+  freeAddress,
+  listening,
+  rejects,
+  tcp,
+} from "./fixtures.ts";
+
+/** How many connections are open at once. */
+const AT_ONCE = 50;
+
+export const cases: Case[] = [
+  {
+    statement: "95",
+    name: "close() gives every descriptor back, after 4000 connections",
+    needs: "all permissions",
+    async run() {
+      const server = await listening();
+      const serving = serve(server);
+      await manyTimes(AT_ONCE, () => exchange(server, "x")); // warms up
+      const before = descriptors();
+      for (let round = 0; round < 2; round++) {
+        await manyTimes(2000, () => exchange(server, "x"));
+        await descriptorsFallTo(before + 3);
+      }
+      await server.close();
+      await serving;
+    },
+  },
+  {
+    statement: "95",
+    name: "connect() that fails gives its descriptor back, 520 times",
+    needs: "all permissions",
+    async run() {
+      const nobody = await freeAddress();
+      const server = await listening();
+      const before = descriptors();
+      await manyTimes(500, async () => {
+        const client = tcp();
+        await rejects(client.connect(nobody), "ECONNREFUSED");
+        await client.close();
+      });
+      await manyTimes(20, async () => {
+        const controller = new AbortController();
+        const client = tcp();
+        const connecting = client.connect(server.getsockname(), controller);
+        controller.abort("no");
+        await assert.rejects(connecting, (error) => error === "no");
+        await client.close();
+      });
+      await server.close();
+      await descriptorsFallTo(before + 3);
+    },
+  },
+  {
+    statement: "rule",
+    name: "accept() serves 200 clients that come at once",
+    async run() {
+      const server = await listening();
+      const serving = serve(server);
+      await Promise.all(
+        Array.from({ length: 200 }, (_, index) => exchange(server, `${index}`)),
+      );
+      await server.close();
+      await serving;
+    },
+  },
+];
+
+/** Echoes what each client sends first, all of them side by side. */
+async function serve(server: StreamSocket): Promise<void> {
+  for await (const [connection] of server) {
+    connection.recv(100)
+      .then((bytes) => connection.sendall(bytes))
+      .finally(() => connection.close())
+      .catch(() => {});
+  }
+}
+
+async function exchange(server: StreamSocket, text: string): Promise<void> {
+  const client = tcp();
+  await client.connect(server.getsockname());
+  await client.sendall(text);
+  assert.equal(decode(await client.recv(100)), text);
+  assert.equal((await client.recv(1)).length, 0);
+  await client.close();
+}
+
+/** Calls `once` so many times, as a few workers side by side would. */
+async function manyTimes(
+  count: number,
+  once: () => Promise<void>,
+): Promise<void> {
+  let left = count;
+  const worker = async () => {
+    while (left-- > 0) await once();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}

@@ -1,0 +1,473 @@
+/**
+ * Timeouts and signals: CONFORMANCE.md group H. A wait that is cut short loses
+ * no byte and no client, and the socket stays usable.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { decode } from "../../lib/mod.ts";
+import {
+  accepted,
+  afterwards,
+  type Case,
+  clientOf,
+  KIB,
+  listening,
+  MIB,
+  MUCH,
+  pair,
+  pattern,
+  pending,
+  receive,
+  receiveAll,
+  rejects,
+  same,
+  sendUntilFull,
+  tcp,
+  throws,
+} from "./fixtures.ts";
+
+/** A timer may be early by this much, in ms. */
+const EARLY = 5;
+
+export const cases: Case[] = [
+  // --- settimeout ---
+
+  {
+    statement: "58",
+    name: "settimeout() is null at first, and gettimeout() gives what was set",
+    async run() {
+      const socket = tcp();
+      assert.equal(socket.gettimeout(), null);
+      for (const ms of [1500, 1, null]) {
+        socket.settimeout(ms);
+        assert.equal(socket.gettimeout(), ms);
+      }
+    },
+  },
+  {
+    statement: "58",
+    name: "settimeout() refuses at once what is no time",
+    async run() {
+      const socket = tcp();
+      socket.settimeout(70);
+      assert.throws(() => socket.settimeout(-1), RangeError);
+      assert.throws(() => socket.settimeout(NaN), RangeError);
+      assert.throws(() => socket.settimeout("9" as never));
+      assert.throws(() => socket.settimeout(undefined as never));
+      assert.equal(socket.gettimeout(), 70);
+    },
+  },
+  {
+    statement: "58",
+    name: "settimeout(null) waits for ever",
+    async run() {
+      const [client, server] = await pair();
+      server.settimeout(1);
+      server.settimeout(null);
+      const receiving = server.recv(1);
+      await pending(receiving);
+      await client.sendall("x");
+      assert.equal(decode(await receiving), "x");
+    },
+  },
+  {
+    statement: "58",
+    name: "settimeout() takes no long time for a short one",
+    async run() {
+      const [, server] = await pair();
+      try {
+        server.settimeout(2 ** 32 + 1);
+      } catch (error) {
+        return assert.ok(error instanceof RangeError);
+      }
+      await pending(server.recv(1));
+    },
+  },
+  {
+    statement: "59",
+    name: "settimeout(0) is EINVAL",
+    async run() {
+      const socket = tcp();
+      throws(() => socket.settimeout(0), "EINVAL");
+      assert.equal(socket.gettimeout(), null);
+    },
+  },
+  {
+    statement: "rule",
+    name: "settimeout() holds for later waits, not for one under way",
+    async run() {
+      const [, server] = await pair();
+      const first = server.recv(1);
+      server.settimeout(1);
+      await rejects(server.recv(1), "ETIMEDOUT");
+      await pending(first);
+    },
+  },
+
+  // --- recv ---
+
+  {
+    statement: "56",
+    name: "recv() is ETIMEDOUT after the timeout, and loses no byte",
+    async run() {
+      const [client, server] = await pair();
+      server.settimeout(30);
+      for (const word of ["one", "two"]) {
+        const start = performance.now();
+        await rejects(server.recv(10), "ETIMEDOUT");
+        assert.ok(performance.now() - start >= 30 - EARLY);
+        await client.sendall(word);
+        server.settimeout(5000);
+        assert.equal(decode(await server.recv(10)), word);
+        server.settimeout(30);
+      }
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() ends with its signal's reason, and loses no byte",
+    async run() {
+      const [client, server] = await pair();
+      const controller = new AbortController();
+      const receiving = server.recv(10, controller);
+      const reason = new Error("enough");
+      controller.abort(reason);
+      await assert.rejects(receiving, (error) => error === reason);
+      await client.sendall("kept");
+      assert.equal(decode(await server.recv(10)), "kept");
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() with a signal that is aborted already takes nothing",
+    async run() {
+      const [client, server] = await pair();
+      await client.sendall("kept");
+      const signal = AbortSignal.abort("no");
+      const receiving = server.recv(10, { signal });
+      await assert.rejects(receiving, (error) => error === "no");
+      assert.equal(decode(await server.recv(10)), "kept");
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() of n bytes after a longer one timed out gives at most n",
+    async run() {
+      const [client, server] = await pair();
+      server.settimeout(1);
+      await rejects(server.recv(100), "ETIMEDOUT");
+      await rejects(server.recv(100_000), "ETIMEDOUT");
+      server.settimeout(null);
+      await client.sendall("abcdefgh");
+      assert.equal(decode(await receive(server, 1)), "a");
+      assert.equal(decode(await receive(server, 3)), "bcd");
+      assert.equal(decode(await receive(server, 4)), "efgh");
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() of many bytes after a shorter one timed out loses none",
+    async run() {
+      const [client, server] = await pair();
+      server.settimeout(1);
+      await rejects(server.recv(1), "ETIMEDOUT");
+      server.settimeout(null);
+      await client.sendall("abcdefgh");
+      assert.equal(decode(await receive(server, 8)), "abcdefgh");
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() that is aborted makes room for the one behind it",
+    async run() {
+      const [client, server] = await pair();
+      const controllers = [1, 2, 3].map(() => new AbortController());
+      const waiting = controllers.map((one) => server.recv(3, one));
+      controllers[0].abort("first");
+      await assert.rejects(waiting[0], (error) => error === "first");
+      await client.sendall("abcdef");
+      assert.equal(decode(await waiting[1]), "abc");
+      assert.equal(decode(await waiting[2]), "def");
+    },
+  },
+  {
+    statement: "56",
+    name: "recv() that times out again and again misses nothing that arrives",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(200);
+      const sending = (async () => {
+        for (let at = 0; at < sent.length; at++) {
+          await client.sendall(sent.subarray(at, at + 1));
+          if (at % 2) await delay(at % 3);
+        }
+        await client.close();
+      })();
+      server.settimeout(1);
+      const received: number[] = [];
+      while (true) {
+        const part = await server.recv(1 + received.length % 7)
+          .catch((error) => rejects(Promise.reject(error), "ETIMEDOUT"));
+        if (!(part instanceof Uint8Array)) continue;
+        if (part.length === 0) break;
+        received.push(...part);
+      }
+      same(Uint8Array.from(received), sent);
+      await sending;
+    },
+  },
+
+  // --- accept ---
+
+  {
+    statement: "rule",
+    name: "accept() is ETIMEDOUT after the timeout, and loses no client",
+    async run() {
+      const server = await listening();
+      server.settimeout(30);
+      const start = performance.now();
+      await rejects(server.accept(), "ETIMEDOUT");
+      assert.ok(performance.now() - start >= 30 - EARLY);
+      server.settimeout(null);
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      assert.deepEqual(connection.getpeername(), client.getsockname());
+    },
+  },
+  {
+    statement: "rule",
+    name: "accept() that is aborted makes room for the one behind it",
+    async run() {
+      const server = await listening();
+      const controller = new AbortController();
+      const first = server.accept(controller);
+      const second = accepted(server);
+      controller.abort("first");
+      await assert.rejects(first, (error) => error === "first");
+      const client = await clientOf(server);
+      assert.deepEqual((await second).getpeername(), client.getsockname());
+    },
+  },
+  {
+    statement: "rule",
+    name: "accept() with a signal that is aborted already takes no client",
+    async run() {
+      const server = await listening();
+      const client = await clientOf(server);
+      const accepting = server.accept({ signal: AbortSignal.abort("no") });
+      await assert.rejects(accepting, (error) => error === "no");
+      const connection = await accepted(server);
+      assert.deepEqual(connection.getpeername(), client.getsockname());
+    },
+  },
+  {
+    statement: "rule",
+    name: "accept() that times out again and again misses no client",
+    async run() {
+      const server = await listening();
+      const missing = new Set<string>();
+      const connecting = (async () => {
+        for (let count = 0; count < 100; count++) {
+          const client = await clientOf(server);
+          missing.add(`${client.getsockname()}`);
+          if (count % 2) await delay(count % 3);
+        }
+      })();
+      server.settimeout(1);
+      for (let count = 0; count < 100;) {
+        const client = await server.accept()
+          .catch((error) => rejects(Promise.reject(error), "ETIMEDOUT"));
+        if (!Array.isArray(client)) continue;
+        afterwards(() => client[0].close());
+        count++;
+      }
+      await connecting;
+      assert.equal(missing.size, 100);
+    },
+  },
+
+  // --- send and sendall ---
+
+  {
+    statement: "56",
+    name: "sendall() is ETIMEDOUT, and what has begun goes out in order",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      client.settimeout(30);
+      const start = performance.now();
+      await rejects(client.sendall(sent), "ETIMEDOUT");
+      assert.ok(performance.now() - start >= 30 - EARLY);
+      client.settimeout(null);
+      const next = client.sendall("next");
+      const received = await receive(server, MUCH + 4);
+      await next;
+      same(received.subarray(0, MUCH), sent);
+      assert.equal(decode(received.subarray(MUCH)), "next");
+    },
+  },
+  {
+    statement: "56",
+    name: "sendall() ends with its signal's reason, and goes out in order",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const controller = new AbortController();
+      const sending = client.sendall(sent, controller);
+      await pending(sending);
+      controller.abort("enough");
+      await assert.rejects(sending, (error) => error === "enough");
+      const finishing = client.shutdown("SHUT_WR");
+      same(await receiveAll(server), sent);
+      await finishing;
+    },
+  },
+  {
+    statement: "56",
+    name: "sendall() queued behind another is withdrawn wholly at a timeout",
+    async run() {
+      const [client, server] = await pair();
+      const sent = pattern(MUCH);
+      const first = client.sendall(sent);
+      client.settimeout(30);
+      await rejects(client.sendall("withdrawn"), "ETIMEDOUT");
+      client.settimeout(null);
+      const last = client.sendall("last");
+      const received = await receive(server, MUCH + 4);
+      await Promise.all([first, last]);
+      same(received.subarray(0, MUCH), sent);
+      assert.equal(decode(received.subarray(MUCH)), "last");
+    },
+  },
+  {
+    statement: "56",
+    name: "sendall() queued behind another is withdrawn wholly by its signal",
+    async run() {
+      const [client, server] = await pair();
+      const first = client.sendall(pattern(MUCH));
+      const controller = new AbortController();
+      const second = client.sendall("withdrawn", controller);
+      const third = client.send("withdrawn", controller);
+      controller.abort("no");
+      await assert.rejects(second, (error) => error === "no");
+      await assert.rejects(third, (error) => error === "no");
+      const last = client.shutdown("SHUT_WR");
+      same(await receiveAll(server), pattern(MUCH));
+      await Promise.all([first, last]);
+    },
+  },
+  {
+    statement: "56",
+    name: "sendall() with a signal that is aborted already sends nothing",
+    async run() {
+      const [client, server] = await pair();
+      const signal = AbortSignal.abort("no");
+      for (
+        const sending of [
+          client.sendall("withdrawn", { signal }),
+          client.send("withdrawn", { signal }),
+        ]
+      ) {
+        await assert.rejects(sending, (error) => error === "no");
+      }
+      await client.sendall("sent");
+      assert.equal(decode(await server.recv(100)), "sent");
+    },
+  },
+  {
+    statement: "56",
+    name: "sendall() takes its time as a whole, however steady the progress",
+    async run() {
+      const [client, server] = await pair();
+      client.settimeout(200);
+      const start = performance.now();
+      const outcome = rejects(client.sendall(pattern(64 * MIB)), "ETIMEDOUT");
+      let late = false;
+      outcome.finally(() => late = true).catch(() => {});
+      while (!late) {
+        await server.recv(64 * KIB);
+        await delay(5);
+      }
+      await outcome;
+      assert.ok(performance.now() - start >= 200 - EARLY);
+    },
+  },
+  {
+    statement: "56",
+    name: "send() that waits is ETIMEDOUT, and the socket stays usable",
+    async run() {
+      const [client, server] = await pair();
+      const { taken, waiting } = await sendUntilFull(client);
+      client.settimeout(30);
+      await rejects(client.send("withdrawn"), "ETIMEDOUT");
+      client.settimeout(null);
+      await receive(server, taken);
+      const more = await waiting;
+      await client.sendall("end");
+      const rest = await receive(server, more + 3);
+      assert.equal(decode(rest.subarray(more)), "end");
+    },
+  },
+
+  // --- what a wait leaves behind ---
+
+  {
+    statement: "rule",
+    name: "recv() and the others leave nothing on a signal that outlives them",
+    async run() {
+      const { signal, listeners } = countedSignal();
+      const server = await listening();
+      const accepting = server.accept({ signal });
+      const client = tcp();
+      await client.connect(server.getsockname(), { signal });
+      const [connection] = await accepting;
+      afterwards(() => connection.close());
+      const receiving = connection.recv(MUCH, { signal });
+      await client.sendall("x", { signal });
+      await receiving;
+      const sending = client.sendall(pattern(MUCH), { signal });
+      await receive(connection, MUCH);
+      await sending;
+      connection.settimeout(1);
+      await rejects(connection.recv(1, { signal }), "ETIMEDOUT");
+      connection.settimeout(null);
+      const last = rejects(connection.recv(1, { signal }), "EBADF");
+      await connection.close();
+      await last;
+      assert.equal(listeners(), 0);
+    },
+  },
+  {
+    statement: "rule",
+    name: "settimeout() of an hour keeps no process alive after the wait",
+    async run() {
+      const [client, server] = await pair();
+      server.settimeout(3_600_000);
+      const receiving = server.recv(1);
+      await client.sendall("x");
+      await receiving;
+      const last = rejects(server.recv(1), "EBADF");
+      await server.close();
+      await last;
+      // The runner sees that the process ends.
+    },
+  },
+];
+
+/** A signal that is never aborted, and how many listeners it has. */
+function countedSignal(): { signal: AbortSignal; listeners(): number } {
+  const { signal } = new AbortController();
+  let count = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: unknown[]) => {
+    count++;
+    addEventListener.apply(signal, args as never);
+  };
+  signal.removeEventListener = (...args: unknown[]) => {
+    count--;
+    removeEventListener.apply(signal, args as never);
+  };
+  return { signal, listeners: () => count };
+}

@@ -27,6 +27,31 @@ export function formatAddress(address: Address): string {
     : `('${address[0]}', ${address[1]})`;
 }
 
+/**
+ * The address that a host and a port stand for. A host is a name, a dotted
+ * quad, an IPv6 address, `""` for any, `"<broadcast>"`, or an integer (the four
+ * bytes of an IPv4 address); a port is a number, its digits, or the name of a
+ * well-known service. ENOTFOUND for a name that is not known.
+ *
+ * ```ts
+ * import { parseAddress } from "./mod.ts";
+ *
+ * await parseAddress("localhost", "http"); // ["127.0.0.1", 80]
+ * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
+ * ```
+ */
+export async function parseAddress(
+  host: string | number,
+  port: string | number,
+): Promise<Address> {
+  return (await import("./names.ts")).parse(host, port);
+}
+
+/** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
+export async function gethostname(): Promise<string> {
+  return (await import("./names.ts")).ownName();
+}
+
 /** An address of its own, which its caller may change. */
 export function copy(address: Address): Address {
   return typeof address === "string" ? address : [address[0], address[1]];
@@ -91,9 +116,10 @@ async function lookUp(
 ): Promise<Address> {
   const [host, port] = name;
   try {
-    // A name that DNS cannot carry (RFC 1035 section 2.3.4) is not asked for.
-    if (host.split(".").some((label) => label.length > 63)) {
-      throw Object.assign(new Error("label too long"), { code: "ENOTFOUND" });
+    // What can be no name is not asked for (RFC 1035 section 2.3.4, RFC 3696).
+    const label = host.split(".").some((part) => part.length > 63);
+    if (label || /[\s[\]/:@]/.test(host) || /^\d+(\.\d+){3}$/.test(host)) {
+      throw new Error("not a host name");
     }
     const { lookup } = await import("node:dns/promises");
     return [(await lookup(host, { family })).address, port];

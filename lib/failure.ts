@@ -23,25 +23,34 @@ export function tell(
 function adviceFor(
   { code, call, address, cause }: SocketError,
   experiment: Experiment,
-  { timeout }: Settings,
+  { timeout, flags }: Settings,
 ): string | undefined {
   const file = experiment.url.replace(/^.*\//, "");
-  const port = Array.isArray(address) ? address[1] : undefined;
+  const path = typeof address === "string";
+  const [, port] = path ? [] : address ?? [];
+  const denied = (cause as Error | undefined)?.name === "NotCapable";
   switch (code) {
+    case "ENOENT":
     case "ECONNREFUSED": {
-      const options = port === undefined || port === experiment.port
-        ? ""
-        : ` --port ${port}`;
-      return `Start the server first: ${runtime.command} scripts/${file} server${options}`;
+      let options = "";
+      if (!path && port !== experiment.port) options = ` --port ${port}`;
+      for (const [name, value] of Object.entries(flags)) {
+        if (path && value !== undefined) options += ` --${name} ${value}`;
+      }
+      const { command } = runtime;
+      return `Start the server first: ${command} scripts/${file} server${options}`;
     }
     case "EADDRINUSE":
+      if (path) return; // the experiment knows more
       return "Another server has this port: stop it, or choose another with --port";
     case "EADDRNOTAVAIL":
       return "A server listens on an address of its own machine: see --host";
     case "EACCES":
-      if ((cause as Error | undefined)?.name === "NotCapable") {
-        return "Add --allow-net before the name of the script";
+      if (denied) {
+        const [flag] = (cause as Error).message.match(/--allow-\w+/) ?? [];
+        return `Add ${flag ?? "--allow-net"} before the name of the script`;
       }
+      if (path) return "May this user write there, and is the folder there?";
       return "Ports below 1024 are for root: choose another with --port";
     case "EAFNOSUPPORT":
       return "This experiment speaks IPv4: give --host an IPv4 address or a name";
@@ -52,7 +61,7 @@ function adviceFor(
       return "Check the address after --host, and this machine's network";
     case "ETIMEDOUT":
       return timeout === undefined || call === "connect"
-        ? "Nothing answered: check --host and --port"
+        ? "Nothing answered: check --host and --port, and that a server runs"
         : `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
     case "ECONNRESET":
     case "EPIPE":

@@ -23,14 +23,24 @@
  *
  * @module
  */
-export { type Address, formatAddress } from "./address.ts";
+export {
+  type Address,
+  formatAddress,
+  gethostname,
+  parseAddress,
+} from "./address.ts";
 export {
   type DatagramOption,
   DatagramSocket,
   type OptionValue,
 } from "./datagram_socket.ts";
 export { dateAndTime, type End, experiment } from "./experiment.ts";
-export { type Client, type How, StreamSocket } from "./stream_socket.ts";
+export {
+  type Client,
+  type How,
+  type StreamOption,
+  StreamSocket,
+} from "./stream_socket.ts";
 export {
   AF_INET,
   AF_INET6,

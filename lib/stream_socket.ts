@@ -32,6 +32,13 @@ import { codeOf, SocketError } from "./socket_error.ts";
 /** The directions that shutdown(2) can end. */
 export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
 
+/** The options of a stream socket: socket(7), tcp(7), ipv6(7). */
+export type StreamOption =
+  | "SO_REUSEADDR"
+  | "SO_KEEPALIVE"
+  | "TCP_NODELAY"
+  | "IPV6_V6ONLY";
+
 /** An accepted client and its address, as accept(2) gives them. */
 export type Client = [client: StreamSocket, address: Address];
 
@@ -54,6 +61,8 @@ export class StreamSocket {
   #connection: Connection | undefined;
   #outbox: Outbox | undefined;
   #finished = false;
+  /** What was set; no runtime can be asked. */
+  #options: Map<StreamOption, boolean> | undefined;
   #closing: Promise<void> | undefined;
 
   /** For the library; programs call `socket()`. */
@@ -223,6 +232,39 @@ export class StreamSocket {
     return this.#timeout;
   }
 
+  /**
+   * Sets an option, setsockopt(2), now or once the socket is connected; what is
+   * accepted inherits it. SO_REUSEADDR changes nothing, since every listener
+   * has it. ENOPROTOOPT; EINVAL for IPV6_V6ONLY after `listen`.
+   */
+  setsockopt(name: StreamOption, value: boolean): void {
+    this.#expectOption(name, "setsockopt");
+    if (name === "IPV6_V6ONLY" && this.#inUse()) {
+      throw this.#error("EINVAL", "setsockopt");
+    }
+    (this.#options ??= new Map()).set(name, Boolean(value));
+    this.#connection?.set(name, Boolean(value));
+  }
+
+  /** The option's value, getsockopt(2). ENOPROTOOPT. */
+  getsockopt(name: StreamOption): boolean {
+    this.#expectOption(name, "getsockopt");
+    return this.#options?.get(name) ?? false;
+  }
+
+  #expectOption(name: StreamOption, call: string): void {
+    if (this.#closing || !OPTIONS.includes(name)) {
+      throw this.#error("ENOPROTOOPT", call);
+    }
+  }
+
+  /** Sets on a connection what was set before there was one. */
+  #apply(options: Map<StreamOption, boolean> | undefined): void {
+    if (!options) return;
+    this.#options = new Map(options);
+    for (const [name, value] of options) this.#connection?.set(name, value);
+  }
+
   async #bind(address: Address): Promise<void> {
     checkAddress(this.family, address, "bind");
     if (this.#bound || this.#inUse()) {
@@ -241,10 +283,13 @@ export class StreamSocket {
     try {
       const admit = (connection: Connection): Client => {
         const client = new StreamSocket(this.family, connection);
+        client.#apply(this.#options);
         return [client, client.getpeername()];
       };
-      const least = Math.max(0, backlog);
-      const listener = await runtime.listen(address, least, admit);
+      const listener = await runtime.listen(address, admit, {
+        backlog: Math.max(0, backlog),
+        ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
+      });
       if (!this.#closing) return void (this.#listener = listener);
       await listener.close();
     } catch (error) {
@@ -264,6 +309,7 @@ export class StreamSocket {
       if (this.#attempt !== attempt) return connection.close();
       this.#attempt = undefined;
       this.#connection = connection;
+      this.#apply(this.#options);
       waiter.resolve();
     } catch (error) {
       if (this.#attempt !== attempt) return; // its caller knows why
@@ -331,5 +377,12 @@ export class StreamSocket {
 interface Pending extends Attempt {
   waiter: Waiter<void>;
 }
+
+const OPTIONS: StreamOption[] = [
+  "SO_REUSEADDR",
+  "SO_KEEPALIVE",
+  "TCP_NODELAY",
+  "IPV6_V6ONLY",
+];
 
 const encoder = new TextEncoder();

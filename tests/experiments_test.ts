@@ -14,7 +14,7 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { load, SCRIPTS } from "./scripts.ts";
+import { load } from "./scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
 
@@ -49,16 +49,6 @@ function asking(...texts: string[]) {
     return decode(await new Reader(client).all());
   };
 }
-
-test("every experiment is here", () => {
-  expect(SCRIPTS).toEqual([
-    "tcp_address_lookup.ts",
-    "tcp_client_details.ts",
-    "tcp_hello.ts",
-    "tcp_thank_you.ts",
-    "tcp_time.ts",
-  ]);
-});
 
 describe("tcp_hello", async () => {
   const hello = await load("tcp_hello");

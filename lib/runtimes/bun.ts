@@ -7,7 +7,14 @@ import type { Socket, TCPSocketListener } from "bun";
 import type { Address } from "../address.ts";
 import { Inbox, MOST_WAITING } from "../queues.ts";
 import { codeOf } from "../socket_error.ts";
-import type { Attempt, Connection, Listener } from "./mod.ts";
+import type { StreamOption } from "../stream_socket.ts";
+import type {
+  Admit,
+  Attempt,
+  Connection,
+  Listener,
+  ListenOptions,
+} from "./mod.ts";
 
 // --- the process ---
 
@@ -33,10 +40,10 @@ export function onStop(stop: () => void): void {
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
   address: Address,
-  _backlog: number, // Bun always asks for 512
-  admit: (connection: Connection) => Client,
+  admit: Admit<Client>,
+  { ipv6Only }: ListenOptions, // whatever the backlog, Bun asks for 512
 ): Promise<Listener<Client>> {
-  return new BunListener(address, admit);
+  return new BunListener(address, admit, ipv6Only);
 }
 
 export async function connect(
@@ -69,13 +76,15 @@ function optionsFor(address: Address) {
 class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly about: Address;
   readonly #listener: TCPSocketListener<unknown>;
-  readonly #admit: (connection: Connection) => Client;
+  readonly #admit: Admit<Client>;
 
-  constructor(address: Address, admit: (connection: Connection) => Client) {
+  constructor(address: Address, admit: Admit<Client>, ipv6Only: boolean) {
     super();
     this.#admit = admit;
+    const options = { ipv6Only }; // not in Bun's types
     this.#listener = Bun.listen<unknown>({
       ...optionsFor(address),
+      ...options,
       exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
@@ -152,6 +161,11 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
       if (taken < 0) reject(this.#gone ?? BROKEN);
       else this.#unsent = { bytes, resolve, reject };
     });
+  }
+
+  set(option: StreamOption, on: boolean): void {
+    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
+    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on, 7_200_000);
   }
 
   drained(): void {

@@ -6,7 +6,14 @@
 import type { Address } from "../address.ts";
 import { Inbox } from "../queues.ts";
 import { codeOf } from "../socket_error.ts";
-import type { Attempt, Connection, Listener } from "./mod.ts";
+import type { StreamOption } from "../stream_socket.ts";
+import type {
+  Admit,
+  Attempt,
+  Connection,
+  Listener,
+  ListenOptions,
+} from "./mod.ts";
 
 // --- the process ---
 
@@ -33,9 +40,10 @@ export function onStop(stop: () => void): void {
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
   address: Address,
-  backlog: number,
-  admit: (connection: Connection) => Client,
+  admit: Admit<Client>,
+  { backlog, ipv6Only }: ListenOptions,
 ): Promise<Listener<Client>> {
+  if (ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
   const listener = typeof address === "string"
     ? Deno.listen({ transport: "unix", path: address })
     : Deno.listen({
@@ -91,13 +99,13 @@ async function connectFrom(
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly about: Address;
   readonly #listener: Deno.Listener;
-  readonly #admit: (connection: Connection) => Client;
+  readonly #admit: Admit<Client>;
   #accepting: Promise<void> | undefined;
   #closed = false;
 
   constructor(
     listener: Deno.Listener,
-    admit: (connection: Connection) => Client,
+    admit: Admit<Client>,
   ) {
     super();
     this.#listener = listener;
@@ -141,6 +149,7 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
 class DenoConnection extends Inbox<Uint8Array> implements Connection {
   readonly #conn: Deno.Conn;
   #reading = false;
+  #writing: Promise<number> | undefined;
   #ahead: Uint8Array | undefined;
 
   constructor(conn: Deno.Conn) {
@@ -177,7 +186,21 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.#conn.write(bytes);
+    return this.#writing = this.#conn.write(bytes);
+  }
+
+  /** Deno throws while a write is under way. */
+  set(option: StreamOption, on: boolean): void {
+    const conn = this.#conn as Deno.TcpConn;
+    const set = () => {
+      if (option === "TCP_NODELAY") conn.setNoDelay(on);
+      if (option === "SO_KEEPALIVE") conn.setKeepAlive(on);
+    };
+    try {
+      set();
+    } catch {
+      this.#writing?.then(set).catch(() => {});
+    }
   }
 
   async closeWrite(): Promise<number> {

@@ -7,6 +7,7 @@
  */
 import type { Address } from "../address.ts";
 import type { Inbox } from "../queues.ts";
+import type { StreamOption } from "../stream_socket.ts";
 
 /** A connected stream socket; what it receives waits in its inbox. */
 export interface Connection extends Inbox<Uint8Array> {
@@ -19,6 +20,8 @@ export interface Connection extends Inbox<Uint8Array> {
    * Gives how many the system took, at once where it can; never throws.
    */
   write(bytes: Uint8Array): number | Promise<number>;
+  /** Sets SO_KEEPALIVE or TCP_NODELAY; has the others already. */
+  set(option: StreamOption, on: boolean): void;
   /** Sends a FIN after what was written; gives 0. */
   closeWrite(): number | Promise<number>;
   /** Ends both directions. */
@@ -31,6 +34,15 @@ export interface Listener<Client> extends Inbox<Client> {
   readonly about: Address;
   /** Resolves when the port is free. */
   close(): Promise<void>;
+}
+
+/** Makes what accept() gives. */
+export type Admit<Client> = (connection: Connection) => Client;
+
+/** How a listener listens. */
+export interface ListenOptions {
+  readonly backlog: number;
+  readonly ipv6Only: boolean;
 }
 
 /** A connect() that is under way. */
@@ -54,8 +66,8 @@ export interface Runtime {
   /** Opens a listener; `admit` makes what accept() gives for a connection. */
   listen<Client>(
     address: Address,
-    backlog: number,
-    admit: (connection: Connection) => Client,
+    admit: Admit<Client>,
+    options: ListenOptions,
   ): Promise<Listener<Client>>;
   connect(
     address: Address,

@@ -7,7 +7,14 @@ import net from "node:net";
 import type { Address } from "../address.ts";
 import { Inbox, MOST_WAITING } from "../queues.ts";
 import { codeOf } from "../socket_error.ts";
-import type { Attempt, Connection, Listener } from "./mod.ts";
+import type { StreamOption } from "../stream_socket.ts";
+import type {
+  Admit,
+  Attempt,
+  Connection,
+  Listener,
+  ListenOptions,
+} from "./mod.ts";
 
 // --- the process ---
 
@@ -36,8 +43,8 @@ export function onStop(stop: () => void): void {
 
 export function listen<Client>(
   address: Address,
-  backlog: number,
-  admit: (connection: Connection) => Client,
+  admit: Admit<Client>,
+  options: ListenOptions,
 ): Promise<Listener<Client>> {
   const server = net.createServer({
     allowHalfOpen: true,
@@ -46,7 +53,7 @@ export function listen<Client>(
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
     server.on("error", reject);
-    server.listen({ ...optionsFor(address), backlog }, () => {
+    server.listen({ ...optionsFor(address), ...options }, () => {
       resolve(new NodeListener(server, admit));
     });
   });
@@ -86,7 +93,7 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 
   constructor(
     server: net.Server,
-    admit: (connection: Connection) => Client,
+    admit: Admit<Client>,
   ) {
     super();
     this.#server = server;
@@ -152,6 +159,11 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
         else resolve(bytes.length);
       });
     });
+  }
+
+  set(option: StreamOption, on: boolean): void {
+    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
+    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on);
   }
 
   closeWrite(): Promise<number> {

@@ -1,0 +1,92 @@
+/**
+ * The 5 in listen(5) limits how many clients wait to be accepted (5 and one
+ * more on Linux); the next are not refused, their connect() takes longer.
+ *
+ *     deno run --allow-net scripts/tcp_backlog.ts
+ *     bun scripts/tcp_backlog.ts
+ *     node scripts/tcp_backlog.ts
+ *
+ * Where a runtime asks for a longer queue, or accepts by itself ahead of the
+ * program, more of them are connected, or all.
+ *
+ * Output:
+ *
+ *     server: listen(5), and one client at a time
+ *     client: The server is busy, and 12 more clients connect
+ *     client: After 300 ms: <6> connected, <6> waiting
+ *     client: The 5 in listen(5) has held clients back: <yes>
+ *     client: None was refused: 12 of 12 served, after <1007> ms
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  Reader,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen(5);
+  ready(listener);
+  print("listen(5), and one client at a time");
+
+  // 2. Accept a client, greet it, and accept no other until it has left.
+  let served = 0;
+  for await (const [client] of listener) {
+    const greet = async () => {
+      await client.sendall("Your turn\r\n");
+      await new Reader(client).all();
+      served++;
+    };
+    await new Promise<void>((left) => {
+      serve(client, () => greet().finally(left));
+    });
+  }
+  return served;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Connect, and wait to be greeted: from now on the server is busy.
+  const first = socket(AF_INET, SOCK_STREAM);
+  await first.connect(address);
+  await new Reader(first).line();
+  print("The server is busy, and 12 more clients connect");
+
+  // 2. Start 12 more clients. While there is room in the queue the system
+  //    answers for the server; else it drops the SYN, and the client's system
+  //    sends another after a second.
+  const start = performance.now();
+  let connected = 0;
+  const everyone = Promise.all(Array.from({ length: 12 }, async () => {
+    const connection = socket(AF_INET, SOCK_STREAM);
+    await connection.connect(address);
+    connected++;
+    const greeting = await new Reader(connection).line();
+    await connection.close();
+    return greeting;
+  }));
+
+  // 3. Count after a while who is connected, though the program has accepted
+  //    none of them. More than the queue holds: the runtime has taken some.
+  const pause = new Promise((resolve) => setTimeout(resolve, 300));
+  await Promise.race([pause, everyone]);
+  const waiting = 12 - connected;
+  print(`After 300 ms: ${connected} connected, ${waiting} waiting`);
+  const held = waiting > 0 ? "yes" : "no";
+  print("The 5 in listen(5) has held clients back:", held);
+
+  // 4. Leave: the server goes on to the next, and all get in.
+  await first.close();
+  const served = (await everyone).filter((line) => line !== null).length;
+  const ms = Math.round(performance.now() - start);
+  print(`None was refused: ${served} of 12 served, after ${ms} ms`);
+  return { waiting, served };
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 9999, server, client });
+}

@@ -1,0 +1,98 @@
+/**
+ * Side by side: a server that serves one client at a time lets everybody wait
+ * for a slow one; one that serves each on the side does not.
+ *
+ *     deno run --allow-net scripts/tcp_concurrent.ts
+ *     bun scripts/tcp_concurrent.ts
+ *     node scripts/tcp_concurrent.ts
+ *
+ * Output:
+ *
+ *     server: How to serve: One at a time
+ *     client: One at a time: the quick clients waited <300> ms
+ *     server: How to serve: Side by side
+ *     client: Side by side: the quick clients waited <2> ms
+ *     client: Side by side saved them <298> ms
+ */
+import {
+  type Address,
+  AF_INET,
+  type End,
+  experiment,
+  Reader,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen(5);
+  ready(listener);
+
+  // 2. Accept each client, and answer its request when it comes. The request
+  //    may be how to serve those who come next.
+  let way = "One at a time";
+  let answered = 0;
+  for await (const [client] of listener) {
+    const answer = async () => {
+      const request = await new Reader(client).line();
+      if (request === "One at a time" || request === "Side by side") {
+        way = request;
+        print("How to serve:", way);
+      }
+      await client.sendall("OK\r\n");
+      answered++;
+    };
+    const done = new Promise<void>((done) => {
+      serve(client, () => answer().finally(done));
+    });
+
+    // 3. One at a time: accept the next only when this one is done.
+    if (way === "One at a time") await done;
+  }
+  return answered;
+}
+
+export async function client({ address, print }: End) {
+  const waits: number[] = [];
+  for (const way of ["One at a time", "Side by side"]) {
+    // 1. Say how to serve.
+    await ask(address, way);
+
+    // 2. Connect a slow client: it makes its request after 300 ms.
+    const slow = socket(AF_INET, SOCK_STREAM);
+    await slow.connect(address);
+    setTimeout(() => slow.sendall("a slow request\r\n"), 300);
+
+    // 3. Let three quick ones come after it, and see how long they wait.
+    const start = performance.now();
+    await Promise.all(["a", "b", "c"].map((name) => ask(address, name)));
+    const ms = Math.round(performance.now() - start);
+    print(`${way}: the quick clients waited ${ms} ms`);
+    waits.push(ms);
+
+    // 4. Wait for the slow one, too.
+    await new Reader(slow).line();
+    await slow.close();
+  }
+
+  // 5. Compare.
+  const [oneAtATime, sideBySide] = waits;
+  print(`Side by side saved them ${oneAtATime - sideBySide} ms`);
+  return { oneAtATime, sideBySide };
+}
+
+/** Connects, makes a request, and waits for the answer. */
+async function ask(address: Address, request: string): Promise<void> {
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+  await connection.sendall(`${request}\r\n`);
+  await new Reader(connection).line();
+  await connection.close();
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

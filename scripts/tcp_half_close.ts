@@ -1,0 +1,94 @@
+/**
+ * Half close: after shutdown(SHUT_WR) the reply still arrives, after close() it
+ * cannot; the server sees the same end of the stream both times.
+ *
+ *     deno run --allow-net scripts/tcp_half_close.ts
+ *     bun scripts/tcp_half_close.ts
+ *     node scripts/tcp_half_close.ts
+ *
+ * Output:
+ *
+ *     client: Sent 3 lines, then shutdown(SHUT_WR)
+ *     server: Read 3 lines, then the end of the stream
+ *     server: Sent a reply of 16777216 bytes
+ *     client: The reply arrived: 16777216 bytes
+ *     client: Sent 3 lines, then close()
+ *     client: recv() fails: EBADF
+ *     server: Read 3 lines, then the end of the stream
+ *     server: Could not send the reply: <EPIPE>
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  Reader,
+  SHUT_WR,
+  SOCK_STREAM,
+  socket,
+  SocketError,
+} from "../lib/mod.ts";
+
+/** More than the system keeps for a client: it is all sent only if it is read. */
+const REPLY = new Uint8Array(16 * 1024 * 1024);
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen(5);
+  ready(listener);
+
+  // 2. Count each client's lines to the end of the stream: the FIN, which
+  //    both shutdown(SHUT_WR) and close() send.
+  const outcomes: string[] = [];
+  for await (const [client] of listener) {
+    serve(client, async () => {
+      const reader = new Reader(client);
+      let lines = 0;
+      while (await reader.line() !== null) lines++;
+      print(`Read ${lines} lines, then the end of the stream`);
+
+      // 3. Reply. A client that only shut down reads it; one that closed
+      //    answers the first bytes with a reset (RST), and sending fails.
+      try {
+        await client.sendall(REPLY);
+        print(`Sent a reply of ${REPLY.length} bytes`);
+        outcomes.push("sent");
+      } catch (error) {
+        if (!(error instanceof SocketError)) throw error;
+        print("Could not send the reply:", error.code);
+        outcomes.push(error.code);
+      }
+    });
+  }
+  return outcomes;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Connect twice: one connection will be closed, the other shut down.
+  const closed = socket(AF_INET, SOCK_STREAM);
+  await closed.connect(address);
+  const halfClosed = socket(AF_INET, SOCK_STREAM);
+  await halfClosed.connect(address);
+
+  // 2. Send some lines, say that there are no more, and read the reply.
+  await halfClosed.sendall("one\ntwo\nthree\n");
+  await halfClosed.shutdown(SHUT_WR);
+  print("Sent 3 lines, then shutdown(SHUT_WR)");
+  const reply = await new Reader(halfClosed).all({ limit: REPLY.length });
+  print(`The reply arrived: ${reply.length} bytes`);
+  await halfClosed.close();
+
+  // 3. Do the same, but close: now no call can receive the reply.
+  await closed.sendall("one\ntwo\nthree\n");
+  await closed.close();
+  print("Sent 3 lines, then close()");
+  const code = await closed.recv(1024)
+    .then(() => "it does not", (error: SocketError) => error.code);
+  print("recv() fails:", code);
+  return { received: reply.length, code };
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

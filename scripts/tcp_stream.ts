@@ -1,0 +1,87 @@
+/**
+ * A stream: TCP keeps the order of the bytes, not the boundaries of the
+ * messages; a Reader finds those again by their end marks.
+ *
+ *     deno run --allow-net scripts/tcp_stream.ts
+ *     bun scripts/tcp_stream.ts
+ *     node scripts/tcp_stream.ts
+ *
+ * Output:
+ *
+ *     client: Sent 10 lines of 10 bytes: 10 sends
+ *     server: Received 100 bytes: <1> recv(s)
+ *     server: Sent them back, at most 7 at a time: <15> sends
+ *     client: Read 10 lines, whole and in order
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  Reader,
+  SHUT_WR,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+
+const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}`);
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen(5);
+  ready(listener);
+
+  // 2. Receive from each client to the end of the stream. What one recv()
+  //    gives is what happens to be there: part of a message, one, or several.
+  const counts: { recvs: number; sends: number }[] = [];
+  for await (const [client] of listener) {
+    serve(client, async () => {
+      let [recvs, size, sends] = [0, 0, 0];
+      while (true) {
+        const bytes = await client.recv(1024);
+        if (bytes.length === 0) break;
+        recvs++;
+        size += bytes.length;
+
+        // 3. Send the same bytes back, cut where no message ends.
+        for (let at = 0; at < bytes.length; at += 7) {
+          await client.sendall(bytes.subarray(at, at + 7));
+          sends++;
+        }
+      }
+      print(`Received ${size} bytes: ${recvs} recv(s)`);
+      print(`Sent them back, at most 7 at a time: ${sends} sends`);
+      counts.push({ recvs, sends });
+    });
+  }
+  return counts;
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket and connect it to the server.
+  const connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+
+  // 2. Send ten messages, each with an end mark, and say that this is all.
+  for (const line of LINES) await connection.sendall(`${line}\n`);
+  await connection.shutdown(SHUT_WR);
+  print("Sent 10 lines of 10 bytes: 10 sends");
+
+  // 3. Read them back: a Reader receives until it has a whole line, and keeps
+  //    what came after it for the next.
+  const reader = new Reader(connection);
+  const lines: string[] = [];
+  for (let line; (line = await reader.line()) !== null;) lines.push(line);
+  await connection.close();
+
+  // 4. Compare them with what was sent.
+  const same = lines.join("\n") === LINES.join("\n");
+  const verdict = same ? "whole and in order" : "not what was sent";
+  print(`Read ${lines.length} lines, ${verdict}`);
+  return lines;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8000, server, client });
+}

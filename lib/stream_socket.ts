@@ -246,10 +246,14 @@ export class StreamSocket {
     this.#connection?.set(name, Boolean(value));
   }
 
-  /** The option's value, getsockopt(2). ENOPROTOOPT. */
+  /**
+   * The option's value, getsockopt(2): off unless it was set, but for
+   * TCP_NODELAY, which is on under Bun. ENOPROTOOPT.
+   */
   getsockopt(name: StreamOption): boolean {
     this.#expectOption(name, "getsockopt");
-    return this.#options?.get(name) ?? false;
+    const own = name === "TCP_NODELAY" && runtime.noDelay;
+    return this.#options?.get(name) ?? own;
   }
 
   #expectOption(name: StreamOption, call: string): void {

@@ -37,6 +37,9 @@ export function onStop(stop: () => void): void {
 
 // --- listen and connect ---
 
+/** As tcp(7) has it. */
+export const noDelay = false;
+
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
   address: Address,

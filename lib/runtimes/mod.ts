@@ -63,6 +63,8 @@ export interface Runtime {
   outliveReaders(): void;
   /** Calls `stop` at SIGINT and SIGTERM, without keeping the process alive. */
   onStop(stop: () => void): void;
+  /** What TCP_NODELAY is unless it is set. */
+  readonly noDelay: boolean;
   /** Opens a listener; `admit` makes what accept() gives for a connection. */
   listen<Client>(
     address: Address,

@@ -41,6 +41,9 @@ export function onStop(stop: () => void): void {
 
 // --- listen and connect ---
 
+/** As tcp(7) has it. */
+export const noDelay = false;
+
 export function listen<Client>(
   address: Address,
   admit: Admit<Client>,

@@ -172,7 +172,7 @@ export class DatagramSocket {
   setsockopt(name: DatagramOption, value: OptionValue): void {
     this.#expectOpen("setsockopt");
     const { options, opening, endpoint } = this.#state;
-    if (!(name in OPTIONS)) throw new SocketError("ENOPROTOOPT", "setsockopt");
+    expectOption(name, "setsockopt");
     const early = name === "SO_REUSEADDR" || name === "IPV6_V6ONLY";
     if (early && opening) throw new SocketError("EINVAL", "setsockopt");
     endpoint?.set(name, value);
@@ -182,7 +182,7 @@ export class DatagramSocket {
   /** The option's value, getsockopt(2). */
   getsockopt(name: DatagramOption): OptionValue {
     this.#expectOpen("getsockopt");
-    if (!(name in OPTIONS)) throw new SocketError("ENOPROTOOPT", "getsockopt");
+    expectOption(name, "getsockopt");
     return this.#state.options.get(name) ?? OPTIONS[name];
   }
 
@@ -215,6 +215,10 @@ const OPTIONS: Record<DatagramOption, OptionValue> = {
   IP_MULTICAST_LOOP: true,
   IP_MULTICAST_TTL: 1,
 };
+
+function expectOption(name: string, call: string): void {
+  if (!Object.hasOwn(OPTIONS, name)) throw new SocketError("ENOPROTOOPT", call);
+}
 
 let calls: typeof Calls | undefined;
 

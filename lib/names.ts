@@ -38,7 +38,8 @@ function dottedQuad(host: number): string {
 }
 
 function portOf(port: string | number): number {
-  const number = /^\d+$/.test(String(port)) ? Number(port) : SERVICES[port];
+  const digits = /^\d+$/.test(String(port));
+  const number = digits ? Number(port) : SERVICES.get(String(port));
   if (number === undefined && typeof port === "string") {
     throw new SocketError("ENOTFOUND", "getservbyname", port);
   }
@@ -49,7 +50,7 @@ function portOf(port: string | number): number {
 }
 
 /** Of the IANA's registry (RFC 6335), those that a lab meets; services(5). */
-const SERVICES: Record<string, number> = {
+const SERVICES = new Map(Object.entries({
   echo: 7,
   discard: 9,
   daytime: 13,
@@ -69,4 +70,4 @@ const SERVICES: Record<string, number> = {
   https: 443,
   syslog: 514,
   imaps: 993,
-};
+}));

@@ -68,6 +68,17 @@ export const deviations: readonly Deviation[] = [
     reason: "stays until the kernel gives up: Bun.connect() has no cancel",
   },
   {
+    case:
+      "setsockopt(IPV6_V6ONLY) keeps IPv4 out, and is EINVAL when listening",
+    runtime: "deno",
+    reason: "listen() fails with ENOPROTOOPT: Deno has no such option",
+  },
+  {
+    case: "getsockopt(TCP_NODELAY) is off unless it was set",
+    runtime: "bun",
+    reason: "on, and told so: Bun sets it; off again costs 2% of the exchanges",
+  },
+  {
     case: "close() with unread bytes resets the connection",
     runtime: "deno",
     reason: "the end: Deno sends a FIN before it closes, and never a RST",

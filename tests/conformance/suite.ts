@@ -14,6 +14,7 @@ import { cases as errors } from "./errors.ts";
 import { type Case, closeAll, type Need } from "./fixtures.ts";
 import { cases as listening } from "./listening.ts";
 import { cases as load } from "./load.ts";
+import { cases as options } from "./options.ts";
 import { cases as reader } from "./reader.ts";
 import { cases as resets } from "./resets.ts";
 import { cases as waits } from "./waits.ts";
@@ -30,6 +31,7 @@ export const cases: readonly Case[] = [
   ...closing,
   ...resets,
   ...waits,
+  ...options,
   ...reader,
   ...load,
 ];

@@ -1,0 +1,194 @@
+/**
+ * setsockopt, getsockopt and the names of hosts: CONFORMANCE.md group M and
+ * statement 7, for stream sockets and for parseAddress.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import {
+  AF_INET6,
+  gethostname,
+  parseAddress,
+  SOCK_STREAM,
+  socket,
+} from "../../lib/mod.ts";
+import {
+  accepted,
+  afterwards,
+  type Case,
+  clientOf,
+  listening,
+  MUCH,
+  nameOf,
+  pair,
+  pattern,
+  receiveAll,
+  rejects,
+  tcp,
+  throws,
+} from "./fixtures.ts";
+
+export const cases: Case[] = [
+  {
+    statement: "93",
+    name:
+      "getsockopt() gives what setsockopt() set, before and after connect()",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      for (const socket of [client, server]) {
+        for (const option of ["SO_REUSEADDR", "SO_KEEPALIVE"] as const) {
+          assert.equal(socket.getsockopt(option), false);
+          socket.setsockopt(option, true);
+          assert.equal(socket.getsockopt(option), true);
+        }
+      }
+      await client.connect(server.getsockname());
+      assert.equal(client.getsockopt("SO_KEEPALIVE"), true);
+      for (const on of [true, false]) {
+        client.setsockopt("TCP_NODELAY", on);
+        assert.equal(client.getsockopt("TCP_NODELAY"), on);
+      }
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() of a listener is inherited by what it accepts",
+    async run() {
+      const server = await listening();
+      server.setsockopt("SO_KEEPALIVE", true);
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      assert.equal(connection.getsockopt("SO_KEEPALIVE"), true);
+      assert.equal(client.getsockopt("SO_KEEPALIVE"), false);
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() while a send is pending loses no byte",
+    async run() {
+      const [client, server] = await pair();
+      const sending = client.sendall(pattern(MUCH));
+      client.setsockopt("TCP_NODELAY", true);
+      client.setsockopt("SO_KEEPALIVE", true);
+      const receiving = receiveAll(server);
+      await sending;
+      await client.close();
+      assert.equal((await receiving).length, MUCH);
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() of what is no option is ENOPROTOOPT",
+    async run() {
+      const [client] = await pair();
+      for (const option of ["SO_LINGER", "SO_BROADCAST", "toString", ""]) {
+        throws(() => client.setsockopt(option as never, true), "ENOPROTOOPT");
+        throws(() => client.getsockopt(option as never), "ENOPROTOOPT");
+      }
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() and getsockopt() are EBADF after close()",
+    async run() {
+      const [client] = await pair();
+      await client.close();
+      throws(() => client.setsockopt("SO_KEEPALIVE", true), "EBADF");
+      throws(() => client.getsockopt("SO_KEEPALIVE"), "EBADF");
+    },
+  },
+  {
+    statement: "94",
+    name: "setsockopt(SO_KEEPALIVE) reaches the kernel",
+    needs: "all permissions",
+    async run() {
+      const server = await listening();
+      const client = tcp();
+      client.setsockopt("SO_KEEPALIVE", true);
+      await client.connect(server.getsockname());
+      assert.equal(hasKeepalive(nameOf(client)[1]), true);
+      client.setsockopt("SO_KEEPALIVE", false);
+      assert.equal(hasKeepalive(nameOf(client)[1]), false);
+    },
+  },
+  {
+    statement: "94",
+    name: "getsockopt(TCP_NODELAY) is off unless it was set",
+    async run() {
+      const [client, server] = await pair();
+      assert.equal(client.getsockopt("TCP_NODELAY"), false);
+      assert.equal(server.getsockopt("TCP_NODELAY"), false);
+    },
+  },
+  {
+    statement: "93",
+    name:
+      "setsockopt(IPV6_V6ONLY) keeps IPv4 out, and is EINVAL when listening",
+    async run() {
+      const server = socket(AF_INET6, SOCK_STREAM);
+      afterwards(() => server.close());
+      server.setsockopt("IPV6_V6ONLY", true);
+      await server.bind(["::", 0]);
+      await server.listen();
+      throws(() => server.setsockopt("IPV6_V6ONLY", false), "EINVAL");
+      const [, port] = nameOf(server);
+      await rejects(tcp().connect(["127.0.0.1", port]), "ECONNREFUSED");
+      await tcp("::1").connect(["::1", port]);
+    },
+  },
+  {
+    statement: "7",
+    name: "gethostname() is the machine's name",
+    needs: "all permissions",
+    async run() {
+      assert.equal(await gethostname(), hostname());
+      assert.notEqual(await gethostname(), "");
+    },
+  },
+  {
+    statement: "rule",
+    name: "parseAddress() takes every form of host and port",
+    async run() {
+      const forms = [
+        ["localhost", 80, "127.0.0.1", 80],
+        ["10.1.2.3", "80", "10.1.2.3", 80],
+        ["0:0:0:0:0:0:0:1", "http", "::1", 80],
+        ["", "https", "0.0.0.0", 443],
+        ["<broadcast>", 0, "255.255.255.255", 0],
+        [0xc0000263, 65535, "192.0.2.99", 65535],
+      ] as const;
+      for (const [host, port, ...address] of forms) {
+        assert.deepEqual(await parseAddress(host, port), address);
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "parseAddress() refuses what is no host, port or service",
+    async run() {
+      for (const host of ["256.0.0.1", "[::1]", "a b", "x".repeat(300)]) {
+        await rejects(parseAddress(host, 80), "ENOTFOUND");
+      }
+      for (const service of ["gopherd", "", "-1", "constructor"]) {
+        await rejects(parseAddress("localhost", service), "ENOTFOUND");
+      }
+      for (const [host, port] of [[-1, 1], [2 ** 32, 1], [1.5, 1]]) {
+        await assert.rejects(parseAddress(host, port), RangeError);
+      }
+      for (const port of [-1, 65536, 1.5, NaN, "65536"]) {
+        await assert.rejects(parseAddress("localhost", port), RangeError);
+      }
+    },
+  },
+];
+
+/** Whether the kernel keeps a keepalive timer for a port's connection, proc(5). */
+function hasKeepalive(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
+  const line = lines.find((line) => line.includes(`0100007F:${hex} 0100007F`));
+  return line?.trim().split(/\s+/)[5].startsWith("02:") ?? false;
+}

@@ -49,7 +49,7 @@ export async function listen<Client>(
   return new BunListener(address, admit, ipv6Only);
 }
 
-export async function connect(
+export function connect(
   address: Address,
   from: Address | undefined,
   attempt: Attempt,
@@ -58,15 +58,25 @@ export async function connect(
   // all else the descriptor would stay until the kernel gives up, in minutes.
   const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
   if (from || !near) {
-    return (await import("./node.ts")).connect(address, from, attempt);
+    return import("./node.ts").then((node) =>
+      node.connect(address, from, attempt)
+    );
   }
-  const { data } = await Bun.connect<unknown>({
-    ...optionsFor(address),
-    allowHalfOpen: true,
-    socket: CLIENT,
-    data: address,
+  return new Promise((resolve, reject) => {
+    Bun.connect<unknown>({
+      ...optionsFor(address),
+      allowHalfOpen: true,
+      socket: CLIENT,
+      data: { address, resolve, reject } satisfies Dialling,
+    });
   });
-  return data as BunConnection;
+}
+
+/** What a socket carries until it is connected. */
+interface Dialling {
+  address: Address;
+  resolve: (connection: Connection) => void;
+  reject: (error: Error) => void;
 }
 
 function optionsFor(address: Address) {
@@ -103,7 +113,9 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
     const path = typeof this.about === "string" ? this.about : undefined;
-    const connection = new BunConnection(socket, path, "");
+    const connection = path === undefined
+      ? new BunConnection(socket)
+      : new BunConnection(socket, path, "");
     if (this.waiting >= MOST_WAITING) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
@@ -126,14 +138,12 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
   #unsent: Unsent | undefined;
 
   /** Bun knows no names of AF_UNIX sockets, so that these come along. */
-  constructor(socket: Socket<unknown>, path?: string, peer?: string) {
+  constructor(socket: Socket<unknown>, path?: string, peer?: Address) {
     super();
     this.#socket = socket as Socket<BunConnection>;
     this.#path = path;
     // Bun forgets it at a reset, which may be before this.
-    this.about = path === undefined
-      ? [socket.remoteAddress ?? "", socket.remotePort ?? 0]
-      : peer!;
+    this.about = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     socket.data = this;
   }
 
@@ -227,11 +237,12 @@ const EVENTS = {
 const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
-    const address = socket.data as Address;
-    if (typeof address !== "string") new BunConnection(socket);
-    else new BunConnection(socket, "", address);
+    const { address, resolve } = socket.data as Dialling;
+    const path = typeof address === "string" ? "" : undefined;
+    resolve(new BunConnection(socket, path, address));
   },
-  connectError() {}, // the promise tells
+  connectError: (socket: Socket<unknown>, error: Error) =>
+    (socket.data as Dialling).reject(error),
 };
 
 const SERVER = {

@@ -37,18 +37,18 @@ export async function server({ address, print, ready, serve }: End) {
     serve(client, async () => {
       print("Client Address:", formatAddress(peer));
 
-      // 3. Send the server's date and time to the client.
+      // 3. Tell the client what date and time it is here.
       await client.sendall(dateAndTime());
 
-      // 4. Read the IP address that the client sends, and display it. The
-      //    client could say anything here; accept() told what is true.
+      // 4. Receive the IP address that the client gives as its own, and print
+      //    it. It could say anything here; accept() told what is true.
       const host = decode(await client.recv(1024));
       if (host) print("Client Details:", host);
       details.push(host);
     });
   }
 
-  // 5. When the server is terminated, its socket has been closed.
+  // 5. A stop has closed the socket: that is how the loop ended.
   return details;
 }
 
@@ -61,10 +61,10 @@ export async function client({ address, print }: End) {
   const own = connection.getsockname();
   print("Own Address:", formatAddress(own));
 
-  // 3. Send its IP address to the server.
+  // 3. Tell the server the IP address in it.
   await connection.sendall(own[0]);
 
-  // 4. Display the date and time that the server sent.
+  // 4. Receive the server's date and time, and print it.
   const time = decode(await connection.recv(1024));
   print("Date and Time:", time);
 

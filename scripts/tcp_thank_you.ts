@@ -26,11 +26,11 @@ export async function server({ address, print, ready, serve }: End) {
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
 
-  // 2. Queue up to five requests.
+  // 2. Listen; up to five clients may wait to be accepted.
   await listener.listen(5);
   ready(listener);
 
-  // 3. Establish a connection with each client, thank it, and close.
+  // 3. Accept each client, thank it, and hang up.
   const thanked: string[] = [];
   for await (const [client, peer] of listener) {
     serve(client, async () => {

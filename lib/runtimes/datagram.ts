@@ -68,7 +68,8 @@ export class Endpoint extends Inbox<Datagram> {
     super();
     this.#socket = socket;
     socket.on("message", (message, { address, port }) => {
-      if (this.waiting >= MOST_UNREAD) return;
+      // Nobody can answer port 0, and no honest sender has it (RFC 768).
+      if (this.waiting >= MOST_UNREAD || port === 0) return;
       const [host, its] = this.#peer ?? [address, port];
       if (host !== address || its !== port) return; // Deno does not filter
       const { buffer, byteOffset, byteLength } = message; // a Buffer

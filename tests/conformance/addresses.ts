@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { Address } from "../../lib/mod.ts";
 import {
   accepted,
+  afterwards,
   type Case,
   clientOf,
   freeAddress,
@@ -122,6 +123,28 @@ export const cases: Case[] = [
       assert.deepEqual(server.getsockname(), ["127.0.0.1", 0]);
       await server.listen();
       assert.equal(nameOf(server)[0], "127.0.0.1");
+    },
+  },
+  {
+    statement: "rule",
+    name: "getsockname(), getpeername() and accept() give copies of the names",
+    async run() {
+      const server = await listening();
+      const client = await clientOf(server);
+      const [connection, address] = await server.accept();
+      afterwards(() => connection.close());
+      const names = () => [
+        nameOf(server),
+        nameOf(client),
+        nameOf(connection),
+        client.getpeername() as [string, number],
+        connection.getpeername() as [string, number],
+      ];
+      const before = structuredClone(names());
+      for (const name of [address as [string, number], ...names()]) {
+        name[0] = "192.0.2.1";
+      }
+      assert.deepEqual(names(), before);
     },
   },
   {

@@ -83,6 +83,66 @@ export const deviations: readonly Deviation[] = [
     runtime: "deno",
     reason: "the end: Deno sends a FIN before it closes, and never a RST",
   },
+  {
+    case: "getsockname() after connect() is the address that the peer sees",
+    runtime: "deno",
+    reason: "stays 0.0.0.0: its node:dgram does not connect the descriptor",
+  },
+  {
+    case: "connect() of datagrams to another peer keeps the port",
+    runtime: "bun",
+    reason: "another port: disconnect() has to come first, and gives it up",
+  },
+  {
+    case: "connect() of datagrams to another peer keeps the port",
+    runtime: "node",
+    reason: "another port: disconnect() has to come first, and gives it up",
+  },
+  {
+    case: "recv() is ECONNREFUSED once where nobody is any more",
+    runtime: "deno",
+    reason: "silence: its node:dgram does not connect the descriptor",
+  },
+  {
+    case: "close() leaves a file alone that has replaced the socket",
+    runtime: "deno",
+    reason: "removes whatever has the path, as the runtime does",
+  },
+  {
+    case: "close() leaves a file alone that has replaced the socket",
+    runtime: "bun",
+    reason: "removes whatever has the path, as the runtime does",
+  },
+  {
+    case: "close() leaves a file alone that has replaced the socket",
+    runtime: "node",
+    reason: "removes whatever has the path, as the runtime does",
+  },
+  {
+    case: "listen() in a folder that is not there is ENOENT",
+    runtime: "node",
+    reason: "EACCES: libuv makes one of the other, see uv_pipe_bind2()",
+  },
+  {
+    case: "bind() of an AF_UNIX client is the name that the server sees",
+    runtime: "deno",
+    reason: "stays without a name: the runtime cannot bind such a client",
+  },
+  {
+    case: "bind() of an AF_UNIX client is the name that the server sees",
+    runtime: "bun",
+    reason: "stays without a name: the runtime cannot bind such a client",
+  },
+  {
+    case: "bind() of an AF_UNIX client is the name that the server sees",
+    runtime: "node",
+    reason: "stays without a name: the runtime cannot bind such a client",
+  },
+  {
+    case: "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL",
+    runtime: "deno",
+    reason: "EINVAL, whatever the errno",
+  },
 ];
 
 /** The runtime that executes this. */

@@ -296,7 +296,8 @@ export const cases: Case[] = [
       await untilItFails(async () => void await accepted(server));
       const { user, system } = process.cpuUsage(before);
       const ms = (user + system) / 1000;
-      assert.ok(ms < 300, `${ms} ms of 500 on the processor`);
+      // One that is busy gets far more, even on a machine that is, too.
+      assert.ok(ms < 100, `${ms} ms of 500 on the processor`);
     },
   },
   {

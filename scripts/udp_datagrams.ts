@@ -1,0 +1,121 @@
+/**
+ * A datagram arrives whole and alone, or not at all: what does not fit into
+ * the receiver's buffer is gone, and nobody sends a lost one again.
+ *
+ *     deno run --allow-net scripts/udp_datagrams.ts
+ *     bun scripts/udp_datagrams.ts
+ *     node scripts/udp_datagrams.ts
+ *
+ * Which pings are lost follows from `--loss` and `--seed` (of the server).
+ *
+ * Output:
+ *
+ *     client: Sent 3 datagrams of 3, 16 and 5 bytes
+ *     server: Received 3 bytes
+ *     server: Received 16 bytes
+ *     server: Received 5 bytes
+ *     client: recvfrom(5) gave: one, two a, three
+ *     server: Lost ping 1
+ *     server: Lost ping 2
+ *     server: Lost ping 8
+ *     client: 10 sent, 7 received, 30% lost
+ *     client: min/avg/max: <0.1>/<0.2>/<0.5> ms
+ */
+import {
+  AF_INET,
+  decode,
+  type End,
+  experiment,
+  SOCK_DGRAM,
+  socket,
+  SocketError,
+} from "../lib/mod.ts";
+
+export async function server({ address, flags, print, ready }: End) {
+  // 1. Create a socket and bind it to the server's port.
+  const receiver = socket(AF_INET, SOCK_DGRAM);
+  await receiver.bind(address);
+  ready(receiver);
+
+  // 2. Receive the datagrams: each sendto() of a client is one of them.
+  const { loss = "0.3", seed = "7" } = flags;
+  let lost = 0;
+  for await (const [data, sender] of receiver) {
+    const [, ping] = decode(data).match(/^ping (\d+)$/) ?? [];
+    if (!ping) print(`Received ${data.length} bytes`);
+
+    // 3. "Lose" some of the pings, for each seed always the same ones; send
+    //    everything else back.
+    if (ping && random(Number(seed), Number(ping)) < Number(loss)) {
+      print(`Lost ping ${ping}`);
+      lost++;
+    } else await receiver.sendto(data, sender);
+  }
+  return { lost };
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket. connect() sends nothing, but from now on only the
+  //    server's datagrams come in, and send() needs no address.
+  await using connection = socket(AF_INET, SOCK_DGRAM);
+  await connection.connect(address);
+  const longest = connection.gettimeout() ?? Infinity; // --timeout
+
+  // 2. Send three datagrams in a row. They come back one by one, and of the
+  //    second the bytes after the fifth are lost.
+  const texts = ["one", "two and the rest", "three"];
+  for (const text of texts) await connection.send(text);
+  print("Sent 3 datagrams of 3, 16 and 5 bytes");
+  connection.settimeout(Math.min(1000, longest));
+  const received: string[] = [];
+  for (const _ of texts) {
+    const [data] = await connection.recvfrom(5);
+    received.push(decode(data));
+  }
+  print(`recvfrom(5) gave: ${received.join(", ")}`);
+
+  // 3. Send ten pings, and wait a while for each to come back; another one
+  //    that comes meanwhile is late.
+  connection.settimeout(Math.min(200, longest));
+  const times: number[] = [];
+  for (let ping = 1; ping <= 10; ping++) {
+    const start = performance.now();
+    await connection.send(`ping ${ping}`);
+    try {
+      while (decode(await connection.recv(1024)) !== `ping ${ping}`);
+      times.push(performance.now() - start);
+    } catch (error) {
+      if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+    }
+  }
+
+  // 4. Tell how many were lost, and how long the others took.
+  const lost = 10 - times.length;
+  print(`10 sent, ${times.length} received, ${lost * 10}% lost`);
+  if (times.length > 0) print(`min/avg/max: ${spread(times)} ms`);
+  return { received, lost };
+}
+
+/** The nth number, from 0 to 1, of the generator mulberry32 with this seed. */
+function random(seed: number, n: number): number {
+  let bits = (seed + Math.imul(n, 0x6D2B79F5)) | 0;
+  bits = Math.imul(bits ^ bits >>> 15, bits | 1);
+  bits ^= bits + Math.imul(bits ^ bits >>> 7, bits | 61);
+  return ((bits ^ bits >>> 14) >>> 0) / 2 ** 32;
+}
+
+function spread(times: number[]): string {
+  let sum = 0;
+  for (const time of times) sum += time;
+  const numbers = [Math.min(...times), sum / times.length, Math.max(...times)];
+  return numbers.map((ms) => ms.toFixed(2)).join("/");
+}
+
+if (import.meta.main) {
+  const [share, whole] = ["a number from 0 to 1", "a whole number"];
+  const about = "lose this share of the pings (0.3)";
+  const loss = { takes: share, pattern: /^(0|1|0?\.\d+)$/, about };
+  const seed = { takes: whole, pattern: /^\d{1,9}$/, about: "which ones (7)" };
+  const flags = { loss, seed };
+  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+}

@@ -1,0 +1,80 @@
+/**
+ * UDP: no connection, and no promise: each datagram names its receiver, tells
+ * who sent it, and may be lost; who wants to be sure asks again.
+ *
+ *     deno run --allow-net scripts/udp_echo.ts
+ *     bun scripts/udp_echo.ts
+ *     node scripts/udp_echo.ts
+ *
+ * Output:
+ *
+ *     client: To ('127.0.0.1', <port>): Hello, UDP!
+ *     server: From ('127.0.0.1', <port>): Hello, UDP! (not answered)
+ *     client: No answer in <250> ms
+ *     client: To ('127.0.0.1', <port>): Hello, UDP!
+ *     server: From ('127.0.0.1', <port>): Hello, UDP!
+ *     client: From ('127.0.0.1', <port>): Hello, UDP!
+ */
+import {
+  AF_INET,
+  decode,
+  type End,
+  experiment,
+  formatAddress,
+  SOCK_DGRAM,
+  socket,
+  SocketError,
+} from "../lib/mod.ts";
+
+export async function server({ address, print, ready }: End) {
+  // 1. Create a socket and bind it to the server's port. There is nothing to
+  //    listen for or to accept: one socket hears all clients.
+  const receiver = socket(AF_INET, SOCK_DGRAM);
+  await receiver.bind(address);
+  ready(receiver);
+
+  // 2. Receive each datagram, with the address of its sender. Answer only
+  //    every second one, as if the network had lost the others.
+  let [received, answered] = [0, 0];
+  for await (const [data, sender] of receiver) {
+    const lost = ++received % 2 === 1;
+    const text = `From ${formatAddress(sender)}: ${decode(data)}`;
+    print(lost ? `${text} (not answered)` : text);
+    if (lost) continue;
+
+    // 3. Send the same bytes back to where they came from.
+    await receiver.sendto(data, sender);
+    answered++;
+  }
+  return { received, answered };
+}
+
+export async function client({ address, print }: End) {
+  // 1. Create a socket; the system names it when it sends for the first time.
+  await using sender = socket(AF_INET, SOCK_DGRAM);
+  const longest = sender.gettimeout() ?? Infinity; // --timeout
+  for (let tries = 1, wait = 250; tries <= 3; tries++, wait *= 2) {
+    // 2. Send a datagram to the server. That succeeds even if it is lost, and
+    //    even if nobody is there.
+    await sender.sendto("Hello, UDP!", address);
+    print(`To ${formatAddress(address)}: Hello, UDP!`);
+
+    // 3. Wait for the answer, but not for ever.
+    const ms = Math.min(wait, longest);
+    sender.settimeout(ms);
+    try {
+      const [data, from] = await sender.recvfrom(1024);
+      print(`From ${formatAddress(from)}: ${decode(data)}`);
+      return { tries, answer: decode(data) };
+    } catch (error) {
+      if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+      print(`No answer in ${ms} ms`);
+    }
+    // 4. If none came, ask again and wait twice as long; three times in all.
+  }
+  throw new SocketError("ETIMEDOUT", "recvfrom", address);
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 9000, server, client });
+}

@@ -1,0 +1,1203 @@
+/**
+ * Datagram sockets: CONFORMANCE.md group J, and what groups A, H, I, L and M
+ * say about UDP.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import dgram from "node:dgram";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Address,
+  AF_INET,
+  AF_INET6,
+  type DatagramSocket,
+  decode,
+  SOCK_DGRAM,
+  socket,
+} from "../../lib/mod.ts";
+import {
+  afterwards,
+  type Case,
+  descriptors,
+  descriptorsFallTo,
+  pattern,
+  pending,
+  refuses,
+  rejects,
+  same,
+  throws,
+} from "./fixtures.ts";
+
+/** So many datagrams wait for a receiver. */
+const MOST_UNREAD = 1024;
+
+/** The longest datagram of each family: 65535 bytes less the headers. */
+const LONGEST = [["127.0.0.1", 65507], ["::1", 65527]] as const;
+
+/** A name that fails without a question to DNS: a label has at most 63 bytes. */
+const IMPOSSIBLE = `${"a".repeat(300)}.test`;
+
+export const cases: Case[] = [
+  // --- what arrives ---
+
+  {
+    statement: "66",
+    name: "recvfrom() gives each datagram as it was sent, and its sender",
+    async run() {
+      const server = await bound();
+      const client = await bound();
+      const sizes = [1, 0, 1000, 3, 9000, 0, 20_000, 2];
+      for (const size of sizes) {
+        const sent = await client.sendto(pattern(size), nameOf(server));
+        assert.equal(sent, size);
+      }
+      for (const size of sizes) {
+        const [data, address] = await server.recvfrom(65536);
+        same(data, pattern(size));
+        assert.deepEqual(address, client.getsockname());
+      }
+    },
+  },
+  {
+    statement: "66",
+    name: "recvfrom() calls that wait are served in order",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      const waiting = [1, 2, 3].map(() => text(server));
+      await pending(waiting[0]);
+      for (const word of ["one", "two", "three"]) {
+        await client.sendto(word, nameOf(server));
+      }
+      assert.deepEqual(await Promise.all(waiting), ["one", "two", "three"]);
+    },
+  },
+  {
+    statement: "66",
+    name: "sendto() calls that nobody waits for go out in order",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      const words = Array.from({ length: 50 }, (_, index) => `${index}`);
+      const sends = words.map((word) => client.sendto(word, nameOf(server)));
+      for (const word of words) assert.equal(await text(server), word);
+      const lengths = words.map((word) => word.length);
+      assert.deepEqual(await Promise.all(sends), lengths);
+    },
+  },
+  {
+    statement: "66",
+    name: "sendto() takes text and views, and recvfrom() gives plain bytes",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.sendto("naïve", nameOf(server));
+      assert.equal(await text(server), "naïve");
+      await client.sendto(pattern(100).subarray(8, 13), nameOf(server));
+      const [data] = await server.recvfrom(100);
+      same(data, pattern(100).subarray(8, 13));
+      assert.equal(Object.getPrototypeOf(data), Uint8Array.prototype);
+      for (const none of [1, null, undefined, [1], new ArrayBuffer(1)]) {
+        await refuses(client.sendto(none as never, nameOf(server)));
+      }
+    },
+  },
+  {
+    statement: "66",
+    name: "recvfrom() of less than the datagram gives its start; the rest goes",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (const word of ["truncated", "dropped", "whole"]) {
+        await client.sendto(word, nameOf(server));
+      }
+      const [start, address] = await server.recvfrom(5);
+      assert.equal(decode(start), "trunc");
+      assert.equal((address as [string, number])[1], nameOf(client)[1]);
+      assert.equal((await server.recvfrom(0))[0].length, 0);
+      assert.equal(await text(server), "whole");
+      const waiting = server.recvfrom(2);
+      await client.sendto("cut", nameOf(server));
+      assert.equal(decode((await waiting)[0]), "cu");
+      await pending(server.recvfrom(2));
+    },
+  },
+  {
+    statement: "rule",
+    name: "recvfrom() refuses what is no size",
+    async run() {
+      const server = await bound();
+      for (const size of [-1, 1.5, NaN, "9", undefined]) {
+        await refuses(server.recvfrom(size as never));
+        await refuses(server.recv(size as never));
+      }
+    },
+  },
+  ...LONGEST.map(([host, longest]): Case => ({
+    statement: "69",
+    name:
+      `sendto() takes ${longest} bytes for ${host}, and one more is EMSGSIZE`,
+    async run() {
+      const server = await bound(host);
+      const client = udp(host);
+      const tooLong = pattern(longest + 1);
+      await rejects(client.sendto(tooLong, nameOf(server)), "EMSGSIZE");
+      await client.connect(nameOf(server));
+      await rejects(client.send(tooLong), "EMSGSIZE");
+      assert.equal(await client.send(pattern(longest)), longest);
+      // Nothing of what was too long has come before it.
+      const [data] = await server.recvfrom(65536);
+      same(data, pattern(longest));
+    },
+  })),
+  {
+    statement: "rule",
+    name: `recvfrom() finds the oldest ${MOST_UNREAD} of those nobody received`,
+    needs: "all permissions",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (let index = 0; index < MOST_UNREAD + 200; index++) {
+        await client.sendto(`${index}`, nameOf(server));
+        if (index % 16 === 0) await emptied(server);
+      }
+      await emptied(server);
+      for (let index = 0; index < MOST_UNREAD; index++) {
+        assert.equal(await text(server), `${index}`);
+      }
+      await client.sendto("next", nameOf(server));
+      assert.equal(await text(server), "next");
+    },
+  },
+
+  // --- names and destinations ---
+
+  {
+    statement: "1",
+    name: "getsockname() of a datagram socket tells what port 0 has become",
+    async run() {
+      const [host, port] = nameOf(await bound());
+      assert.equal(host, "127.0.0.1");
+      assert.ok(port >= 1 && port <= 65535);
+    },
+  },
+  {
+    statement: "2",
+    name: "getsockname() of a datagram socket is any host before it has a name",
+    async run() {
+      assert.deepEqual(udp().getsockname(), ["0.0.0.0", 0]);
+      assert.deepEqual(udp("::1").getsockname(), ["::", 0]);
+    },
+  },
+  {
+    statement: "2",
+    name: "getpeername() of a datagram socket is ENOTCONN without connect()",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (const socket of [client, server]) {
+        throws(() => socket.getpeername(), "ENOTCONN");
+      }
+      await client.connect(nameOf(server));
+      assert.deepEqual(client.getpeername(), server.getsockname());
+      throws(() => server.getpeername(), "ENOTCONN");
+    },
+  },
+  {
+    statement: "1",
+    name: "getsockname() after connect() is the address that the peer sees",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.connect(nameOf(server));
+      await client.send("x");
+      const [, address] = await server.recvfrom(1);
+      assert.deepEqual(client.getsockname(), address);
+    },
+  },
+  {
+    statement: "rule",
+    name: "getsockname() and getpeername() of a datagram socket give copies",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.connect(nameOf(server));
+      const [, port] = nameOf(server);
+      nameOf(server)[1] = 1;
+      (client.getpeername() as [string, number])[1] = 1;
+      assert.equal(nameOf(server)[1], port);
+      assert.deepEqual(client.getpeername(), server.getsockname());
+    },
+  },
+  {
+    statement: "3",
+    name: "bind(), connect() and sendto() of datagrams refuse what is no port",
+    async run() {
+      const socket = udp();
+      for (const port of [-1, 65536, 1.5, NaN, "80", null, undefined]) {
+        const address: Address = ["127.0.0.1", port as number];
+        await refuses(socket.bind(address));
+        await refuses(socket.connect(address));
+        await refuses(socket.sendto("x", address));
+      }
+      for (const address of ["/tmp/path", null, 80, [], [80]]) {
+        await refuses(socket.bind(address as Address));
+        await refuses(socket.connect(address as Address));
+        await refuses(socket.sendto("x", address as Address));
+      }
+      await socket.bind(["127.0.0.1", 0]); // nothing has happened to it
+    },
+  },
+  {
+    statement: "4",
+    name: "bind() of datagrams takes an empty host as any of the family",
+    async run() {
+      for (const [loopback, any] of [["127.0.0.1", "0.0.0.0"], ["::1", "::"]]) {
+        const server = udp(loopback);
+        await server.bind(["", 0]);
+        const [host, port] = nameOf(server);
+        assert.equal(host, any);
+        await udp(loopback).sendto("x", [loopback, port]);
+        assert.equal(await text(server), "x");
+      }
+    },
+  },
+  {
+    statement: "5",
+    name: "bind(), connect() and sendto() of datagrams enforce the family",
+    async run() {
+      for (const [own, other] of [["127.0.0.1", "::1"], ["::1", "127.0.0.1"]]) {
+        for (const socket of [udp(own), await bound(own)]) {
+          await rejects(socket.bind([other, 0]), "EAFNOSUPPORT");
+          await rejects(socket.connect([other, 80]), "EAFNOSUPPORT");
+          await rejects(socket.sendto("x", [other, 80]), "EAFNOSUPPORT");
+        }
+      }
+    },
+  },
+  {
+    statement: "6",
+    name: "bind(), connect() and sendto() of datagrams can be ENOTFOUND",
+    async run() {
+      const socket = udp();
+      await rejects(socket.bind([IMPOSSIBLE, 0]), "ENOTFOUND");
+      await rejects(socket.connect([IMPOSSIBLE, 80]), "ENOTFOUND");
+      await rejects(socket.sendto("x", [IMPOSSIBLE, 80]), "ENOTFOUND");
+      await rejects(udp("::1").connect([IMPOSSIBLE, 80]), "ENOTFOUND");
+      const [, port] = nameOf(await bound());
+      await socket.sendto("x", ["127.0.0.1", port]);
+    },
+  },
+  {
+    statement: "9",
+    name: "bind() of datagrams to another machine's address is EADDRNOTAVAIL",
+    async run() {
+      const socket = udp();
+      await rejects(socket.bind(["192.0.2.99", 0]), "EADDRNOTAVAIL");
+      await socket.bind(["127.0.0.1", 0]);
+    },
+  },
+  {
+    statement: "10",
+    name: "bind() of datagrams is EINVAL for a socket that has a name",
+    async run() {
+      const server = await bound();
+      const sender = udp();
+      await sender.sendto("x", nameOf(server));
+      const connected = udp();
+      await connected.connect(nameOf(server));
+      for (const socket of [server, sender, connected]) {
+        await rejects(socket.bind(["127.0.0.1", 0]), "EINVAL");
+      }
+    },
+  },
+  {
+    statement: "70",
+    name: "sendto() gives a socket without a name one, for the reply",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.sendto("request", nameOf(server));
+      const [host, port] = nameOf(client);
+      assert.equal(host, "0.0.0.0");
+      const [data, address] = await server.recvfrom(100);
+      assert.equal(decode(data), "request");
+      assert.deepEqual(address, ["127.0.0.1", port]);
+      await server.sendto("reply", address);
+      const [reply, from] = await client.recvfrom(100);
+      assert.equal(decode(reply), "reply");
+      assert.deepEqual(from, server.getsockname());
+    },
+  },
+  {
+    statement: "71",
+    name: "send() without connect() is EDESTADDRREQ",
+    async run() {
+      await rejects(udp().send("x"), "EDESTADDRREQ");
+      await rejects((await bound()).send("x"), "EDESTADDRREQ");
+    },
+  },
+  {
+    statement: "71",
+    name: "sendto() and connect() of datagrams refuse port 0",
+    async run() {
+      await refuses(udp().sendto("x", ["127.0.0.1", 0]));
+      await refuses(udp().connect(["127.0.0.1", 0]));
+    },
+  },
+  {
+    statement: "71",
+    name: "recvfrom() is EINVAL for a socket that has no name",
+    async run() {
+      await rejects(udp().recvfrom(1), "EINVAL");
+      await rejects(udp().recv(1), "EINVAL");
+    },
+  },
+
+  // --- connect ---
+
+  {
+    statement: "rule",
+    name: "connect() of datagrams keeps strangers out",
+    async run() {
+      const server = await bound();
+      const client = await bound();
+      await client.connect(nameOf(server));
+      await udp().sendto("stranger", nameOf(client));
+      await (await bound("127.0.0.2")).sendto("stranger", nameOf(client));
+      await server.sendto("peer", nameOf(client));
+      assert.equal(decode(await client.recv(100)), "peer");
+    },
+  },
+  {
+    statement: "73",
+    name: "connect() of datagrams may be repeated, for another peer",
+    async run() {
+      const [first, second, client] = [await bound(), await bound(), udp()];
+      await client.connect(nameOf(first));
+      await client.send("to the first");
+      await client.connect(nameOf(second));
+      assert.deepEqual(client.getpeername(), second.getsockname());
+      await client.send("to the second");
+      assert.equal(await text(first), "to the first");
+      const [data, address] = await second.recvfrom(100);
+      assert.equal(decode(data), "to the second");
+      await first.sendto("from the first", address);
+      await second.sendto("from the second", address);
+      assert.equal(await text(client), "from the second");
+    },
+  },
+  {
+    statement: "73",
+    name: "connect() of datagrams to another peer keeps the port",
+    async run() {
+      const client = await bound();
+      const [, port] = nameOf(client);
+      await client.connect(nameOf(await bound()));
+      assert.equal(nameOf(client)[1], port);
+      await client.connect(nameOf(await bound()));
+      assert.equal(nameOf(client)[1], port);
+    },
+  },
+  {
+    statement: "73",
+    name: "connect() calls of datagrams are served in order",
+    async run() {
+      const [first, second, client] = [await bound(), await bound(), udp()];
+      await Promise.all([
+        client.connect(nameOf(first)),
+        client.connect(nameOf(second)),
+      ]);
+      assert.deepEqual(client.getpeername(), second.getsockname());
+      await client.send("x");
+      assert.equal(await text(second), "x");
+    },
+  },
+  {
+    statement: "24",
+    name: "connect() of datagrams to any host reaches this one, both ways",
+    async run() {
+      const server = await bound();
+      const [, port] = nameOf(server);
+      const client = udp();
+      await client.connect(["", port]);
+      await client.send("request");
+      const [data, address] = await server.recvfrom(100);
+      assert.equal(decode(data), "request");
+      await server.sendto("reply", address);
+      client.settimeout(1000);
+      assert.equal(decode(await client.recv(100)), "reply");
+    },
+  },
+  {
+    statement: "74",
+    name: "sendto() is EISCONN after connect()",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.connect(nameOf(server));
+      await rejects(client.sendto("x", nameOf(server)), "EISCONN");
+      await client.send("y");
+      assert.equal(await text(server), "y");
+    },
+  },
+  {
+    statement: "75",
+    name: "recv() is ECONNREFUSED once where nobody is any more",
+    async run() {
+      const [client] = await deserted();
+      client.settimeout(1000);
+      await client.send("x");
+      await rejects(client.recv(1), "ECONNREFUSED");
+      client.settimeout(null);
+      await pending(client.recv(1));
+    },
+  },
+  {
+    statement: "75",
+    name: "send() to where nobody was yet leaves the socket usable",
+    async run() {
+      const [client, address] = await deserted();
+      await client.send("lost").catch(() => {});
+      const server = udp();
+      await server.bind(address);
+      // The refusal may come with the next send.
+      await client.send("found").catch(() => client.send("found"));
+      assert.equal(await text(server), "found");
+      await server.sendto("reply", ["127.0.0.1", nameOf(client)[1]]);
+      let reply: string | undefined;
+      while (!reply) {
+        reply = await client.recv(100)
+          .then(decode, (e) => void coded(e, "ECONNREFUSED"));
+      }
+      assert.equal(reply, "reply");
+    },
+  },
+  {
+    statement: "75",
+    name: "recv() is not ECONNREFUSED for more sends than datagrams are kept",
+    async run() {
+      const [client, address] = await deserted();
+      for (let count = 0; count < 2 * MOST_UNREAD; count++) {
+        await client.send("x").catch((e) => coded(e, "ECONNREFUSED"));
+      }
+      await delay(1); // whatever has come is in the socket's queue
+      const server = udp();
+      await server.bind(address);
+      await server.sendto("end", ["127.0.0.1", nameOf(client)[1]]);
+      let refusals = 0;
+      client.settimeout(1000);
+      const isEnd = (data: Uint8Array) => decode(data) === "end";
+      while (
+        !await client.recv(9).then(isEnd, (e) => coded(e, "ECONNREFUSED"))
+      ) refusals++;
+      assert.ok(refusals <= MOST_UNREAD, `${refusals} refusals were kept`);
+    },
+  },
+  {
+    statement: "75",
+    name: "sendto() to where nobody is tells nobody, and ends no process",
+    async run() {
+      const [closed, client] = [await bound(), await bound()];
+      const address = nameOf(closed);
+      await closed.close();
+      for (let count = 0; count < 5; count++) {
+        await client.sendto("x", address).catch(() => {});
+        await delay(1);
+      }
+      await client.sendto("to itself", nameOf(client)).catch(() =>
+        client.sendto("to itself", nameOf(client))
+      );
+      assert.equal(await text(client), "to itself");
+    },
+  },
+
+  // --- options ---
+
+  {
+    statement: "77",
+    name: "bind() of datagrams to a port in use is EADDRINUSE",
+    async run() {
+      const first = await bound();
+      const second = udp();
+      await rejects(second.bind(nameOf(first)), "EADDRINUSE");
+      await udp().sendto("x", nameOf(first));
+      assert.equal(await text(first), "x");
+      await first.close();
+      await second.bind(["127.0.0.1", 0]);
+    },
+  },
+  {
+    statement: "77",
+    name: "setsockopt(SO_REUSEADDR) on both: the last binder gets the datagram",
+    async run() {
+      const sockets = [udp(), udp()];
+      let address: [string, number] = ["127.0.0.1", 0];
+      for (const socket of sockets) {
+        socket.setsockopt("SO_REUSEADDR", true);
+        await socket.bind(address);
+        address = nameOf(socket);
+      }
+      await udp().sendto("x", address);
+      assert.equal(await text(sockets[1]), "x");
+      await pending(sockets[0].recvfrom(1));
+    },
+  },
+  {
+    statement: "77",
+    name: "setsockopt(SO_REUSEADDR) on one of two does not share the port",
+    async run() {
+      const first = await bound();
+      const second = udp();
+      second.setsockopt("SO_REUSEADDR", true);
+      await rejects(second.bind(nameOf(first)), "EADDRINUSE");
+    },
+  },
+  {
+    statement: "78",
+    name: "sendto() to a broadcast address needs SO_BROADCAST, else EACCES",
+    async run() {
+      const server = udp();
+      await server.bind(["", 0]);
+      const address: Address = ["127.255.255.255", nameOf(server)[1]];
+      for (const sender of [udp(), await bound()]) {
+        await rejects(sender.sendto("refused", address), "EACCES");
+        sender.setsockopt("SO_BROADCAST", true);
+        await sender.sendto("allowed", address);
+        assert.equal(await text(server), "allowed");
+        sender.setsockopt("SO_BROADCAST", false);
+        await rejects(sender.sendto("refused", address), "EACCES");
+      }
+    },
+  },
+  {
+    statement: "78",
+    name: "connect() to a broadcast address needs SO_BROADCAST, else EACCES",
+    async run() {
+      const server = udp();
+      await server.bind(["", 0]);
+      const client = udp();
+      const address: Address = ["127.255.255.255", nameOf(server)[1]];
+      await rejects(client.connect(address), "EACCES");
+      throws(() => client.getpeername(), "ENOTCONN");
+      await rejects(client.send("x"), "EDESTADDRREQ");
+      client.setsockopt("SO_BROADCAST", true);
+      await client.connect(address);
+      await client.send("allowed");
+      assert.equal(await text(server), "allowed");
+    },
+  },
+  {
+    statement: "78",
+    name: "recvfrom() on 127.0.0.1 gets no broadcast, on the address it does",
+    async run() {
+      const sender = udp();
+      sender.setsockopt("SO_BROADCAST", true);
+      for (
+        const [host, first] of [
+          ["127.0.0.1", "to one"],
+          ["127.255.255.255", "to all"],
+        ]
+      ) {
+        const server = await bound(host);
+        const [, port] = nameOf(server);
+        await sender.sendto("to all", ["127.255.255.255", port]);
+        await sender.sendto("to one", [host, port]).catch(() => {});
+        assert.equal(await text(server), first);
+      }
+    },
+  },
+  {
+    statement: "79",
+    name: "setsockopt(IP_ADD_MEMBERSHIP) joins a group, and DROP leaves it",
+    async run() {
+      for (const when of ["before bind", "after bind"]) {
+        const server = udp();
+        const group = `239.255.${someByte()}.${someByte()}`;
+        const join = () =>
+          server.setsockopt("IP_ADD_MEMBERSHIP", [group, "127.0.0.1"]);
+        if (when === "before bind") join();
+        await server.bind(["", 0]);
+        if (when === "after bind") join();
+        const [, port] = nameOf(server);
+        const sender = udp();
+        sender.setsockopt("IP_MULTICAST_IF", "127.0.0.1");
+        await sender.bind(["127.0.0.1", 0]);
+        await sender.sendto("to the group", [group, port]);
+        const [data, address] = await server.recvfrom(100);
+        assert.equal(decode(data), "to the group");
+        assert.deepEqual(address, sender.getsockname());
+        server.setsockopt("IP_DROP_MEMBERSHIP", [group, "127.0.0.1"]);
+        await sender.sendto("to the group", [group, port]);
+        await sender.sendto("to one", ["127.0.0.1", port]);
+        assert.equal(await text(server), "to one");
+      }
+    },
+  },
+  {
+    statement: "93",
+    name: "getsockopt() of datagrams gives what was set, before and after bind",
+    async run() {
+      const socket = udp();
+      for (const name of ["SO_REUSEADDR", "SO_BROADCAST"] as const) {
+        assert.equal(socket.getsockopt(name), false);
+        socket.setsockopt(name, true);
+        assert.equal(socket.getsockopt(name), true);
+      }
+      await socket.bind(["127.0.0.1", 0]);
+      assert.equal(socket.getsockopt("SO_REUSEADDR"), true);
+      assert.equal(socket.getsockopt("IP_MULTICAST_LOOP"), true);
+      assert.equal(socket.getsockopt("IP_MULTICAST_TTL"), 1);
+      socket.setsockopt("SO_BROADCAST", false);
+      socket.setsockopt("IP_MULTICAST_LOOP", false);
+      socket.setsockopt("IP_MULTICAST_TTL", 7);
+      assert.equal(socket.getsockopt("SO_BROADCAST"), false);
+      assert.equal(socket.getsockopt("IP_MULTICAST_LOOP"), false);
+      assert.equal(socket.getsockopt("IP_MULTICAST_TTL"), 7);
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() of datagrams is ENOPROTOOPT for what is no option",
+    async run() {
+      for (const socket of [udp(), await bound()]) {
+        for (const option of ["SO_KEEPALIVE", "TCP_NODELAY", "toString", ""]) {
+          throws(() => socket.setsockopt(option as never, true), "ENOPROTOOPT");
+          throws(() => socket.getsockopt(option as never), "ENOPROTOOPT");
+        }
+      }
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt(SO_REUSEADDR) is EINVAL when there is a name",
+    async run() {
+      const sender = udp();
+      await sender.sendto("x", nameOf(await bound()));
+      for (const socket of [sender, await bound()]) {
+        throws(() => socket.setsockopt("SO_REUSEADDR", true), "EINVAL");
+        assert.equal(socket.getsockopt("SO_REUSEADDR"), false);
+      }
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt() of datagrams says what the system refuses",
+    async run() {
+      const socket = await bound();
+      const join = ["192.0.2.1", "127.0.0.1"] as [string, string]; // no group
+      throws(() => socket.setsockopt("IP_ADD_MEMBERSHIP", join), "EINVAL");
+      assert.equal(socket.getsockopt("IP_ADD_MEMBERSHIP"), false);
+    },
+  },
+  {
+    statement: "79",
+    name: "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL",
+    async run() {
+      const socket = await bound();
+      const leave = () =>
+        socket.setsockopt("IP_DROP_MEMBERSHIP", ["239.255.1.1", "127.0.0.1"]);
+      throws(leave, "EADDRNOTAVAIL");
+    },
+  },
+  {
+    statement: "93",
+    name: "bind() that fails at an option leaves the port free",
+    async run() {
+      const address = await freeAddress();
+      const socket = udp();
+      socket.setsockopt("IP_ADD_MEMBERSHIP", ["192.0.2.1", "127.0.0.1"]);
+      await rejects(socket.bind(address), "EINVAL");
+      await udp().bind(address);
+    },
+  },
+
+  // --- timeouts and signals ---
+
+  {
+    statement: "58",
+    name:
+      "settimeout() of datagrams: null at first, and refuses what is no time",
+    async run() {
+      const socket = udp();
+      assert.equal(socket.gettimeout(), null);
+      for (const ms of [1500, null, 70]) {
+        socket.settimeout(ms);
+        assert.equal(socket.gettimeout(), ms);
+      }
+      for (const none of [-1, NaN, Infinity, "9", undefined]) {
+        assert.throws(() => socket.settimeout(none as never), RangeError);
+      }
+      throws(() => socket.settimeout(0), "EINVAL");
+      assert.equal(socket.gettimeout(), 70);
+    },
+  },
+  {
+    statement: "56",
+    name: "recvfrom() is ETIMEDOUT after the timeout, and loses no datagram",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (const word of ["one", "two"]) {
+        server.settimeout(30);
+        const start = performance.now();
+        await rejects(server.recvfrom(10), "ETIMEDOUT");
+        assert.ok(performance.now() - start >= 25); // a timer may be early
+        server.settimeout(null);
+        await client.sendto(word, nameOf(server));
+        assert.equal(await text(server), word);
+      }
+    },
+  },
+  {
+    statement: "56",
+    name: "recvfrom() ends with its signal's reason, and loses no datagram",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      const controllers = [1, 2].map(() => new AbortController());
+      const [first, second] = controllers.map((one) =>
+        server.recvfrom(10, one)
+      );
+      const reason = new Error("enough");
+      controllers[0].abort(reason);
+      await assert.rejects(first, (error) => error === reason);
+      await client.sendto("kept", nameOf(server));
+      assert.equal(decode((await second)[0]), "kept");
+    },
+  },
+  {
+    statement: "56",
+    name: "recvfrom() and sendto() with an aborted signal do nothing",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      const signal = AbortSignal.abort("no");
+      const no = (error: unknown) => error === "no";
+      const sending = client.sendto("withdrawn", nameOf(server), { signal });
+      await assert.rejects(sending, no);
+      await client.connect(nameOf(server));
+      await assert.rejects(client.send("withdrawn", { signal }), no);
+      await client.send("sent");
+      await assert.rejects(server.recvfrom(10, { signal }), no);
+      await assert.rejects(server.recv(10, { signal }), no);
+      assert.equal(await text(server), "sent");
+    },
+  },
+  {
+    statement: "56",
+    name: "recvfrom() that times out again and again misses no datagram",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      const sending = (async () => {
+        for (let count = 0; count < 100; count++) {
+          await client.sendto(`${count}`, nameOf(server));
+          if (count % 2) await delay(count % 3);
+        }
+      })();
+      server.settimeout(1);
+      for (let count = 0; count < 100;) {
+        const datagram = await server.recvfrom(10)
+          .catch((error) => rejects(Promise.reject(error), "ETIMEDOUT"));
+        if (!Array.isArray(datagram)) continue;
+        assert.equal(decode(datagram[0]), `${count++}`);
+      }
+      await sending;
+    },
+  },
+  {
+    statement: "rule",
+    name: "settimeout() of an hour keeps no process alive after a datagram",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (const socket of [server, client]) socket.settimeout(3_600_000);
+      const { signal } = new AbortController();
+      await client.sendto("x", nameOf(server), { signal });
+      await server.recvfrom(1, { signal });
+      const last = rejects(server.recvfrom(1), "EBADF");
+      await server.close();
+      await last;
+      // The runner sees that the process ends.
+    },
+  },
+
+  // --- close ---
+
+  {
+    statement: "rule",
+    name: "close() makes recvfrom() calls that wait EBADF",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      await client.connect(nameOf(server));
+      const waiting = [
+        server.recvfrom(1),
+        server.recvfrom(1, new AbortController()),
+        server.recv(1),
+        client.recv(1),
+      ].map((one) => rejects(one as Promise<unknown>, "EBADF"));
+      await Promise.all([server.close(), client.close()]);
+      await Promise.all(waiting);
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() leaves no bind(), connect() or sendto() hanging",
+    async run() {
+      const server = await bound();
+      const to = nameOf(server);
+      const calls: ((socket: DatagramSocket) => Promise<unknown>)[] = [
+        (socket) => socket.bind(["127.0.0.1", 0]),
+        (socket) => socket.connect(to),
+        (socket) => socket.sendto("x", to),
+      ];
+      for (const call of calls) {
+        const socket = udp();
+        const calling = call(socket).then(() => "done", ({ code }) => code);
+        await socket.close();
+        const outcome = await calling;
+        assert.ok(["done", "EBADF"].includes(outcome), outcome);
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() leaves no sendto() of a bound socket hanging",
+    async run() {
+      const to = nameOf(await bound());
+      for (const limit of [null, 60_000]) {
+        const socket = await bound();
+        socket.settimeout(limit);
+        const sends = [1, 2, 3].map(() =>
+          socket.sendto("x", to).catch(({ code }) => code)
+        );
+        await socket.close();
+        for (const outcome of await Promise.all(sends)) {
+          assert.ok([1, "EBADF"].includes(outcome), outcome);
+        }
+      }
+    },
+  },
+  {
+    statement: "64",
+    name: "close() makes every other call of a datagram socket EBADF",
+    async run() {
+      const server = await bound();
+      const address = nameOf(server);
+      const connected = udp();
+      await connected.connect(address);
+      for (const socket of [udp(), connected, server]) {
+        await socket.close();
+        await socket.close();
+        await rejects(socket.bind(["127.0.0.1", 0]), "EBADF");
+        await rejects(socket.connect(address), "EBADF");
+        await rejects(socket.send("x"), "EBADF");
+        await rejects(socket.sendto("x", address), "EBADF");
+        await rejects(socket.recv(1), "EBADF");
+        await rejects(socket.recvfrom(1), "EBADF");
+        throws(() => socket.getsockname(), "EBADF");
+        throws(() => socket.getpeername(), "EBADF");
+        throws(() => socket.settimeout(1), "EBADF");
+        throws(() => socket.gettimeout(), "EBADF");
+        throws(() => socket.setsockopt("SO_BROADCAST", true), "EBADF");
+        throws(() => socket.getsockopt("SO_BROADCAST"), "EBADF");
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() of a datagram socket frees the port before it resolves",
+    async run() {
+      const address = await freeAddress();
+      for (let count = 0; count < 20; count++) {
+        const socket = udp();
+        await socket.bind(address);
+        socket.recvfrom(1);
+        socket.sendto("x", address);
+        await socket.close();
+      }
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() while bind() is under way gives the port back",
+    async run() {
+      const address = await freeAddress();
+      const socket = udp();
+      const binding = socket.bind(address).then(() => "done", (e) => e.code);
+      await socket.close();
+      assert.ok(["done", "EBADF"].includes(await binding));
+      await udp().bind(address);
+    },
+  },
+  {
+    statement: "rule",
+    name:
+      "close() of datagram sockets, and bind() that fails, free descriptors",
+    needs: "all permissions",
+    async run() {
+      const first = await bound();
+      const before = descriptors();
+      for (let count = 0; count < 50; count++) {
+        const second = udp();
+        await rejects(second.bind(nameOf(first)), "EADDRINUSE");
+        await second.close();
+        await (await bound()).close();
+      }
+      await descriptorsFallTo(before + 3);
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() ends the iteration over datagrams",
+    async run() {
+      const server = await bound();
+      const client = udp();
+      for (const word of ["one", "two"]) {
+        await client.sendto(word, nameOf(server));
+      }
+      const words: string[] = [];
+      for await (const [data, address] of server) {
+        assert.deepEqual(address, ["127.0.0.1", nameOf(client)[1]]);
+        words.push(decode(data));
+        // Now, or while it waits for the next one.
+        if (words.length === 2) setTimeout(() => server.close(), 10);
+      }
+      assert.deepEqual(words, ["one", "two"]);
+      for await (const _ of server) assert.fail("it is closed");
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() is what await using does to a datagram socket",
+    async run() {
+      const address = await freeAddress();
+      {
+        await using socket = udp();
+        await socket.bind(address);
+      }
+      await udp().bind(address);
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() of datagram sockets leaves no abandoned promise to fail",
+    async run() {
+      const server = await bound();
+      const { signal } = new AbortController();
+      const [client] = await deserted();
+      for (const socket of [server, client, udp()]) {
+        socket.settimeout(5000);
+        socket.recvfrom(1);
+        socket.recv(1, { signal });
+        socket.send("x");
+        socket.send(pattern(70_000));
+        socket.sendto("x", nameOf(server), { signal });
+        socket.connect(["127.0.0.1", nameOf(server)[1]]);
+        socket.bind(["127.0.0.1", 0]);
+      }
+      for (const socket of [server, client]) socket.close();
+      server.sendto("x", ["127.0.0.1", 9]);
+      await delay(10); // the suite notices what comes up
+    },
+  },
+
+  // --- IPv6 and localhost ---
+
+  {
+    statement: "90",
+    name: "sendto() and recvfrom() echo over ::1, and the names show it",
+    async run() {
+      const server = await bound("::1");
+      const client = udp("::1");
+      const [, port] = nameOf(server);
+      assert.deepEqual(server.getsockname(), ["::1", port]);
+      await client.connect(["0:0:0:0:0:0:0:1", port]);
+      assert.deepEqual(client.getpeername(), ["::1", port]);
+      await client.send("echo");
+      const [data, address] = await server.recvfrom(100);
+      assert.deepEqual(address, ["::1", nameOf(client)[1]]);
+      await server.sendto(data, address);
+      assert.equal(decode(await client.recv(100)), "echo");
+    },
+  },
+  {
+    statement: "90",
+    name: "sendto() does not take an address in brackets",
+    async run() {
+      const [, port] = nameOf(await bound("::1"));
+      await rejects(udp("::1").sendto("x", ["[::1]", port]), "ENOTFOUND");
+    },
+  },
+  {
+    statement: "91",
+    name: "recvfrom() on '::' shows an IPv4 sender as ::ffff:127.0.0.1",
+    async run() {
+      const server = await bound("::");
+      const client = await bound();
+      const [, port] = nameOf(client);
+      await client.sendto("x", ["127.0.0.1", nameOf(server)[1]]);
+      const [, address] = await server.recvfrom(1);
+      assert.deepEqual(address, ["::ffff:127.0.0.1", port]);
+      await server.sendto("y", address);
+      assert.equal(await text(client), "y");
+    },
+  },
+  {
+    statement: "91",
+    name: "connect() to the ::ffff:127.0.0.1 of a sender receives from it",
+    async run() {
+      const server = await bound("::");
+      const client = await bound();
+      const [, port] = nameOf(server);
+      await client.sendto("x", ["127.0.0.1", port]);
+      const [, address] = await server.recvfrom(1);
+      await server.connect(address);
+      assert.deepEqual(server.getpeername(), address);
+      await client.sendto("y", ["127.0.0.1", port]);
+      server.settimeout(1000);
+      assert.equal(await text(server), "y");
+    },
+  },
+  {
+    statement: "93",
+    name: "setsockopt(IPV6_V6ONLY) keeps IPv4 datagrams out",
+    async run() {
+      const server = udp("::1");
+      server.setsockopt("IPV6_V6ONLY", true);
+      await server.bind(["::", 0]);
+      throws(() => server.setsockopt("IPV6_V6ONLY", false), "EINVAL");
+      const [, port] = nameOf(server);
+      await udp().sendto("over IPv4", ["127.0.0.1", port]);
+      await udp("::1").sendto("over IPv6", ["::1", port]);
+      assert.equal(await text(server), "over IPv6");
+    },
+  },
+  {
+    statement: "92",
+    name: "sendto() to localhost reaches a socket on 127.0.0.1",
+    async run() {
+      const server = await bound("localhost");
+      const [host, port] = nameOf(server);
+      assert.equal(host, "127.0.0.1");
+      await udp().sendto("x", ["localhost", port]);
+      assert.equal(await text(server), "x");
+    },
+  },
+
+  // --- errors and other people's sockets ---
+
+  {
+    statement: "rule",
+    name: "SocketError of datagram calls says what, where and why",
+    async run() {
+      const [host, port] = nameOf(await bound());
+      const binding = await rejects(udp().bind([host, port]), "EADDRINUSE");
+      assert.equal(
+        binding.message,
+        `Cannot bind to 127.0.0.1:${port}: address already in use`,
+      );
+      const sending = await rejects(
+        udp().sendto(pattern(70_000), [host, port]),
+        "EMSGSIZE",
+      );
+      assert.equal(
+        sending.message,
+        `Cannot send to 127.0.0.1:${port}: message too long`,
+      );
+      assert.deepEqual([sending.call, binding.call], ["sendto", "bind"]);
+      assert.deepEqual(sending.address, [host, port]);
+    },
+  },
+  {
+    statement: "rule",
+    name: "recvfrom() and sendto() work with a node:dgram socket",
+    async run() {
+      const peer = dgram.createSocket("udp4");
+      afterwards(() => peer.close());
+      peer.bind(0, "127.0.0.1");
+      await once(peer, "listening");
+      const heard = once(peer, "message");
+      const client = udp();
+      await client.sendto("request", ["127.0.0.1", peer.address().port]);
+      const [message, { port }] = await heard;
+      assert.equal(decode(message), "request");
+      peer.send("reply", port, "127.0.0.1");
+      assert.equal(await text(client), "reply");
+    },
+  },
+];
+
+// --- sockets ---
+
+/** A socket of the family to which the host belongs. */
+function udp(host = "127.0.0.1"): DatagramSocket {
+  const family = host.includes(":") ? AF_INET6 : AF_INET;
+  const created = socket(family, SOCK_DGRAM);
+  afterwards(() => created.close());
+  return created;
+}
+
+/** A socket with a port of its own. */
+async function bound(host = "127.0.0.1"): Promise<DatagramSocket> {
+  const server = udp(host);
+  await server.bind([host, 0]);
+  return server;
+}
+
+/** A socket that is connected to an address which nobody has any more. */
+async function deserted(): Promise<[DatagramSocket, [string, number]]> {
+  const server = await bound();
+  const address = nameOf(server);
+  const client = udp();
+  await client.connect(address);
+  await server.close();
+  return [client, address];
+}
+
+function nameOf(socket: DatagramSocket): [host: string, port: number] {
+  return socket.getsockname() as [string, number];
+}
+
+/** An address that no datagram socket has. */
+async function freeAddress(): Promise<[host: string, port: number]> {
+  const server = await bound();
+  const address = nameOf(server);
+  await server.close();
+  return address;
+}
+
+/** The text of the next datagram. */
+async function text(socket: DatagramSocket): Promise<string> {
+  return decode((await socket.recvfrom(65536))[0]);
+}
+
+/** Waits until the kernel holds nothing more for the socket, proc(5). */
+async function emptied(socket: DatagramSocket): Promise<void> {
+  const [, port] = nameOf(socket);
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  while (true) {
+    await delay(1);
+    const lines = readFileSync("/proc/net/udp", "utf8").split("\n");
+    const line = lines.find((line) => line.includes(` 0100007F:${hex} `));
+    if (line?.trim().split(/\s+/)[4].endsWith(":00000000")) break;
+  }
+  await delay(1); // what was read last has been handed over
+}
+
+function someByte(): number {
+  return 1 + Math.floor(Math.random() * 254);
+}
+
+/** Throws on what is not the error of that code. */
+function coded(error: unknown, code: string): false {
+  throws(() => {
+    throw error;
+  }, code);
+  return false;
+}

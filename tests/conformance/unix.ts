@@ -1,0 +1,569 @@
+/**
+ * Stream sockets of AF_UNIX: CONFORMANCE.md group K, and group F once more.
+ * Names are abstract where a case needs no file, since Deno opens those with
+ * `--allow-net` alone.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type Address,
+  AF_UNIX,
+  decode,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  socket,
+  type StreamSocket,
+} from "../../lib/mod.ts";
+import {
+  accepted,
+  afterwards,
+  type Case,
+  descriptors,
+  descriptorsFallTo,
+  MUCH,
+  pattern,
+  pending,
+  receive,
+  receiveAll,
+  refuses,
+  rejects,
+  same,
+  throws,
+} from "./fixtures.ts";
+
+/** The longest name, in bytes: sun_path holds 108 with a NUL, unix(7). */
+const LONGEST = 107;
+
+/** The two kinds of names, and what a process needs for them. */
+const KINDS = [
+  { kind: "abstract", newName: abstractName, needs: undefined },
+  { kind: "path", newName: newPath, needs: "all permissions" },
+] as const;
+
+export const cases: Case[] = [
+  // --- names ---
+
+  ...KINDS.flatMap(({ kind, newName, needs }): Case[] => [
+    {
+      statement: "82",
+      name: `sendall() and recv() echo over AF_UNIX (${kind})`,
+      needs,
+      async run() {
+        const [client, server] = await pair(newName());
+        const sent = pattern(MUCH);
+        const sending = client.sendall(sent).then(() =>
+          client.shutdown("SHUT_WR")
+        );
+        const received = await receiveAll(server);
+        await sending;
+        same(received, sent);
+        await server.sendall("reply");
+        await server.close();
+        assert.equal(decode(await receiveAll(client)), "reply");
+      },
+    },
+    {
+      statement: "82",
+      name:
+        `getsockname() is the server's name, and the client has none (${kind})`,
+      needs,
+      async run() {
+        const name = newName();
+        const server = await listening(name);
+        assert.equal(server.getsockname(), name);
+        const client = await clientOf(server);
+        const [connection, address] = await server.accept();
+        afterwards(() => connection.close());
+        assert.equal(address, "");
+        assert.equal(connection.getpeername(), "");
+        assert.equal(connection.getsockname(), name);
+        assert.equal(client.getsockname(), "");
+        assert.equal(client.getpeername(), name);
+      },
+    },
+    {
+      statement: "82",
+      name: `listen() on a name of ${LONGEST} bytes works (${kind})`,
+      needs,
+      async run() {
+        const name = newName().padEnd(LONGEST, "x");
+        const server = await listening(name);
+        assert.equal(server.getsockname(), name);
+        await clientOf(server);
+        await accepted(server);
+      },
+    },
+    {
+      statement: "8",
+      name:
+        `listen() on a name in use is EADDRINUSE, the first goes on (${kind})`,
+      needs,
+      async run() {
+        const first = await listening(newName());
+        const second = unix();
+        await second.bind(first.getsockname());
+        await rejects(second.listen(), "EADDRINUSE");
+        await second.close();
+        await clientOf(first);
+        await accepted(first);
+      },
+    },
+    {
+      statement: "rule",
+      name: `close() of a listener frees its name before it resolves (${kind})`,
+      needs,
+      async run() {
+        const name = newName();
+        for (let count = 0; count < 10; count++) {
+          const server = await listening(name);
+          server.accept();
+          await server.close();
+        }
+      },
+    },
+  ]),
+  {
+    statement: "82",
+    name: "getsockname() of AF_UNIX is empty before there is a name",
+    async run() {
+      const socket = unix();
+      assert.equal(socket.getsockname(), "");
+      const name = abstractName();
+      await socket.bind(name);
+      assert.equal(socket.getsockname(), name);
+      throws(() => socket.getpeername(), "ENOTCONN");
+    },
+  },
+  {
+    statement: "82",
+    name: "connect() tells abstract names apart by all of their bytes",
+    async run() {
+      const name = abstractName();
+      const [short, long] = [
+        await listening(name),
+        await listening(`${name}x`),
+      ];
+      await clientOf(long);
+      await accepted(long);
+      await pending(short.accept());
+      await rejects(unix().connect(`${name}xx`), "ECONNREFUSED");
+    },
+  },
+
+  // --- what is no name ---
+
+  {
+    statement: "82",
+    name: "bind() and connect() are EINVAL for a name that is too long",
+    async run() {
+      const long = `${abstractName()}${"x".repeat(LONGEST)}`;
+      const names = [
+        long.slice(0, LONGEST + 1),
+        `/tmp/${"x".repeat(LONGEST)}`,
+        `\0${"é".repeat(LONGEST / 2 + 1)}`, // it is bytes that count
+      ];
+      for (const name of names) {
+        await rejects(unix().bind(name), "EINVAL");
+        await rejects(unix().connect(name), "EINVAL");
+      }
+    },
+  },
+  {
+    statement: "82",
+    name: "bind() and connect() are EINVAL for a path with a NUL inside",
+    async run() {
+      for (const path of ["/tmp/a\0b", "/tmp/a\0", "\0a\0b", "\0\0", ""]) {
+        await rejects(unix().bind(path), "EINVAL");
+        await rejects(unix().connect(path), "EINVAL");
+      }
+    },
+  },
+  {
+    statement: "3",
+    name: "bind() and connect() of AF_UNIX refuse what is no path",
+    async run() {
+      for (const address of [["127.0.0.1", 80], 80, null, undefined, {}]) {
+        await assert.rejects(unix().bind(address as Address), TypeError);
+        await assert.rejects(unix().connect(address as Address), TypeError);
+      }
+    },
+  },
+  {
+    statement: "10",
+    name: "listen() of AF_UNIX without bind() is EINVAL",
+    async run() {
+      await rejects(unix().listen(), "EINVAL");
+    },
+  },
+  {
+    statement: "10",
+    name: "bind() of AF_UNIX is EINVAL for a socket that has a name",
+    async run() {
+      const server = await listening(abstractName());
+      const client = await clientOf(server);
+      for (const socket of [server, client]) {
+        await rejects(socket.bind(abstractName()), "EINVAL");
+      }
+    },
+  },
+  {
+    statement: "88",
+    name: "socket() throws EPROTONOSUPPORT for datagrams of AF_UNIX",
+    async run() {
+      throws(() => socket(AF_UNIX as never, SOCK_DGRAM), "EPROTONOSUPPORT");
+    },
+  },
+
+  // --- nobody there ---
+
+  {
+    statement: "22",
+    name: "connect() to an abstract name that nobody has is ECONNREFUSED",
+    async run() {
+      const name = abstractName();
+      const client = unix();
+      const error = await rejects(client.connect(name), "ECONNREFUSED");
+      assert.equal(
+        error.message,
+        `Cannot connect to @${name.slice(1)}: connection refused`,
+      );
+      await listening(name);
+      await client.connect(name);
+    },
+  },
+  {
+    statement: "22",
+    name: "connect() to a path that is not there is ENOENT",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      const error = await rejects(unix().connect(path), "ENOENT");
+      assert.equal(error.message, `Cannot connect to ${path}: no such file`);
+      assert.equal(error.address, path);
+    },
+  },
+  {
+    statement: "22",
+    name: "connect() to a file that is no socket is ECONNREFUSED",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      writeFileSync(path, "text");
+      await rejects(unix().connect(path), "ECONNREFUSED");
+    },
+  },
+  {
+    statement: "84",
+    name: "connect() to a stale socket file is ECONNREFUSED",
+    needs: "all permissions",
+    async run() {
+      await rejects(unix().connect(await stalePath()), "ECONNREFUSED");
+    },
+  },
+  {
+    statement: "84",
+    name: "listen() on a stale socket file is EADDRINUSE until it is removed",
+    needs: "all permissions",
+    async run() {
+      const path = await stalePath();
+      const server = unix();
+      await server.bind(path);
+      await rejects(server.listen(), "EADDRINUSE");
+      rmSync(path);
+      await server.listen();
+      await clientOf(server);
+    },
+  },
+  {
+    statement: "84",
+    name: "listen() on another kind of file is EADDRINUSE and leaves it alone",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      writeFileSync(path, "text");
+      const server = unix();
+      await server.bind(path);
+      await rejects(server.listen(), "EADDRINUSE");
+      await server.close();
+      assert.equal(readFileSync(path, "utf8"), "text");
+    },
+  },
+  {
+    statement: "84",
+    name: "listen() in a folder that is not there is ENOENT",
+    needs: "all permissions",
+    async run() {
+      const server = unix();
+      await server.bind(`${newPath()}/s`);
+      await rejects(server.listen(), "ENOENT");
+    },
+  },
+
+  // --- the socket file ---
+
+  {
+    statement: "84",
+    name: "close() removes the socket file that listen() made",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      const server = unix();
+      await server.bind(path);
+      assert.ok(!existsSync(path));
+      await server.listen();
+      assert.ok(existsSync(path));
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      for (const socket of [client, connection]) await socket.close();
+      assert.ok(existsSync(path));
+      await server.close();
+      assert.ok(!existsSync(path));
+      await rejects(unix().connect(path), "ENOENT");
+    },
+  },
+  {
+    statement: "84",
+    name: "close() of a listener whose socket file is gone is done",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      const server = await listening(path);
+      rmSync(path);
+      await server.close();
+      await rejects(server.accept(), "EBADF");
+    },
+  },
+  {
+    statement: "84",
+    name: "close() leaves a file alone that has replaced the socket",
+    needs: "all permissions",
+    async run() {
+      const path = newPath();
+      const server = await listening(path);
+      rmSync(path);
+      writeFileSync(path, "somebody else's");
+      await server.close();
+      assert.ok(existsSync(path));
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() of AF_UNIX sockets, and what fails, free their descriptors",
+    needs: "all permissions",
+    async run() {
+      const server = await listening(abstractName());
+      const name = server.getsockname();
+      const before = descriptors();
+      for (let count = 0; count < 30; count++) {
+        const [client, other] = [await clientOf(server), unix()];
+        const connection = await accepted(server);
+        await other.bind(name);
+        await rejects(other.listen(), "EADDRINUSE");
+        await rejects(unix().connect(`${name}x`), "ECONNREFUSED");
+        for (const socket of [client, connection]) await socket.close();
+      }
+      await descriptorsFallTo(before + 3);
+    },
+  },
+
+  // --- clients, waits and the end ---
+
+  {
+    statement: "rule",
+    name: "accept() and recv() of AF_UNIX time out and lose nothing",
+    async run() {
+      const server = await listening(abstractName());
+      server.settimeout(1);
+      await rejects(server.accept(), "ETIMEDOUT");
+      server.settimeout(null);
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      connection.settimeout(1);
+      await rejects(connection.recv(10), "ETIMEDOUT");
+      connection.settimeout(null);
+      await client.sendall("kept");
+      assert.equal(decode(await connection.recv(10)), "kept");
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() makes what waits on AF_UNIX EBADF, and ends the iteration",
+    async run() {
+      const [client, , listener] = await pair(abstractName());
+      const waiting = [listener.accept(), client.recv(1)]
+        .map((one) => rejects(one, "EBADF"));
+      const iterating = (async () => {
+        for await (const [,] of listener) assert.fail("nobody connects");
+      })();
+      await Promise.all([listener.close(), client.close()]);
+      await Promise.all([...waiting, iterating]);
+      throws(() => client.getpeername(), "EBADF");
+      throws(() => listener.getsockname(), "EBADF");
+    },
+  },
+  {
+    statement: "rule",
+    name: "close() of an AF_UNIX listener leaves no waiting client hanging",
+    async run() {
+      const server = await listening(abstractName());
+      const client = await clientOf(server);
+      await server.close();
+      const last = await client.recv(1).catch(({ code }) => code);
+      assert.ok(last === "ECONNRESET" || last.length === 0, last);
+    },
+  },
+  {
+    statement: "27",
+    name: "bind() of an AF_UNIX client is the name that the server sees",
+    async run() {
+      const server = await listening(abstractName());
+      const client = unix();
+      const name = abstractName();
+      await client.bind(name);
+      await client.connect(server.getsockname());
+      const [connection, address] = await server.accept();
+      afterwards(() => connection.close());
+      assert.equal(client.getsockname(), name);
+      assert.equal(address, name);
+    },
+  },
+  {
+    statement: "38",
+    name: "sendall() over AF_UNIX waits for a reader that does not read",
+    async run() {
+      const [client, server] = await pair(abstractName());
+      const sending = client.sendall(pattern(MUCH));
+      await pending(sending);
+      same(await receive(server, MUCH), pattern(MUCH));
+      await sending;
+    },
+  },
+
+  // --- half-close ---
+
+  {
+    statement: "40",
+    name: "shutdown(SHUT_WR) of AF_UNIX is the end for the peer only",
+    async run() {
+      const [client, server] = await pair(abstractName());
+      await client.sendall("request");
+      await client.shutdown("SHUT_WR");
+      assert.equal(decode(await receiveAll(server)), "request");
+      await server.sendall("reply");
+      await server.close();
+      assert.equal(decode(await receiveAll(client)), "reply");
+    },
+  },
+  {
+    statement: "40",
+    name: "shutdown(SHUT_WR) of AF_UNIX sends what is pending first",
+    async run() {
+      const [client, server] = await pair(abstractName());
+      const sending = client.sendall(pattern(MUCH));
+      const finishing = client.shutdown("SHUT_WR");
+      same(await receiveAll(server), pattern(MUCH));
+      await Promise.all([sending, finishing]);
+    },
+  },
+  ...["connected", "accepted"].map((origin): Case => ({
+    statement: "41",
+    name: `sendall() of AF_UNIX goes on after the peer's SHUT_WR (${origin})`,
+    async run() {
+      const [client, server] = await pair(abstractName());
+      const [socket, peer] = origin === "connected"
+        ? [client, server]
+        : [server, client];
+      await peer.sendall("request");
+      await peer.shutdown("SHUT_WR");
+      assert.equal(decode(await receiveAll(socket)), "request");
+      const sending = socket.sendall(pattern(MUCH));
+      await pending(sending);
+      same(await receive(peer, MUCH), pattern(MUCH));
+      await sending;
+      assert.equal((await socket.recv(1)).length, 0);
+    },
+  })),
+  {
+    statement: "43",
+    name: "shutdown() of AF_UNIX may be repeated, and needs a connection",
+    async run() {
+      const [client, server, listener] = await pair(abstractName());
+      await Promise.all([
+        client.shutdown("SHUT_WR"),
+        client.shutdown("SHUT_WR"),
+      ]);
+      await server.shutdown("SHUT_WR");
+      await client.shutdown("SHUT_WR");
+      assert.equal((await client.recv(1)).length, 0);
+      assert.equal((await server.recv(1)).length, 0);
+      await rejects(client.send("x"), "EPIPE");
+      await refuses(client.shutdown("SHUT_" as never));
+      await rejects(listener.shutdown("SHUT_WR"), "ENOTCONN");
+      await rejects(unix().shutdown("SHUT_WR"), "ENOTCONN");
+    },
+  },
+];
+
+// --- names ---
+
+/** A name in Linux's abstract namespace, which needs no file. */
+function abstractName(): string {
+  return `\0socket-lab-${crypto.randomUUID()}`;
+}
+
+/** A path that is not there, in a folder of its own. */
+function newPath(): string {
+  const folder = mkdtempSync(join(tmpdir(), "lab-"));
+  afterwards(() => rmSync(folder, { recursive: true }));
+  return join(folder, "s");
+}
+
+/** A socket file that its server has left behind, as one that is killed does. */
+async function stalePath(): Promise<string> {
+  const path = newPath();
+  const server = await listening(path);
+  renameSync(path, `${path}2`); // so that close() finds nothing to remove
+  await server.close();
+  return `${path}2`;
+}
+
+// --- sockets ---
+
+function unix(): StreamSocket {
+  const created = socket(AF_UNIX, SOCK_STREAM);
+  afterwards(() => created.close());
+  return created;
+}
+
+async function listening(name: string): Promise<StreamSocket> {
+  const server = unix();
+  await server.bind(name);
+  await server.listen();
+  return server;
+}
+
+async function clientOf(server: StreamSocket): Promise<StreamSocket> {
+  const client = unix();
+  await client.connect(server.getsockname());
+  return client;
+}
+
+/** Both ends of one connection, and its listener. */
+async function pair(
+  name: string,
+): Promise<[client: StreamSocket, server: StreamSocket, StreamSocket]> {
+  const listener = await listening(name);
+  const client = await clientOf(listener);
+  return [client, await accepted(listener), listener];
+}

@@ -1,0 +1,309 @@
+/**
+ * The experiments on datagrams: what they return and print as evidence, what
+ * their clients do about what is lost, and what a flood does to a socket.
+ */
+import { describe, expect, test } from "bun:test";
+import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import {
+  type Address,
+  AF_INET,
+  decode,
+  type End,
+  SOCK_DGRAM,
+  socket,
+} from "../lib/mod.ts";
+import { commandFor, run as runCommand, RUNTIMES, start } from "./runtimes.ts";
+import { load, ROOT } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+/** Runs both ends in this process and collects what they say. */
+async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
+  const lines: string[] = [];
+  const notes: string[] = [];
+  const outcome = await run(
+    experiment,
+    settings,
+    (end, line, note) => (note ? notes : lines).push(`${end}: ${line}`),
+  );
+  return { ...outcome, lines, notes };
+}
+
+/** A server that answers what `answer` makes of each datagram, if anything. */
+function answering(answer: (text: string) => string | undefined) {
+  return async ({ address, ready }: End) => {
+    await using receiver = socket(AF_INET, SOCK_DGRAM);
+    await receiver.bind(address);
+    ready(receiver);
+    for await (const [data, sender] of receiver) {
+      const text = answer(decode(data));
+      if (text !== undefined) await receiver.sendto(text, sender);
+    }
+  };
+}
+
+/** A port of which nobody hears. */
+async function freePort(): Promise<number> {
+  await using probe = socket(AF_INET, SOCK_DGRAM);
+  await probe.bind(["0.0.0.0", 0]);
+  return Number(probe.getsockname()[1]);
+}
+
+const EXPERIMENTS = ["udp_echo", "udp_datagrams", "udp_broadcast"];
+
+describe("udp_echo", async () => {
+  const echo = await load("udp_echo");
+
+  test("asks again for what was lost, and is answered", async () => {
+    const { server, clients, lines, notes } = await play(echo);
+    expect(clients).toEqual([{ tries: 2, answer: "Hello, UDP!" }]);
+    expect(server).toEqual({ received: 2, answered: 1 });
+    expect(lines).toContain("client: No answer in 250 ms");
+    expect(notes).toEqual([]);
+  });
+
+  test("prints the sender's address at both ends", async () => {
+    const { lines } = await play(echo);
+    const [to] = lines.filter((line) => line.startsWith("client: To "));
+    const from = lines.filter((line) => line.includes(" From "));
+    const client = /^server: From \('127\.0\.0\.1', \d+\): Hello, UDP!/;
+    expect(from[0]).toMatch(client);
+    expect(from[1]).toBe(from[0].replace(" (not answered)", ""));
+    expect(from[2]).toBe(to.replace("To", "From"));
+    expect(from[2]).not.toBe(from[1].replace("server", "client"));
+  });
+
+  test("sends back every byte, to each of several clients", async () => {
+    const data = Uint8Array.from({ length: 3000 }, (_, i) => i * 7);
+    const ask = async (address: Address) => {
+      await using client = socket(AF_INET, SOCK_DGRAM);
+      await client.sendto(data, address);
+      await client.sendto(data, address);
+      return (await client.recvfrom(65536))[0];
+    };
+    const { clients } = await play({
+      ...echo,
+      client: async ({ address }) => [await ask(address), await ask(address)],
+    });
+    expect(clients).toEqual([[data, data]]);
+  });
+
+  test("asks three times, and takes the last answer", async () => {
+    let asked = 0;
+    const server = answering((text) => ++asked === 3 ? text : undefined);
+    const { clients } = await play({ ...echo, server }, { timeout: 100 });
+    expect(clients).toEqual([{ tries: 3, answer: "Hello, UDP!" }]);
+  });
+
+  test("gives up after three, sooner with a smaller timeout", async () => {
+    let asked = 0;
+    const server = answering(() => void asked++);
+    const begin = performance.now();
+    const failure = { code: "ETIMEDOUT", call: "recvfrom" };
+    await expect(play({ ...echo, server }, { timeout: 20 })).rejects
+      .toMatchObject(failure);
+    expect(asked).toBe(3);
+    expect(performance.now() - begin).toBeLessThan(240);
+  });
+});
+
+describe("udp_datagrams", async () => {
+  const datagrams = await load("udp_datagrams");
+  const lostPings = (lines: string[]) =>
+    lines.flatMap((line) => line.match(/Lost ping (\d+)/)?.[1] ?? [])
+      .map(Number);
+
+  test("keeps three datagrams three, and cuts what does not fit", async () => {
+    const { clients, lines } = await play(datagrams);
+    expect(clients).toEqual([{ received: ["one", "two a", "three"], lost: 3 }]);
+    const sizes = lines.filter((line) => line.includes("server: Received"));
+    expect(sizes).toEqual([
+      "server: Received 3 bytes",
+      "server: Received 16 bytes",
+      "server: Received 5 bytes",
+    ]);
+  });
+
+  for (
+    const [seed, lost] of [["7", [1, 2, 8]], ["42", [5, 7]]] as const
+  ) {
+    test(`loses the same pings again with seed ${seed}`, async () => {
+      const flags = { loss: "0.3", seed };
+      const { server, clients, lines } = await play(datagrams, {
+        flags,
+        clients: 2,
+      });
+      expect(lostPings(lines)).toEqual([...lost, ...lost]);
+      expect(server).toEqual({ lost: 2 * lost.length });
+      expect(clients).toMatchObject(Array(2).fill({ lost: lost.length }));
+      const [summary] = lines.filter((line) => line.includes(" sent, "));
+      expect(summary).toBe(
+        `client: 10 sent, ${10 - lost.length} received, ${lost.length}0% lost`,
+      );
+    });
+
+    for (const runtime of RUNTIMES) {
+      testOn(
+        runtime,
+        `loses those of seed ${seed} on ${runtime}, too`,
+        async () => {
+          const { stdout } = await runCommand([
+            ...commandFor(runtime, ["--allow-net"]),
+            ...[`${ROOT}scripts/udp_datagrams.ts`, "--seed", seed],
+          ]);
+          expect(lostPings(stdout.split("\n"))).toEqual([...lost]);
+        },
+      );
+    }
+  }
+
+  test("loses none with --loss 0, and tells the times in order", async () => {
+    const { clients, lines } = await play(datagrams, { flags: { loss: "0" } });
+    expect(clients).toMatchObject([{ lost: 0 }]);
+    expect(lines).toContain("client: 10 sent, 10 received, 0% lost");
+    const times = lines.at(-1)!.match(/: ([\d.]+)\/([\d.]+)\/([\d.]+) ms$/)!
+      .slice(1).map(Number);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
+  test("loses all with --loss 1, and then tells no times", async () => {
+    const { clients, lines } = await play(datagrams, { flags: { loss: "1" } });
+    expect(clients).toMatchObject([{ lost: 10 }]);
+    expect(lines.at(-1)).toBe("client: 10 sent, 0 received, 100% lost");
+  });
+
+  test("does not take a late answer for the one it waits for", async () => {
+    const server = answering((text) => text === "ping 5" ? "ping 4" : text);
+    const { clients } = await play({ ...datagrams, server });
+    expect(clients).toMatchObject([{ lost: 1 }]);
+  });
+
+  for (
+    const [flag, takes] of [
+      ["--loss=1.5", "--loss takes a number from 0 to 1"],
+      ["--loss=-1", "--loss takes a number from 0 to 1"],
+      ["--loss=some", "--loss takes a number from 0 to 1"],
+      ["--seed=1.5", "--seed takes a whole number"],
+      ["--seed=x", "--seed takes a whole number"],
+    ]
+  ) {
+    testOn("bun", `refuses ${flag}`, async () => {
+      const script = `${ROOT}scripts/udp_datagrams.ts`;
+      const { code, stderr } = await runCommand([
+        ...commandFor("bun", []),
+        ...[script, flag],
+      ]);
+      expect(code).toBe(2);
+      expect(stderr).toStartWith(takes);
+    });
+  }
+});
+
+describe("udp_broadcast", async () => {
+  const broadcast = await load("udp_broadcast");
+
+  test("is refused without the option, and heard by two with it", async () => {
+    const { server, clients, notes } = await play(broadcast);
+    expect(clients).toEqual([{ refusal: "EACCES", answers: 2 }]);
+    expect(server).toBe(2);
+    expect(notes).toEqual([]);
+  });
+
+  test("reaches every socket of the port, but none bound to 127.0.0.1", async () => {
+    const heard: string[] = [];
+    await play({
+      ...broadcast,
+      async client(end) {
+        const port = Number(end.address[1]);
+        await using any = socket(AF_INET, SOCK_DGRAM);
+        await using one = socket(AF_INET, SOCK_DGRAM);
+        for (const other of [any, one]) {
+          other.setsockopt("SO_REUSEADDR", true);
+          other.settimeout(100);
+        }
+        await any.bind(["0.0.0.0", port]);
+        await one.bind(["127.0.0.1", port]);
+        await broadcast.client(end);
+        heard.push(decode(await any.recvfrom(1024).then(([data]) => data)));
+        await one.recvfrom(1024).catch(({ code }) => heard.push(code));
+      },
+    });
+    expect(heard).toEqual(["Is anybody there?", "ETIMEDOUT"]);
+  });
+
+  test("waits for senders however small the timeout is", async () => {
+    const { server } = await play({
+      ...broadcast,
+      async client(end) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return broadcast.client(end);
+      },
+    }, { timeout: 50 });
+    expect(server).toBe(2);
+  });
+
+  test("stays in the machine unless --host names another network", async () => {
+    const client = run(broadcast, {
+      role: "client",
+      port: await freePort(),
+      timeout: 20,
+    }, () => {});
+    await expect(client).rejects.toMatchObject({
+      code: "ETIMEDOUT",
+      address: ["127.255.255.255", expect.any(Number)],
+    });
+  });
+});
+
+describe("in two terminals", () => {
+  RUNTIMES.forEach((runtime, i) => {
+    const other = RUNTIMES[(i + 1) % RUNTIMES.length];
+    for (const name of EXPERIMENTS) {
+      const script = `${ROOT}scripts/${name}.ts`;
+      const title = `${name}: a client on ${runtime}, a server on ${other}`;
+
+      testOn(runtime, title, async () => {
+        const server = start([
+          ...commandFor(other, ["--allow-net"]),
+          ...[script, "server", "--port", "0"],
+        ]);
+        const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
+        const client = await runCommand([
+          ...commandFor(runtime, ["--allow-net"]),
+          ...[script, "client", "--port", port],
+        ]);
+        expect(client).toMatchObject({ code: 0, stderr: "" });
+        server.kill("SIGINT");
+        expect(await server.finished).toMatchObject({ code: 0 });
+      });
+
+      testOn(runtime, `${name}: no server, on ${runtime}`, async () => {
+        const port = String(await freePort());
+        const { code, stderr } = await runCommand([
+          ...commandFor(runtime, ["--allow-net"]),
+          ...[script, "client", "--port", port],
+        ], { limit: 10_000 });
+        expect(code).toBe(1);
+        expect(stderr).toMatch(
+          /^Cannot (send to|receive from) 127\.\S+: .+\n.* server.*\n$/,
+        );
+      });
+    }
+  });
+});
+
+describe("a flood of 100,000 datagrams at a socket that does not read", () => {
+  for (const runtime of RUNTIMES) {
+    testOn(runtime, `takes no memory on ${runtime}`, async () => {
+      const { stdout, stderr } = await runCommand([
+        ...commandFor(runtime, ["--allow-net"]),
+        `${ROOT}tests/flood.ts`,
+      ]);
+      expect(stderr).toBe("");
+      const { grown, kept, answer } = JSON.parse(stdout);
+      expect(grown).toBeLessThan(64 * 1024 * 1024);
+      // The library keeps 1024; the system's own buffer may hold some more.
+      expect(kept).toBeWithin(1024, 1024 + 500);
+      expect(answer).toBe("still there?");
+    });
+  }
+});

@@ -239,11 +239,13 @@ export interface Piece {
   bytes: Uint8Array;
 }
 
+const DONE = Promise.resolve();
+
 /** A line of pieces, of which one is under way. */
 export class Outbox {
   readonly #connection: Connection;
-  #current: Promise<number> | undefined;
-  #turns: { piece: Piece; waiter: Waiter<number> }[] = [];
+  #current: Promise<number | void> | undefined;
+  #turns: { piece: Piece; waiter: Waiter<number | void> }[] = [];
   #closed = false;
   /** Set by the first failure; from then on it is EPIPE. */
   #broken = false;
@@ -252,22 +254,24 @@ export class Outbox {
     this.#connection = connection;
   }
 
-  /** Sends in turn; resolves to how many bytes the system has taken. */
+  /** Sends in turn; send() resolves to how many bytes the system has taken. */
   send(
     piece: Piece,
     timeout: number | null,
     signal: AbortSignal | undefined,
-  ): Promise<number> {
+  ): Promise<number | void> {
     if (signal?.aborted) return refused(signal.reason);
     const limited = timeout !== null || signal !== undefined;
     const idle = this.#current === undefined;
     if (idle) {
       const taken = this.#begin(piece);
-      if (taken === piece.bytes.length) return Promise.resolve(taken);
+      if (taken === piece.bytes.length) {
+        return piece.call === "send" ? Promise.resolve(taken) : DONE;
+      }
       this.#current = this.#finish(piece, taken);
       if (!limited) return this.#current;
     }
-    const turn = { piece, waiter: new Waiter<number>() };
+    const turn = { piece, waiter: new Waiter<number | void>() };
     if (limited) {
       const late = () => this.#error(piece, { code: "ETIMEDOUT" });
       turn.waiter.limit(timeout, signal, late, () => {
@@ -300,7 +304,7 @@ export class Outbox {
       while (call === "sendall" && sent < bytes.length) {
         sent += await this.#connection.write(bytes.subarray(sent));
       }
-      return sent;
+      return call === "send" ? sent : undefined;
     } catch (error) {
       if (this.#current) quiet(this.#current); // its caller may have left
       const known = this.#broken ? { code: "EPIPE" } : error;
@@ -316,7 +320,7 @@ export class Outbox {
     }
   }
 
-  #answer(waiter: Waiter<number>): void {
+  #answer(waiter: Waiter<number | void>): void {
     this.#current?.then(
       (sent) => waiter.resolve(sent),
       (error) => waiter.reject(error),

@@ -135,13 +135,12 @@ export class StreamSocket {
 
   /** Sends what the system takes now, send(2); resolves to how many bytes. */
   send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
-    return this.#send("send", data, signal);
+    return this.#send("send", data, signal) as Promise<number>;
   }
 
   /** Sends all of it; resolves when the system has taken the last byte. */
   sendall(data: string | Uint8Array, { signal }: Wait = {}): Promise<void> {
-    const sent: Promise<unknown> = this.#send("sendall", data, signal);
-    return sent as Promise<void>;
+    return this.#send("sendall", data, signal) as Promise<void>;
   }
 
   /**
@@ -169,7 +168,7 @@ export class StreamSocket {
     if (!this.#connection) return refused(this.#error("ENOTCONN", "shutdown"));
     if (how !== "SHUT_WR") this.#connection.drop();
     if (how === "SHUT_RD" || this.#finished) return Promise.resolve();
-    const fin: Promise<unknown> = this.#send("shutdown", "", undefined);
+    const fin = this.#send("shutdown", "", undefined);
     this.#finished = true;
     return fin as Promise<void>;
   }
@@ -330,7 +329,7 @@ export class StreamSocket {
     call: "send" | "sendall" | "shutdown",
     data: string | Uint8Array,
     signal: AbortSignal | undefined,
-  ): Promise<number> {
+  ): Promise<number | void> {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     if (!(bytes instanceof Uint8Array)) {
       return refused(new TypeError(`Cannot ${call}: neither text nor bytes`));

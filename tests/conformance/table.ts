@@ -69,8 +69,12 @@ async function resultsOf(
     limit: chosen.length * GUARD,
   });
   // A socket that a failed case has left open would keep it alive.
-  const lines = new RegExp(`(^\\{"statement".*\n[^]*?){${chosen.length}}`, "m");
-  const done = child.said(lines).then(() => delay(2000), () => {});
+  const last = JSON.stringify(chosen.at(-1)!.name)
+    .replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const done = child.said(new RegExp(`"name":${last}.*\\n`)).then(
+    () => delay(2000),
+    () => {},
+  );
   await Promise.race([child.finished, done]);
   child.kill("SIGKILL");
   const { code, stdout, stderr } = await child.finished;

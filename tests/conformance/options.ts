@@ -7,12 +7,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   AF_INET6,
   gethostname,
   parseAddress,
   SOCK_STREAM,
   socket,
+  type StreamSocket,
 } from "../../lib/mod.ts";
 import {
   accepted,
@@ -109,9 +111,9 @@ export const cases: Case[] = [
       const client = tcp();
       client.setsockopt("SO_KEEPALIVE", true);
       await client.connect(server.getsockname());
-      assert.equal(hasKeepalive(nameOf(client)[1]), true);
+      await keepaliveIs(true, client);
       client.setsockopt("SO_KEEPALIVE", false);
-      assert.equal(hasKeepalive(nameOf(client)[1]), false);
+      await keepaliveIs(false, client);
     },
   },
   {
@@ -185,10 +187,20 @@ export const cases: Case[] = [
   },
 ];
 
-/** Whether the kernel keeps a keepalive timer for a port's connection, proc(5). */
-function hasKeepalive(port: number): boolean {
-  const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
-  const line = lines.find((line) => line.includes(`0100007F:${hex} 0100007F`));
-  return line?.trim().split(/\s+/)[5].startsWith("02:") ?? false;
+/**
+ * Waits until the kernel has a keepalive timer for a connection, or has none,
+ * proc(5). One look would not do: the table is read in parts, and a line that
+ * moves meanwhile is missed.
+ */
+async function keepaliveIs(on: boolean, client: StreamSocket): Promise<void> {
+  const port = nameOf(client)[1].toString(16).toUpperCase().padStart(4, "0");
+  // local address, peer's address, ESTABLISHED, queues, timer
+  const line = new RegExp(
+    `: 0100007F:${port} 0100007F:[0-9A-F]{4} 01 [0-9A-F:]+ (..):`,
+  );
+  while (true) {
+    const [, timer] = readFileSync("/proc/net/tcp", "utf8").match(line) ?? [];
+    if (timer && (timer === "02") === on) return;
+    await delay(5);
+  }
 }

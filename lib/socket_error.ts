@@ -70,7 +70,6 @@ const KNOWN: Record<string, string> = {
   // Deno's classes; its errors of the system carry a code
   BadResource: "EBADF",
   NotCapable: "EACCES",
-  UNKNOWN: "EACCES", // of its node:dgram, where the rest was checked before
   // Node and Bun
   ERR_STREAM_DESTROYED: "EPIPE",
   ERR_STREAM_WRITE_AFTER_END: "EPIPE",

@@ -108,7 +108,10 @@ export class Endpoint extends Inbox<Datagram> {
         if (!error) return resolve(data.length);
         const address = to ?? this.about;
         quiet(promise);
-        reject(new SocketError(codeOf(error), call, address, error));
+        // Deno calls EACCES so; what else it might be was checked before.
+        const denied = (error as { code?: string }).code === "UNKNOWN";
+        const code = denied ? "EACCES" : codeOf(error);
+        reject(new SocketError(code, call, address, error));
       };
       if (to === undefined) this.#socket.send(data, done);
       else this.#socket.send(data, to[1] as number, to[0], done);

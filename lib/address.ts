@@ -146,7 +146,14 @@ function isIPv6(host: string): boolean {
   return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`);
 }
 
-/** As the system writes it, RFC 5952. */
+/** As the system writes it, RFC 5952; an IPv4 address in it: its section 5. */
 function shortIPv6(host: string): string {
-  return new URL(`http://[${host}]`).hostname.slice(1, -1);
+  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  return short.replace(
+    /^::ffff:([0-9a-f]+):([0-9a-f]+)$/,
+    (_, high, low) => {
+      const [h, l] = [parseInt(high, 16), parseInt(low, 16)];
+      return `::ffff:${h >> 8}.${h & 255}.${l >> 8}.${l & 255}`;
+    },
+  );
 }

@@ -23,11 +23,17 @@ export function bind(state: DatagramState, address: Address): Promise<void> {
 
 /** See {@linkcode DatagramSocket.connect}. */
 export function connect(state: DatagramState, address: Address): Promise<void> {
-  return attempt(state, "connect", address, async () => {
+  const before = state.connecting;
+  return state.connecting = attempt(state, "connect", address, async () => {
     checkDestination(state, "connect", address);
-    const peer = await resolveAddress(state.family, address, "connect");
+    await before?.catch(() => {});
+    const [host, port] = await resolveAddress(state.family, address, "connect");
+    // To any host is to this one: ip(7). Its answers come from its own address.
+    const peer: [string, number] = [THIS_HOST[host] ?? host, Number(port)];
     const endpoint = await (state.opening ?? named(state, "connect"));
-    await endpoint.connect(peer as [string, number]);
+    if (forbidden(state, peer)) throw { code: "EACCES" };
+    state.peer = undefined;
+    await endpoint.connect(peer);
     state.peer = peer;
   });
 }
@@ -126,11 +132,15 @@ function sendNow(
   bytes: Uint8Array,
   to: Address | undefined,
 ): Promise<number> {
-  // Deno would send it all the same.
-  if (BROADCAST.includes(to?.[0]) && !state.options.get("SO_BROADCAST")) {
+  if (to && forbidden(state, to)) {
     return refused(errorOf(state, "EACCES", call, to));
   }
   return endpoint.send(call, bytes, to);
+}
+
+/** Whether the socket had to ask for it; Deno would send it all the same. */
+function forbidden({ options }: DatagramState, to: Address): boolean {
+  return BROADCAST.includes(String(to[0])) && !options.get("SO_BROADCAST");
 }
 
 /** Gives the socket this name, or one that the system chooses. */
@@ -151,7 +161,12 @@ function named(
         await endpoint.close();
         throw errorOf(state, "EBADF", call);
       }
-      for (const [option, value] of options) endpoint.set(option, value);
+      try {
+        for (const [option, value] of options) endpoint.set(option, value);
+      } catch (error) {
+        await endpoint.close();
+        throw error;
+      }
       return state.endpoint = endpoint;
     } catch (error) {
       state.opening = undefined;
@@ -207,6 +222,11 @@ function errorOf(
 }
 
 /** The limited broadcast, and that of the loopback network. */
-const BROADCAST: unknown[] = ["255.255.255.255", "127.255.255.255"];
+const BROADCAST = ["255.255.255.255", "127.255.255.255"];
+
+const THIS_HOST: Record<string, string> = {
+  "0.0.0.0": "127.0.0.1",
+  "::": "::1",
+};
 
 const encoder = new TextEncoder();

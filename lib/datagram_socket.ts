@@ -9,7 +9,7 @@ import { type Address, copy, type Family, unnamed } from "./address.ts";
 import type * as Calls from "./datagram_calls.ts";
 import { checkTimeout, defaults, quiet, type Wait } from "./queues.ts";
 import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
-import { SocketError } from "./socket_error.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
 
 /** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
 export type DatagramOption =
@@ -34,6 +34,8 @@ export interface DatagramState {
   opening: Promise<Endpoint> | undefined;
   endpoint: Endpoint | undefined;
   peer: Address | undefined;
+  /** The last connect(): they are served in turn. */
+  connecting: Promise<void> | undefined;
   closing: Promise<void> | undefined;
   /** The last host that needed no look-up: most sockets have one peer. */
   literal: string | undefined;
@@ -61,6 +63,7 @@ export class DatagramSocket {
       opening: undefined,
       endpoint: undefined,
       peer: undefined,
+      connecting: undefined,
       closing: undefined,
       literal: undefined,
     };
@@ -175,7 +178,12 @@ export class DatagramSocket {
     expectOption(name, "setsockopt");
     const early = name === "SO_REUSEADDR" || name === "IPV6_V6ONLY";
     if (early && opening) throw new SocketError("EINVAL", "setsockopt");
-    endpoint?.set(name, value);
+    try {
+      endpoint?.set(name, value);
+    } catch (error) {
+      const about = endpoint?.local;
+      throw new SocketError(codeOf(error), "setsockopt", about, error);
+    }
     options.set(name, value);
   }
 

@@ -20,13 +20,13 @@ export interface End {
   /** Prints a line; control characters, which a peer may send, are escaped. */
   print(...words: unknown[]): void;
   /** Says that the server listens: lets the client start, and a stop end it. */
-  ready(listener: StreamSocket | DatagramSocket): void;
+  ready(...listeners: (StreamSocket | DatagramSocket)[]): void;
   /**
-   * Serves one accepted client on the side, and closes it afterwards. What the
-   * client does wrong is told in one line and ends nothing else; one that is
-   * silent for 30 s is closed.
+   * Serves one client on the side: the accepted socket, or the sender of one
+   * datagram. What goes wrong with it is told in one line and ends nothing
+   * else. A socket is closed afterwards, and if it is silent for 30 s.
    */
-  serve(client: StreamSocket, work: () => Promise<void>): void;
+  serve(client: StreamSocket | Address, work: () => Promise<unknown>): void;
 }
 
 /** An experiment: both ends, and where the server listens unless told. */
@@ -162,9 +162,11 @@ function startServer(
   const alone = role === "server";
   // With both ends here nobody is slow, and Deno's first timer costs 5 ms.
   const idle = timeout ?? (alone ? IDLE : null);
-  const serving = new Map<StreamSocket, Promise<void>>();
-  let listener: StreamSocket | DatagramSocket | undefined;
+  const serving = new Map<StreamSocket | Address, Promise<void>>();
+  let listeners: (StreamSocket | DatagramSocket)[] = [];
   let served = 0;
+  const senders = new Set<string>();
+  let quiet: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let bug: unknown;
@@ -175,11 +177,12 @@ function startServer(
     address: [host, port ?? (alone ? experiment.port : 0)],
     flags,
     print: (...words) => write("server", lineOf(words)),
-    ready(socket) {
-      listener = socket;
-      if (stopped) return void listener.close();
-      listener.settimeout(null); // clients may take their time to come
-      const address = listener.getsockname();
+    ready(...sockets) {
+      listeners = sockets;
+      if (stopped) return closeListeners();
+      // clients may take their time to come
+      for (const listener of listeners) listener.settimeout(null);
+      const address = listeners[0].getsockname();
       if (alone) {
         const name = displayAddress(address);
         write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
@@ -187,13 +190,23 @@ function startServer(
       announce(address);
     },
     serve(client, work) {
-      client.settimeout(idle);
+      if (isSocket(client)) client.settimeout(idle);
       serving.set(client, attend(client, work));
-      if (alone && ++served === clients) stop();
+      if (!alone || clients === undefined) return;
+      served = isSocket(client)
+        ? served + 1
+        : senders.add(String(client)).size;
+      if (served < clients) return;
+      if (isSocket(client)) return stop();
+      clearTimeout(quiet); // a sender does not say which datagram is its last
+      quiet = setTimeout(stop, QUIET);
     },
   };
 
-  async function attend(client: StreamSocket, work: () => Promise<void>) {
+  async function attend(
+    client: StreamSocket | Address,
+    work: () => Promise<unknown>,
+  ) {
     try {
       await work();
     } catch (error) {
@@ -204,17 +217,23 @@ function startServer(
         write("server", lineOf([known ? error.message : error]), "note");
       }
     }
-    await client.close();
+    if (isSocket(client)) await client.close();
     serving.delete(client);
+  }
+
+  function closeListeners(): void {
+    for (const listener of listeners) listener.close();
   }
 
   function stop(): void {
     if (stopped) return;
     stopped = true;
-    listener?.close();
+    closeListeners();
     if (alone) {
       grace = setTimeout(() => {
-        for (const client of serving.keys()) client.close();
+        for (const client of serving.keys()) {
+          if (isSocket(client)) client.close();
+        }
       }, GRACE);
     }
   }
@@ -237,6 +256,10 @@ function startServer(
   return { listening, ended: toTheEnd(), stop };
 }
 
+function isSocket(client: StreamSocket | Address): client is StreamSocket {
+  return typeof client === "object" && "close" in client;
+}
+
 /** The local date and time as the lab tells it: `dd/mm/yyyy HH:MM:SS`. */
 export function dateAndTime(date = new Date()): string {
   const two = (value: number) => String(value).padStart(2, "0");
@@ -246,7 +269,7 @@ export function dateAndTime(date = new Date()): string {
 }
 
 /** Words as one line in which nothing can drive a terminal. */
-function lineOf(words: unknown[]): string {
+export function lineOf(words: unknown[]): string {
   return words.join(" ").replace(UNSAFE, (character) => {
     const short = SHORT[character];
     if (short) return short;
@@ -286,3 +309,5 @@ const DEFAULTS: Settings = {
 /** How long a client may be silent, and how long a stop waits, in ms. */
 const IDLE = 30_000;
 const GRACE = 5_000;
+/** After so long without a datagram, the senders so far are served, in ms. */
+const QUIET = 1_000;

@@ -106,8 +106,8 @@ export abstract class Inbox<T> {
   /** Asks the source for more: somebody waits, and nothing is here. */
   abstract want(size: number): void;
 
-  /** The address that errors name. */
-  abstract readonly about: Address;
+  /** The address that errors name, if there is one. */
+  abstract readonly about: Address | undefined;
 
   /** Whether somebody waits. */
   get wanted(): boolean {

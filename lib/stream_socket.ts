@@ -104,7 +104,8 @@ export class StreamSocket {
 
   /**
    * Connects to a server, connect(2). ECONNREFUSED, ETIMEDOUT, ENETUNREACH,
-   * ENOTFOUND; EALREADY while connecting, EISCONN once connected.
+   * ENOTFOUND; EALREADY while connecting, EISCONN once connected; EOPNOTSUPP
+   * for an AF_UNIX socket that has a name.
    */
   connect(address: Address, { signal }: Wait = {}): Promise<void> {
     if (signal?.aborted) return refused(signal.reason);
@@ -119,6 +120,9 @@ export class StreamSocket {
     if (this.#attempt) return refused(this.#error("EALREADY", "connect"));
     if (this.#inUse()) {
       return refused(this.#error("EISCONN", "connect", address));
+    }
+    if (this.#bound && this.family === "AF_UNIX") { // no runtime can do it
+      return refused(this.#error("EOPNOTSUPP", "connect", address));
     }
     const attempt: Pending = { waiter: new Waiter(), cancel: undefined };
     if (this.#timeout !== null || signal) {
@@ -287,7 +291,7 @@ export class StreamSocket {
       const admit = (connection: Connection): Client => {
         const client = new StreamSocket(this.family, connection);
         client.#apply(this.#options);
-        return [client, client.getpeername()];
+        return [client, copy(connection.about)];
       };
       const listener = await runtime.listen(address, admit, {
         backlog: Math.max(0, backlog),

@@ -31,7 +31,7 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-export async function server({ address, flags, print, ready }: End) {
+export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.
   const receiver = socket(AF_INET, SOCK_DGRAM);
   await receiver.bind(address);
@@ -49,7 +49,7 @@ export async function server({ address, flags, print, ready }: End) {
     if (ping && random(Number(seed), Number(ping)) < Number(loss)) {
       print(`Lost ping ${ping}`);
       lost++;
-    } else await receiver.sendto(data, sender);
+    } else serve(sender, () => receiver.sendto(data, sender));
   }
   return { lost };
 }

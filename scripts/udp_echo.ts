@@ -26,7 +26,7 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-export async function server({ address, print, ready }: End) {
+export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port. There is nothing to
   //    listen for or to accept: one socket hears all clients.
   const receiver = socket(AF_INET, SOCK_DGRAM);
@@ -43,7 +43,7 @@ export async function server({ address, print, ready }: End) {
     if (lost) continue;
 
     // 3. Send the same bytes back to where they came from.
-    await receiver.sendto(data, sender);
+    serve(sender, () => receiver.sendto(data, sender));
     answered++;
   }
   return { received, answered };

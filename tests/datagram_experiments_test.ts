@@ -254,6 +254,43 @@ describe("udp_broadcast", async () => {
   });
 });
 
+describe("run()", async () => {
+  const echo = await load("udp_echo");
+
+  test("tells which answer could not be sent, and serves on", async () => {
+    const { clients, notes } = await play({
+      ...echo,
+      async server({ address, ready, serve }) {
+        const receiver = socket(AF_INET, SOCK_DGRAM);
+        await receiver.bind(address);
+        ready(receiver);
+        let received = 0;
+        for await (const [data, sender] of receiver) {
+          const broadcast: Address = ["255.255.255.255", 9];
+          const to = ++received === 1 ? broadcast : sender;
+          serve(sender, () => receiver.sendto(data, to));
+        }
+      },
+    });
+    expect(clients).toEqual([{ tries: 2, answer: "Hello, UDP!" }]);
+    expect(notes).toEqual([
+      "server: Cannot send to 255.255.255.255:9: permission denied",
+    ]);
+  });
+
+  test("stops a server of datagrams after so many senders", async () => {
+    const port = await freePort();
+    const server = play(echo, { role: "server", port, clients: 2 });
+    const [one, two] = await Promise.all([
+      play(echo, { role: "client", port }),
+      play(echo, { role: "client", port }),
+    ]);
+    expect([...one.clients, ...two.clients]).toHaveLength(2);
+    const { received } = (await server).server as { received: number };
+    expect(received).toBeWithin(3, 5);
+  });
+});
+
 describe("in two terminals", () => {
   RUNTIMES.forEach((runtime, i) => {
     const other = RUNTIMES[(i + 1) % RUNTIMES.length];

@@ -5,14 +5,20 @@
  *
  * @module
  */
-import dgram from "node:dgram";
+import type { Socket, SocketOptions } from "node:dgram";
 import type { Address, Family } from "../address.ts";
 import type { DatagramOption, OptionValue } from "../datagram_socket.ts";
-import { Inbox, quiet } from "../queues.ts";
+import { Inbox, Waiter } from "../queues.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
+
+// Not static: a bundle with all of the library would load it at once.
+const { default: dgram } = await import("node:dgram");
 
 /** A datagram and where it came from. */
 export type Datagram = [data: Uint8Array, address: Address];
+
+/** Whether node:dgram is that of Deno, which differs here and there. */
+const DENO = "Deno" in globalThis;
 
 /** More than this many unread datagrams are dropped, the newest first. */
 const MOST_UNREAD = 1024;
@@ -26,16 +32,25 @@ export function open(
   const [address, port] = name ?? freeName(family);
   denied(address as string, port as number, "throw");
   const type = family === "AF_INET" ? "udp4" : "udp6";
-  const socket = dgram.createSocket({ type, ...options });
+  const lookup = DENO ? undefined : asItIs; // there it has to come later
+  const socket = dgram.createSocket({ type, lookup, ...options });
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
+    const fail = (error: Error) => {
+      socket.close(); // Node would keep its descriptor
+      reject(error);
+    };
+    socket.once("error", fail);
     const options = { address: address as string, port: Number(port) };
     socket.bind({ ...options, exclusive: true }, () => {
-      socket.off("error", reject);
+      socket.off("error", fail);
       resolve(new Endpoint(socket));
     });
   });
 }
+
+/** Hosts are literals here: the runtime's own look-up would cost a turn. */
+const asItIs: SocketOptions["lookup"] = (host, _, done) =>
+  done(null, host, 4);
 
 /** Any host, or with `--allow-net=127.0.0.1` the one that may be used. */
 function freeName(family: Family): [string, number] {
@@ -47,7 +62,7 @@ function freeName(family: Family): [string, number] {
 
 /** Deno's node:dgram throws a denied bind where nobody can catch it. */
 function denied(hostname: string, port: number, how?: "throw"): boolean {
-  if (!("Deno" in globalThis)) return false;
+  if (!DENO) return false;
   const host = hostname.includes(":")
     ? `[${hostname}]:${port}`
     : `${hostname}:${port}`;
@@ -59,12 +74,31 @@ function denied(hostname: string, port: number, how?: "throw"): boolean {
   );
 }
 
+/** A datagram that the system has not taken yet. */
+class Sending extends Waiter<number> {
+  readonly call: string;
+  readonly data: Uint8Array;
+  readonly to: Address | undefined;
+
+  constructor(call: string, data: Uint8Array, to: Address | undefined) {
+    super();
+    this.call = call;
+    this.data = data;
+    this.to = to;
+  }
+}
+
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
-  readonly #socket: dgram.Socket;
+  readonly #socket: Socket;
   #peer: [string, number] | undefined;
+  /**
+   * Deno's, in the order of the calls: it would send in another one what is
+   * sent at once, and it says nothing of it after close().
+   */
+  readonly #sending = new Set<Sending>();
 
-  constructor(socket: dgram.Socket) {
+  constructor(socket: Socket) {
     super();
     this.#socket = socket;
     socket.on("message", (message, { address, port }) => {
@@ -90,8 +124,8 @@ export class Endpoint extends Inbox<Datagram> {
   }
 
   /** The peer's, where there is one. */
-  get about(): Address {
-    return this.#peer ?? this.local;
+  get about(): Address | undefined {
+    return this.#peer;
   }
 
   want(): void {}
@@ -102,21 +136,31 @@ export class Endpoint extends Inbox<Datagram> {
     data: Uint8Array,
     to: Address | undefined,
   ): Promise<number> {
-    const promise = new Promise<number>((resolve, reject) => {
-      // Without a callback an error would be lost.
-      const done = (error: Error | null) => {
-        if (!error) return resolve(data.length);
-        const address = to ?? this.about;
-        quiet(promise);
+    const sending = new Sending(call, data, to);
+    if (DENO) this.#sending.add(sending);
+    if (this.#sending.size < 2) this.#transmit(sending);
+    return sending.promise;
+  }
+
+  #transmit(sending: Sending): void {
+    const { call, data, to } = sending;
+    // Without a callback an error would be lost.
+    const done = (error: Error | null) => {
+      if (error) {
         // Deno calls EACCES so; what else it might be was checked before.
         const denied = (error as { code?: string }).code === "UNKNOWN";
         const code = denied ? "EACCES" : codeOf(error);
-        reject(new SocketError(code, call, address, error));
-      };
+        sending.reject(new SocketError(code, call, to ?? this.about, error));
+      } else sending.resolve(data.length);
+      this.#sending.delete(sending);
+      for (const next of this.#sending) return this.#transmit(next);
+    };
+    try {
       if (to === undefined) this.#socket.send(data, done);
       else this.#socket.send(data, to[1] as number, to[0], done);
-    });
-    return promise;
+    } catch (error) {
+      done(error as Error); // it has no peer any more
+    }
   }
 
   /** Sends to and receives from this peer only; again for another one. */
@@ -124,11 +168,14 @@ export class Endpoint extends Inbox<Datagram> {
     if (this.#peer) this.#socket.disconnect();
     this.#peer = undefined;
     await new Promise<void>((resolve, reject) => {
-      this.#socket.once("error", reject);
-      this.#socket.connect(port, host, () => {
+      // It is given what went wrong, though its type does not say so.
+      const done = (error?: Error) => {
         this.#socket.off("error", reject);
-        resolve();
-      });
+        if (error) reject(error);
+        else resolve();
+      };
+      this.#socket.once("error", reject);
+      this.#socket.connect(port, host, done as () => void);
     });
     this.#peer = [host, port];
   }
@@ -151,7 +198,13 @@ export class Endpoint extends Inbox<Datagram> {
     }
   }
 
+  /** Resolves when the port is free; what is not sent yet fails with EBADF. */
   close(): Promise<void> {
+    for (const sending of this.#sending) {
+      const { call, to } = sending;
+      sending.reject(new SocketError("EBADF", call, to ?? this.about));
+    }
+    this.#sending.clear();
     return new Promise((resolve) => this.#socket.close(resolve));
   }
 }

@@ -126,17 +126,17 @@ export const deviations: readonly Deviation[] = [
   {
     case: "bind() of an AF_UNIX client is the name that the server sees",
     runtime: "deno",
-    reason: "stays without a name: the runtime cannot bind such a client",
+    reason: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
   },
   {
     case: "bind() of an AF_UNIX client is the name that the server sees",
     runtime: "bun",
-    reason: "stays without a name: the runtime cannot bind such a client",
+    reason: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
   },
   {
     case: "bind() of an AF_UNIX client is the name that the server sees",
     runtime: "node",
-    reason: "stays without a name: the runtime cannot bind such a client",
+    reason: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
   },
   {
     case: "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL",

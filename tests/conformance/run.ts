@@ -15,14 +15,12 @@
  */
 import process from "node:process";
 import { judge, thisRuntime } from "./deviations.ts";
-import { cases, drafts, perform } from "./suite.ts";
+import { cases, perform } from "./suite.ts";
 
 const parts = process.argv.slice(2);
 const chosen = parts.length === 0
   ? cases.filter(({ needs }) => !needs)
-  : [...cases, ...drafts].filter(({ name }) =>
-    parts.some((part) => name.includes(part))
-  );
+  : cases.filter(({ name }) => parts.some((part) => name.includes(part)));
 
 for (const each of chosen) {
   const result = await perform(each);

@@ -35,15 +35,10 @@ export const cases: readonly Case[] = [
   ...waits,
   ...unix,
   ...options,
+  ...datagrams,
   ...reader,
   ...load,
 ];
-
-/**
- * Cases of the datagram sockets, of which some do not hold yet: they are run by
- * name (`run.ts NAME`) and join the suite when all do.
- */
-export const drafts: readonly Case[] = datagrams;
 
 /** What came of a case. */
 export interface Result {

@@ -439,6 +439,18 @@ export const cases: Case[] = [
     },
   },
   {
+    statement: "27",
+    name: "connect() of an AF_UNIX client with a name does not drop it",
+    async run() {
+      const server = await listening(abstractName());
+      const client = unix();
+      await client.bind(abstractName());
+      const attempt = client.connect(server.getsockname());
+      // Where a runtime can bind it, this case goes and its deviations too.
+      await rejects(attempt, "EOPNOTSUPP");
+    },
+  },
+  {
     statement: "38",
     name: "sendall() over AF_UNIX waits for a reader that does not read",
     async run() {

@@ -8,7 +8,9 @@ import type { Address } from "./address.ts";
 import type { DatagramSocket } from "./datagram_socket.ts";
 import { runtime } from "./runtimes/mod.ts";
 import { displayAddress, SocketError } from "./socket_error.ts";
+import { hooks } from "./socket.ts";
 import type { StreamSocket } from "./stream_socket.ts";
+import type { Transcript } from "./transcript.ts";
 import { defaults } from "./queues.ts";
 
 /** What an experiment's server or client is given. */
@@ -59,6 +61,9 @@ export interface Settings {
   clients: number | undefined;
   /** What a wait may take, in ms. */
   timeout: number | undefined;
+  /** Print each socket call, or draw them all at the end. */
+  trace: boolean;
+  diagram: boolean;
   json: boolean;
   /** The experiment's own. */
   flags: Record<string, string | undefined>;
@@ -82,8 +87,14 @@ export async function experiment(experiment: Experiment): Promise<void> {
     const { parse } = await import("./command_line.ts");
     settings = await parse(experiment, args);
   }
+  let transcript: Transcript | undefined;
+  if (settings.trace || settings.diagram) {
+    const { transcribe } = await import("./transcript.ts");
+    transcript = transcribe(settings);
+  }
   try {
-    await run(experiment, settings);
+    const ended = run(experiment, settings, transcript?.write);
+    await ended.finally(transcript?.end);
   } catch (error) {
     const { tell } = await import("./failure.ts");
     tell(error, experiment, settings);
@@ -168,6 +179,7 @@ function startServer(
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
+  let closed: Promise<unknown> | undefined;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let bug: unknown;
   let announce!: (address: Address) => void;
@@ -179,10 +191,12 @@ function startServer(
     print: (...words) => write("server", lineOf(words)),
     ready(...sockets) {
       listeners = sockets;
-      if (stopped) return closeListeners();
+      if (stopped) return void closeListeners();
       // clients may take their time to come
       for (const listener of listeners) listener.settimeout(null);
+      hooks.unseen = true; // the experiment did not call it
       const address = listeners[0].getsockname();
+      hooks.unseen = false;
       if (alone) {
         const name = displayAddress(address);
         write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
@@ -193,9 +207,7 @@ function startServer(
       if (isSocket(client)) client.settimeout(idle);
       serving.set(client, attend(client, work));
       if (!alone || clients === undefined) return;
-      served = isSocket(client)
-        ? served + 1
-        : senders.add(String(client)).size;
+      served = isSocket(client) ? served + 1 : senders.add(String(client)).size;
       if (served < clients) return;
       if (isSocket(client)) return stop();
       clearTimeout(quiet); // a sender does not say which datagram is its last
@@ -221,14 +233,14 @@ function startServer(
     serving.delete(client);
   }
 
-  function closeListeners(): void {
-    for (const listener of listeners) listener.close();
+  function closeListeners(): Promise<unknown> {
+    return Promise.all(listeners.map((listener) => listener.close()));
   }
 
   function stop(): void {
     if (stopped) return;
     stopped = true;
-    closeListeners();
+    closed = closeListeners();
     if (alone) {
       grace = setTimeout(() => {
         for (const client of serving.keys()) {
@@ -249,6 +261,7 @@ function startServer(
       if (!stopped || (error as SocketError).code !== "EBADF") throw error;
       await Promise.all(serving.values());
     } finally {
+      await closed;
       if (grace !== undefined) clearTimeout(grace);
     }
   }
@@ -288,11 +301,14 @@ const SHORT: Record<string, string> = {
 };
 
 /** Both ends are told apart by a tag; one end alone looks as in the seeds. */
-function writer({ role = "both", json }: Partial<Settings>): Write {
+export function writer(
+  { role = "both", json }: Partial<Settings>,
+  print: (line: string) => void = console.log,
+): Write {
   return (end, line, note) => {
     const tagged = role === "both" ? `${end}: ${line}` : line;
     if (note) console.error(tagged);
-    else console.log(json ? JSON.stringify({ end, line }) : tagged);
+    else print(json ? JSON.stringify({ end, line }) : tagged);
   };
 }
 
@@ -302,6 +318,8 @@ const DEFAULTS: Settings = {
   port: undefined,
   clients: undefined,
   timeout: undefined,
+  trace: false,
+  diagram: false,
   json: false,
   flags: {},
 };

@@ -11,8 +11,8 @@ import { SocketError } from "./socket_error.ts";
 /** Tells it on standard error; what is no socket's failure is thrown on. */
 export function tell(
   error: unknown,
-  experiment: Experiment,
-  settings: Settings,
+  experiment: Pick<Experiment, "url" | "port">,
+  settings: Pick<Settings, "timeout" | "flags">,
 ): void {
   if (!(error instanceof SocketError)) throw error;
   console.error(error.message);
@@ -22,10 +22,10 @@ export function tell(
 
 function adviceFor(
   { code, call, address, cause }: SocketError,
-  experiment: Experiment,
-  { timeout, flags }: Settings,
+  experiment: Pick<Experiment, "url" | "port">,
+  { timeout, flags }: Pick<Settings, "timeout" | "flags">,
 ): string | undefined {
-  const file = experiment.url.replace(/^.*\//, "");
+  const [file] = experiment.url.match(/(scripts\/)?[^/]+$/)!;
   const path = typeof address === "string";
   const [, port] = path ? [] : address ?? [];
   const denied = (cause as Error | undefined)?.name === "NotCapable";
@@ -38,7 +38,7 @@ function adviceFor(
         if (path && value !== undefined) options += ` --${name} ${value}`;
       }
       const { command } = runtime;
-      return `Start the server first: ${command} scripts/${file} server${options}`;
+      return `Start the server first: ${command} ${file} server${options}`;
     }
     case "EADDRINUSE":
       if (path) return; // the experiment knows more

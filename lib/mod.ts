@@ -45,6 +45,7 @@ export {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  observe,
   SHUT_RD,
   SHUT_RDWR,
   SHUT_WR,
@@ -54,4 +55,5 @@ export {
 } from "./socket.ts";
 export { decode, type Limit, Reader } from "./reader.ts";
 export { SocketError } from "./socket_error.ts";
+export type { SocketCall } from "./call_order.ts";
 export type { Wait } from "./queues.ts";

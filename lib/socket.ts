@@ -7,6 +7,7 @@ import type { Family } from "./address.ts";
 import { DatagramSocket } from "./datagram_socket.ts";
 import { SocketError } from "./socket_error.ts";
 import { StreamSocket } from "./stream_socket.ts";
+import type { SocketCall } from "./call_order.ts";
 
 /** IPv4, ip(7). */
 export const AF_INET = "AF_INET";
@@ -38,11 +39,37 @@ export function socket(
   family: Family = AF_INET,
   type: typeof SOCK_STREAM | typeof SOCK_DGRAM = SOCK_STREAM,
 ): StreamSocket | DatagramSocket {
-  if ([AF_INET, AF_INET6, AF_UNIX].includes(family)) {
-    if (type === SOCK_STREAM) return new StreamSocket(family);
-    if (type === SOCK_DGRAM && family !== AF_UNIX) {
-      return new DatagramSocket(family);
-    }
-  }
-  throw new SocketError("EPROTONOSUPPORT", "socket");
+  const known = [AF_INET, AF_INET6, AF_UNIX].includes(family);
+  const made = known && type === SOCK_STREAM
+    ? new StreamSocket(family)
+    : known && type === SOCK_DGRAM && family !== AF_UNIX
+    ? new DatagramSocket(family)
+    : new SocketError("EPROTONOSUPPORT", "socket");
+  hooks.made?.(family, type, made);
+  if (made instanceof SocketError) throw made;
+  return made;
+}
+
+/** Where `trace.ts` takes part. */
+export const hooks: {
+  /** Is told of each socket that is made, or why it was not. */
+  made?:
+    | ((
+      family: Family,
+      type: string,
+      made: StreamSocket | DatagramSocket | SocketError,
+    ) => void)
+    | undefined;
+  /** Set while the library itself makes calls. */
+  unseen: boolean;
+} = { unseen: false };
+
+/**
+ * Calls `listener` with every socket call of the program and what came of it,
+ * from when the promise resolves to what stops that again.
+ */
+export async function observe(
+  listener: (call: SocketCall) => void,
+): Promise<() => void> {
+  return (await import("./trace.ts")).observe(listener);
 }

@@ -39,13 +39,18 @@ export class SocketError extends Error {
       ? ` (${(cause as Error).message})`
       : "";
     super(
-      `Cannot ${where}: ${MEANINGS[code] ?? code}${denied}`,
+      `Cannot ${where}: ${meaningOf(code)}${denied}`,
       cause === undefined ? undefined : { cause },
     );
     this.code = code;
     this.call = call;
     this.address = address;
   }
+}
+
+/** What a POSIX name means, in a few words. */
+export function meaningOf(code: string): string {
+  return MEANINGS[code] ?? code;
 }
 
 /** An address as error messages write it: `127.0.0.1:80`, `[::1]:80`. */

@@ -10,7 +10,8 @@ import { ROOT } from "./scripts.ts";
 import { testOn } from "./test_on.ts";
 
 const USAGE = "(usage: tcp_time.ts [both | server | client] [--host H] " +
-  "[--port P] [--clients N] [--timeout MS] [--json] [--help])\n";
+  "[--port P] [--clients N] [--timeout MS] [--trace] [--diagram] [--json] " +
+  "[--help])\n";
 
 const WRONG = [
   [["--port", "banana"], '--port takes 0 to 65535, not "banana"'],

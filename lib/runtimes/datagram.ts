@@ -49,8 +49,7 @@ export function open(
 }
 
 /** Hosts are literals here: the runtime's own look-up would cost a turn. */
-const asItIs: SocketOptions["lookup"] = (host, _, done) =>
-  done(null, host, 4);
+const asItIs: SocketOptions["lookup"] = (host, _, done) => done(null, host, 4);
 
 /** Any host, or with `--allow-net=127.0.0.1` the one that may be used. */
 function freeName(family: Family): [string, number] {
@@ -138,7 +137,7 @@ export class Endpoint extends Inbox<Datagram> {
   ): Promise<number> {
     const sending = new Sending(call, data, to);
     if (DENO) this.#sending.add(sending);
-    if (this.#sending.size < 2) this.#transmit(sending);
+    if (!DENO || this.#sending.size === 1) this.#transmit(sending);
     return sending.promise;
   }
 
@@ -152,6 +151,7 @@ export class Endpoint extends Inbox<Datagram> {
         const code = denied ? "EACCES" : codeOf(error);
         sending.reject(new SocketError(code, call, to ?? this.about, error));
       } else sending.resolve(data.length);
+      if (!DENO) return;
       this.#sending.delete(sending);
       for (const next of this.#sending) return this.#transmit(next);
     };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import net from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { Inbox, MOST_WAITING } from "../queues.ts";
 import { codeOf } from "../socket_error.ts";
@@ -15,6 +15,9 @@ import type {
   Listener,
   ListenOptions,
 } from "./mod.ts";
+
+// Not static: a bundle with all of the library would load it at once.
+const { default: net } = await import("node:net");
 
 // --- the process ---
 
@@ -92,15 +95,15 @@ function optionsFor(address: Address) {
 
 class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly about: Address;
-  readonly #server: net.Server;
+  readonly #server: Server;
 
   constructor(
-    server: net.Server,
+    server: Server,
     admit: Admit<Client>,
   ) {
     super();
     this.#server = server;
-    const name = server.address() as net.AddressInfo | string;
+    const name = server.address() as AddressInfo | string;
     const path = typeof name === "string" ? name : undefined;
     this.about = typeof name === "string" ? name : [name.address, name.port];
     // Node accepts by itself, so the inbox is the real backlog.
@@ -124,10 +127,10 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 class NodeConnection extends Inbox<Uint8Array> implements Connection {
   readonly about: Address;
   readonly local: Address;
-  readonly #socket: net.Socket;
+  readonly #socket: Socket;
 
   /** Node knows no names of AF_UNIX sockets, so that these come along. */
-  constructor(socket: net.Socket, path?: string, peer?: Address) {
+  constructor(socket: Socket, path?: string, peer?: Address) {
     super();
     this.#socket = socket;
     const { remoteAddress, remotePort, localAddress, localPort } = socket;

@@ -1,0 +1,78 @@
+/**
+ * What the kernel itself says of a TCP connection, proc_net_tcp(5): Linux only.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+
+/**
+ * Whether the kernel can be asked; under Deno it takes `--allow-all`, since
+ * nothing less opens a file of /proc. Does not ask for the permission.
+ */
+export async function access(): Promise<"yes" | "no" | "denied"> {
+  if ("Deno" in globalThis) {
+    if (Deno.build.os !== "linux") return "no";
+    const { state } = await Deno.permissions.query({ name: "read" });
+    if (state !== "granted") return "denied";
+  }
+  try {
+    await readFile(TABLE);
+    return "yes";
+  } catch (error) {
+    return (error as Error).name === "NotCapable" ? "denied" : "no";
+  }
+}
+
+/** An IPv4 socket: its port, its peer's (none: it listens), and its state. */
+export interface Socket {
+  readonly ports: readonly number[];
+  readonly state: string;
+}
+
+/**
+ * What the kernel says of the state of each socket, by its name in RFC 9293;
+ * CLOSED if it has none such. Where it says something else than expected, a
+ * segment may be under way: it is asked again for 250 ms.
+ */
+export async function statesOf(sockets: Socket[]): Promise<string[]> {
+  for (let left = 50;; left--) {
+    const known = await table();
+    const states = sockets.map(({ ports: [local, remote = 0] }) =>
+      known.get(`${local} ${remote}`) ?? "CLOSED"
+    );
+    const agree = sockets.every(({ state }, i) => state === states[i]);
+    if (agree || left === 0) return states;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** The state of each socket by its two ports. */
+async function table(): Promise<Map<string, string>> {
+  const [, ...rows] = (await readFile(TABLE, "utf8")).trimEnd().split("\n");
+  return new Map(rows.map((row) => {
+    const [, local, remote, state] = row.trim().split(/\s+/);
+    return [`${portOf(local)} ${portOf(remote)}`, STATES[state] ?? state];
+  }));
+}
+
+function portOf(address: string): number {
+  return parseInt(address.split(":")[1], 16);
+}
+
+const TABLE = "/proc/net/tcp";
+
+/** By the kernel's number, which is hexadecimal. */
+const STATES: Record<string, string> = {
+  "01": "ESTABLISHED",
+  "02": "SYN-SENT",
+  "03": "SYN-RECEIVED",
+  "04": "FIN-WAIT-1",
+  "05": "FIN-WAIT-2",
+  "06": "TIME-WAIT",
+  "07": "CLOSED",
+  "08": "CLOSE-WAIT",
+  "09": "LAST-ACK",
+  "0A": "LISTEN",
+  "0B": "CLOSING",
+  "0C": "SYN-RECEIVED",
+};

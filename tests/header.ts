@@ -7,7 +7,10 @@ export interface Header {
   fact: string;
   /** The commands, as the header writes them. */
   commands: string[];
-  /** The lines of the `Output:` block; `<...>` stands for what varies. */
+  /**
+   * The lines of the `Output` block; `<...>` stands for what varies, `...` for
+   * lines, or the rest of a line, that are left out.
+   */
   output: string[];
 }
 
@@ -16,7 +19,7 @@ export function readHeader(source: string): Header {
   const comment = source.match(/^\/\*\*\n([\s\S]*?)\n \*\//)?.[1] ?? "";
   const lines = comment.split("\n").map((line) => line.replace(/^ \* ?/, ""));
   const blank = lines.indexOf("");
-  const output = lines.indexOf("Output:");
+  const output = lines.findIndex((line) => /^Output\b.*:$/.test(line));
   const indented = (part: string[]) =>
     part.filter((line) => line.startsWith("    ")).map((line) => line.slice(4));
   return {
@@ -36,12 +39,33 @@ export function difference(expected: string[], printed: string[]) {
   for (const speaker of speakers) {
     const wanted = expected.filter((line) => speakerOf(line) === speaker);
     const seen = printed.filter((line) => speakerOf(line) === speaker);
-    for (let i = 0; i < Math.max(wanted.length, seen.length); i++) {
-      const [want, see] = [wanted[i] ?? "nothing", seen[i] ?? "nothing"];
-      if (!patternOf(want).test(see)) return `expected "${want}", saw "${see}"`;
-    }
+    const found = align(wanted, seen);
+    if (found) return `expected "${found[0]}", saw "${found[1]}"`;
   }
   return null;
+}
+
+/** The first pair of lines, wanted and seen, that do not fit; null if all do. */
+function align(wanted: string[], seen: string[]): [string, string] | null {
+  for (let i = 0; i < Math.max(wanted.length, seen.length); i++) {
+    const [want = "nothing", see = "nothing"] = [wanted[i], seen[i]];
+    if (want === "...") return skip(wanted.slice(i + 1), seen.slice(i));
+    if (!patternOf(want).test(see)) return [want, see];
+  }
+  return null;
+}
+
+/** As `align`, with any number of lines left out at the start. */
+function skip(wanted: string[], seen: string[]): [string, string] | null {
+  if (wanted.length === 0) return null;
+  const starts = seen.keys().filter((i) => patternOf(wanted[0]).test(seen[i]));
+  let failure: [string, string] = [wanted[0], "it nowhere"];
+  for (const start of starts) {
+    const found = align(wanted, seen.slice(start));
+    if (!found) return null;
+    failure = found;
+  }
+  return failure;
 }
 
 function speakerOf(line: string): string {
@@ -49,8 +73,10 @@ function speakerOf(line: string): string {
 }
 
 function patternOf(line: string): RegExp {
-  const parts = line.split(/<[^<>]+>/).map((part) =>
+  const whole = line.replace(/ \.\.\.$/, "");
+  const parts = whole.split(/<[^<>]+>/).map((part) =>
     part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
   );
-  return new RegExp(`^${parts.join("\\S+")}$`);
+  const rest = whole === line ? "" : "( .*)?";
+  return new RegExp(`^${parts.join("\\S+")}${rest}$`);
 }

@@ -69,4 +69,34 @@ describe("difference()", () => {
       expect(difference(expected, printed)).not.toBeNull();
     }
   });
+
+  test("lets `...` stand for lines, or the rest of one", () => {
+    const expected = ["a", "...", "b ...", "c", "...", "d"];
+    expect(difference(["..."], [])).toBeNull();
+    for (
+      const printed of [
+        ["a", "b", "c", "d"],
+        ["a", "b 1 2", "c", "x", "y", "d"],
+        ["a", "b", "d", "x", "b", "c", "d"],
+      ]
+    ) {
+      expect(difference(expected, printed)).toBeNull();
+    }
+  });
+
+  test("sees what `...` does not stand for", () => {
+    const expected = ["a", "...", "b ...", "c", "...", "d"];
+    for (
+      const printed of [
+        ["x", "a", "b", "c", "d"],
+        ["a", "b", "c", "d", "x"],
+        ["a", "b", "x", "c", "d"],
+        ["a", "bb", "c", "d"],
+        ["a", "c", "b", "d"],
+        ["a", "b", "c"],
+      ]
+    ) {
+      expect(difference(expected, printed)).not.toBeNull();
+    }
+  });
 });

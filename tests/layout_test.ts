@@ -6,13 +6,14 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { difference, readHeader } from "./header.ts";
-import { ROOT, SCRIPTS } from "./scripts.ts";
+import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
 
 const LIB = readdirSync(join(ROOT, "lib"), { recursive: true })
   .map(String)
   .filter((name) => name.endsWith(".ts"))
   .map((name) => `lib/${name}`);
 const EXPERIMENTS = SCRIPTS.map((name) => `scripts/${name}`);
+const guided = (file: string) => GUIDED.includes(file.slice("scripts/".length));
 
 /** What a file imports: `[specifier, how]`, paths relative to the project. */
 function importsOf(file: string): [string, "static" | "type" | "dynamic"][] {
@@ -44,7 +45,9 @@ function codeOf(file: string): string {
 test("the project has the entries of its design at the top, and no other", () => {
   const allowed =
     /^(deno\.json|deno\.lock|scripts|lib|tests|README\.md|LICENSE|\..+)$/;
-  const entries = readdirSync(ROOT).filter((name) => name !== "node_modules");
+  const entries = readdirSync(ROOT).filter((name) =>
+    !["node_modules", "reports"].includes(name)
+  );
   expect(entries.filter((name) => !allowed.test(name))).toEqual([]);
 });
 
@@ -101,13 +104,14 @@ describe("scripts", () => {
   test("import lib/mod.ts and the protocols, and nothing else", () => {
     for (const file of EXPERIMENTS) {
       for (const [name] of importsOf(file)) {
+        if (guided(file) && name === "lib/guide.ts") continue;
         expect(name).toMatch(/^lib\/(mod|protocols\/\w+)\.ts$/);
       }
     }
   });
 
   test("export both ends, whose comments are numbered from 1", () => {
-    for (const file of EXPERIMENTS) {
+    for (const file of EXPERIMENTS.filter((file) => !guided(file))) {
       const [, server, client] = read(file).split(
         /^export async function (?:server|client)\(/m,
       );
@@ -152,8 +156,10 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   };
   load("lib/mod.ts");
   load("lib/runtimes/node.ts");
-  expect([...loaded].join()).not.toMatch(/command_line|failure|deno|bun/);
+  expect([...loaded].join()).not.toMatch(
+    /command_line|failure|guide|terminal|kernel|trace|deno|bun/,
+  );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(43_000);
+  expect(code.length).toBeLessThan(46_000);
 });

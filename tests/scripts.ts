@@ -13,6 +13,9 @@ export const SCRIPTS = readdirSync(`${ROOT}scripts`)
   .filter((name) => name.endsWith(".ts"))
   .sort();
 
+/** Those that lead through both ends at once, and so export neither. */
+export const GUIDED: readonly string[] = ["quiz.ts", "study.ts"];
+
 /** Both ends of an experiment, as its file exports them. */
 export async function load(name: string): Promise<Experiment> {
   const { server, client } = await import(`../scripts/${name}.ts`);

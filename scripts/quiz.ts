@@ -1,0 +1,393 @@
+/**
+ * Quiz: ten questions on sockets, each answer proved by a short run; the key
+ * of the original lab has eight of them right.
+ *
+ *     deno run --allow-net scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
+ *     bun scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
+ *     node scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
+ *
+ * These answers are the original key. Without them it asks you for yours.
+ *
+ * Output, where `...` stands for what is left out:
+ *
+ *      1. What does socket() do?
+ *     ...
+ *      3. What does listen() do for a server?
+ *     ...
+ *         Your answer: c. Right.
+ *     ...
+ *           connect() before listen() fails: ECONNREFUSED
+ *           connect() after it succeeds
+ *     ...
+ *      8. In which order does a TCP server make its calls?
+ *     ...
+ *         Your answer: c. Wrong: it is e.
+ *     ...
+ *           a) socket, bind, connect, listen fails: EINVAL
+ *           b) socket, connect, bind fails: EINVAL
+ *           c) socket, bind, listen, accept, connect fails: EISCONN
+ *           d) socket, bind, listen, connect fails: EISCONN
+ *     ...
+ *     Score: 8 of 10
+ */
+import { guide, type Reading } from "../lib/guide.ts";
+import {
+  type Address,
+  AF_INET,
+  decode,
+  formatAddress,
+  SHUT_WR,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  socket,
+  SocketError,
+  type StreamSocket,
+} from "../lib/mod.ts";
+
+interface Question {
+  asks: string;
+  /** Lettered from a. */
+  choices: string[];
+  answer: string;
+  /** The original key, where that is wrong. */
+  key?: string;
+  why: string;
+  prove(show: Show): Promise<void>;
+}
+
+/** Shows a call and what it gave, or how it ends, or just a line. */
+type Show = (call: string, result?: Result) => Promise<void>;
+type Result = Address | Uint8Array | number | (() => unknown);
+
+const QUESTIONS: Question[] = [
+  {
+    asks: "What does socket() do?",
+    choices: [
+      "It closes a socket",
+      "It creates a socket",
+      "It gives a socket an address",
+      "It waits for clients",
+    ],
+    answer: "b",
+    why: `No more than that: the new socket has no address, nobody at its
+      other end, and it does not listen.`,
+    async prove(show) {
+      await using created = socket(AF_INET, SOCK_STREAM);
+      await show("getsockname()", created.getsockname());
+      await show("recv()", () => created.recv(1024));
+      await show("accept()", () => created.accept());
+    },
+  },
+  {
+    asks: "Which call gives a socket its host and port?",
+    choices: ["connect()", "bind()", "listen()", "accept()"],
+    answer: "b",
+    why: `A server binds, so that clients know where it is; two servers cannot
+      listen at one address.`,
+    async prove(show) {
+      const address = await freeAddress();
+      await using server = socket(AF_INET, SOCK_STREAM);
+      await show("getsockname()", server.getsockname());
+      await server.bind(address);
+      await show("getsockname() after bind()", server.getsockname());
+      await server.listen(5);
+      await using second = socket(AF_INET, SOCK_STREAM);
+      await second.bind(address);
+      await show("listen() of a second server", () => second.listen(5));
+    },
+  },
+  {
+    asks: "What does listen() do for a server?",
+    choices: [
+      "It sends data to a client",
+      "It receives data from a client",
+      "It lets clients connect, and queues them",
+      "It connects to a client",
+    ],
+    answer: "c",
+    why:
+      `Before listen() the kernel refuses those who call; after it, it answers
+      them, and they wait for accept(). listen() itself waits for nobody.`,
+    async prove(show) {
+      const address = await freeAddress();
+      await using early = socket(AF_INET, SOCK_STREAM);
+      await show("connect() before listen()", () => early.connect(address));
+      await using server = socket(AF_INET, SOCK_STREAM);
+      await server.bind(address);
+      await server.listen(5);
+      await using client = socket(AF_INET, SOCK_STREAM);
+      await show("connect() after it", () => client.connect(address));
+    },
+  },
+  {
+    asks: "With which call does a server take a client that calls it?",
+    choices: ["connect()", "bind()", "listen()", "accept()"],
+    answer: "d",
+    why: `It gives a new socket for that client, and the client's address. The
+      listening socket itself carries no data.`,
+    async prove(show) {
+      await using ends = await connected();
+      const { listener, server, peer, client } = ends;
+      await show("client: getsockname()", client.getsockname());
+      await show("accept(): the address", peer);
+      await client.sendall("Hello");
+      await show("accept(): the socket: recv()", await server.recv(9));
+      await show("the listening socket: recv()", () => listener.recv(9));
+    },
+  },
+  {
+    asks: "What does connect() do?",
+    choices: [
+      "It waits for clients",
+      "It accepts a client",
+      "It opens a connection to a server",
+      "It sends data to a server",
+    ],
+    answer: "c",
+    why: `The client calls a server's address; the system gives the client one
+      too. Where nobody listens, the call is refused.`,
+    async prove(show) {
+      await using ends = await connected();
+      await show("getpeername()", ends.client.getpeername());
+      await show("getsockname()", ends.client.getsockname());
+      const nobody = await freeAddress();
+      await using client = socket(AF_INET, SOCK_STREAM);
+      await show("connect() to nobody", () => client.connect(nobody));
+    },
+  },
+  {
+    asks: "How do close() and shutdown() differ?",
+    choices: [
+      "close() ends both directions, shutdown() can end one of them",
+      "close() is for TCP only, shutdown() for TCP and UDP",
+      "close() is a call of Python, shutdown() one of C",
+      "Not at all: they do the same",
+    ],
+    answer: "a",
+    why: `The server sees the end of the stream both times. A client that only
+      shut down can still receive its answer: the connection is half closed.`,
+    async prove(show) {
+      await using half = await connected();
+      await half.client.shutdown(SHUT_WR);
+      await show("shutdown(); server: recv()", await half.server.recv(1024));
+      await half.server.sendall("Goodbye");
+      await show("client: recv()", await half.client.recv(1024));
+      await using whole = await connected();
+      await whole.client.close();
+      await show("close(); server: recv()", await whole.server.recv(1024));
+      await show("client: recv()", () => whole.client.recv(1024));
+    },
+  },
+  {
+    asks: "Which of these is not a kind of socket?",
+    choices: ["TCP", "UDP", "SMTP", "HTTP", "Two of them: SMTP and HTTP"],
+    answer: "e",
+    key: "c",
+    why: `There are stream sockets, for TCP, and datagram sockets, for UDP.
+      SMTP (RFC 5321) and HTTP (RFC 9112) are what programs say to each other
+      through a stream socket: if c is right, so is d.`,
+    async prove(show) {
+      for (const type of [SOCK_STREAM, SOCK_DGRAM, "SOCK_SMTP", "SOCK_HTTP"]) {
+        await show(`socket(AF_INET, ${type})`, async () => {
+          await using _created = socket(AF_INET, type as typeof SOCK_STREAM);
+        });
+      }
+      for (const line of ["HELO client.example\r\n", "GET / HTTP/1.1\r\n"]) {
+        await using ends = await connected();
+        await ends.client.sendall(line);
+        await show("SOCK_STREAM: recv()", await ends.server.recv(1024));
+      }
+    },
+  },
+  {
+    asks: "In which order does a TCP server make its calls?",
+    choices: [
+      "socket(), bind(), connect(), listen(), accept()",
+      "socket(), connect(), bind(), listen(), accept()",
+      "socket(), bind(), listen(), accept(), connect()",
+      "socket(), bind(), listen(), connect(), accept()",
+      "None of these: a server does not call connect()",
+    ],
+    answer: "e",
+    key: "c",
+    why: `connect() is the client's call, and in each of the four orders a call
+      fails. A server's are socket(), bind(), listen(), accept().`,
+    async prove(show) {
+      for (const [i, choice] of this.choices.slice(0, 4).entries()) {
+        await show(`${LETTERS[i]}) ${await inOrder(choice.match(/\w+/g)!)}`);
+      }
+      await show(await inOrder(["socket", "bind", "listen", "accept"]));
+      await show(await inOrder(["socket", "bind", "accept"]));
+    },
+  },
+  {
+    asks: "What is a socket?",
+    choices: [
+      "A protocol that carries data",
+      "One end of a conversation over a network",
+      "A way to encrypt data",
+      "A kind of cable",
+    ],
+    answer: "b",
+    why: `Each program has its own end, with an address; what goes in at one
+      comes out at the other, in both directions.`,
+    async prove(show) {
+      await using ends = await connected();
+      await show("client: getsockname()", ends.client.getsockname());
+      await show("server: getpeername()", ends.server.getpeername());
+      await ends.client.sendall("ping");
+      await show("server: recv()", await ends.server.recv(1024));
+      await ends.server.sendall("pong");
+      await show("client: recv()", await ends.client.recv(1024));
+    },
+  },
+  {
+    asks: "Which call takes what has arrived at a socket?",
+    choices: ["send()", "connect()", "recv()", "listen()"],
+    answer: "c",
+    why: `It gives at most as many bytes as it is asked for, and keeps the rest
+      for the next time; nothing at all is the end of the stream.`,
+    async prove(show) {
+      await using ends = await connected();
+      await show('client: send("Hello")', await ends.client.send("Hello"));
+      await ends.client.shutdown(SHUT_WR);
+      for (const size of [3, 1024, 1024]) {
+        await show(`server: recv(${size})`, await ends.server.recv(size));
+      }
+    },
+  },
+];
+
+const LETTERS = "abcde";
+
+const HOW =
+  `On a terminal it asks; Ctrl-D ends it. Elsewhere it prints the questions:
+answer them with --answers, or see all answers and proofs with --prove.`;
+
+async function quiz(reader: Reading) {
+  const { flags, on, interactive, print, say, pick } = reader;
+  const answers = flags.answers?.toLowerCase().split(",");
+  const proving = on.includes("prove");
+  const asking = interactive && !answers && !proving;
+  let asked = 0;
+  let right = 0;
+  for (const [i, question] of QUESTIONS.entries()) {
+    const { asks, choices, answer, key, why } = question;
+    if (asking && i > 0) print();
+    print(`${String(i + 1).padStart(2)}. ${asks}`);
+    choices.forEach((choice, i) => say(`    ${LETTERS[i]}) `, choice));
+    const given = asking ? await pick(choices) : answers?.[i];
+    if (given === null) break;
+    if (given) {
+      asked++;
+      if (given === answer) right++;
+      const verdict = given === answer ? "Right." : `Wrong: it is ${answer}.`;
+      print(
+        asking ? `    ${verdict}` : `    Your answer: ${given}. ${verdict}`,
+      );
+    } else if (proving) print(`    The answer: ${answer}`);
+    if (!given && !proving) continue;
+    if (key) print(`    The original key says ${key}. That is not so:`);
+    say("    ", why);
+    await question.prove(async (call, result) =>
+      say("      ", `${call} ${await shown(result)}`)
+    );
+  }
+  if (asked > 0) print(`Score: ${right} of ${asked}`);
+  else if (!asking && !proving) say("", HOW);
+}
+
+// --- what the proofs share ---
+
+async function shown(result: Result | undefined): Promise<string> {
+  if (result === undefined) return "";
+  if (typeof result === "function") return await outcome(result);
+  if (result instanceof Uint8Array) {
+    return `= ${JSON.stringify(decode(result))}`;
+  }
+  return `= ${typeof result === "number" ? result : formatAddress(result)}`;
+}
+
+/** How a call ends. */
+async function outcome(call: () => unknown): Promise<string> {
+  try {
+    await call();
+    return "succeeds";
+  } catch (error) {
+    if (!(error instanceof SocketError)) throw error;
+    return `fails: ${error.code}`;
+  }
+}
+
+async function listening(): Promise<StreamSocket> {
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(["127.0.0.1", 0]);
+  await listener.listen(5);
+  return listener;
+}
+
+/** An address at which nobody listens. */
+async function freeAddress(): Promise<Address> {
+  await using listener = await listening();
+  return listener.getsockname();
+}
+
+/** Both ends of a connection, the listener, and the client's address. */
+async function connected() {
+  const listener = await listening();
+  const client = socket(AF_INET, SOCK_STREAM);
+  await client.connect(listener.getsockname());
+  const [server, peer] = await listener.accept();
+  return {
+    listener,
+    client,
+    server,
+    peer,
+    async [Symbol.asyncDispose]() {
+      for (const end of [client, server, listener]) await end.close();
+    },
+  };
+}
+
+/** Makes the calls on one socket, as far as they succeed. */
+async function inOrder(calls: string[]): Promise<string> {
+  await using other = await listening();
+  await using visitor = socket(AF_INET, SOCK_STREAM);
+  await using tried = socket(AF_INET, SOCK_STREAM);
+  const call: Record<string, () => Promise<unknown>> = {
+    bind: () => tried.bind(["127.0.0.1", 0]),
+    connect: () => tried.connect(other.getsockname()),
+    listen: () => tried.listen(5),
+    async accept() {
+      const client = tried.accept();
+      if (tried.getsockname()[1]) await visitor.connect(tried.getsockname());
+      await (await client)[0].close();
+    },
+  };
+  const made = calls.slice(0, 1);
+  for (const name of calls.slice(1)) {
+    made.push(name);
+    const result = await outcome(call[name]);
+    if (result !== "succeeds") return `${made.join(", ")} ${result}`;
+  }
+  return `${made.join(", ")} succeeds`;
+}
+
+if (import.meta.main) {
+  const letters = QUESTIONS.map(({ choices }) =>
+    `[a-${LETTERS[choices.length - 1]}]`
+  );
+  await guide({
+    url: import.meta.url,
+    about: `Asks ten questions, and proves each answer by a run.\n${HOW}`,
+    flags: {
+      answers: {
+        about: "your ten letters, such as a,b,c,d,a,b,c,d,a,b",
+        takes: "ten letters, such as a,b,c,d,a,b,c,d,a,b",
+        pattern: new RegExp(`^${letters.join(",")}$`, "i"),
+      },
+    },
+    switches: { prove: "answer and prove all, without asking" },
+    run: quiz,
+  });
+}

@@ -1,0 +1,258 @@
+/**
+ * The quiz: what its proofs measure on every runtime, how answers are scored,
+ * and how it asks on a terminal.
+ */
+import { describe, expect } from "bun:test";
+import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
+import { ROOT } from "./scripts.ts";
+import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./terminal.ts";
+import { needing, testOn } from "./test_on.ts";
+
+const QUIZ = "scripts/quiz.ts";
+
+const RIGHT = "b,b,c,d,c,a,e,e,b,c";
+const ORIGINAL = "b,b,c,d,c,a,c,c,b,c";
+
+/** What the proofs show, question by question; ports are in order N, M. */
+const EVIDENCE = [
+  [
+    "getsockname() = ('0.0.0.0', 0)",
+    "recv() fails: ENOTCONN",
+    "accept() fails: EINVAL",
+  ],
+  [
+    "getsockname() = ('0.0.0.0', 0)",
+    "getsockname() after bind() = ('127.0.0.1', N)",
+    "listen() of a second server fails: EADDRINUSE",
+  ],
+  [
+    "connect() before listen() fails: ECONNREFUSED",
+    "connect() after it succeeds",
+  ],
+  [
+    "client: getsockname() = ('127.0.0.1', N)",
+    "accept(): the address = ('127.0.0.1', N)",
+    'accept(): the socket: recv() = "Hello"',
+    "the listening socket: recv() fails: ENOTCONN",
+  ],
+  [
+    "getpeername() = ('127.0.0.1', N)",
+    "getsockname() = ('127.0.0.1', M)",
+    "connect() to nobody fails: ECONNREFUSED",
+  ],
+  [
+    'shutdown(); server: recv() = ""',
+    'client: recv() = "Goodbye"',
+    'close(); server: recv() = ""',
+    "client: recv() fails: EBADF",
+  ],
+  [
+    "socket(AF_INET, SOCK_STREAM) succeeds",
+    "socket(AF_INET, SOCK_DGRAM) succeeds",
+    "socket(AF_INET, SOCK_SMTP) fails: EPROTONOSUPPORT",
+    "socket(AF_INET, SOCK_HTTP) fails: EPROTONOSUPPORT",
+    'SOCK_STREAM: recv() = "HELO client.example\\r\\n"',
+    'SOCK_STREAM: recv() = "GET / HTTP/1.1\\r\\n"',
+  ],
+  [
+    "a) socket, bind, connect, listen fails: EINVAL",
+    "b) socket, connect, bind fails: EINVAL",
+    "c) socket, bind, listen, accept, connect fails: EISCONN",
+    "d) socket, bind, listen, connect fails: EISCONN",
+    "socket, bind, listen, accept succeeds",
+    "socket, bind, accept fails: EINVAL",
+  ],
+  [
+    "client: getsockname() = ('127.0.0.1', N)",
+    "server: getpeername() = ('127.0.0.1', N)",
+    'server: recv() = "ping"',
+    'client: recv() = "pong"',
+  ],
+  [
+    'client: send("Hello") = 5',
+    'server: recv(3) = "Hel"',
+    'server: recv(1024) = "lo"',
+    'server: recv(1024) = ""',
+  ],
+];
+
+/** The text of each question. */
+function questionsOf(printed: string): string[] {
+  return printed.split(/^(?=[ 1]\d\. )/m);
+}
+
+/** The lines of evidence, with names for the ports in the order they come. */
+function evidenceOf(question: string): string[] {
+  const ports: string[] = [];
+  const named = question.replace(/(?<='127\.0\.0\.1', )\d+/g, (port) => {
+    if (!ports.includes(port)) ports.push(port);
+    return "NM"[ports.indexOf(port)];
+  });
+  return [...named.matchAll(/^ {6}(\S.*)$/gm)].map(([, line]) => line);
+}
+
+for (const runtime of RUNTIMES) {
+  const command = [...commandFor(runtime, ["--allow-net"]), QUIZ];
+  const quiz = (...args: string[]) => run([...command, ...args], { cwd: ROOT });
+
+  describe(runtime, () => {
+    testOn(runtime, "--prove proves each answer by what it saw", async () => {
+      const { code, stdout, stderr } = await quiz("--prove");
+      const questions = questionsOf(stdout);
+      expect(questions.map(evidenceOf)).toEqual(EVIDENCE);
+      const answers = stdout.match(/(?<=The answer: ).*/g);
+      expect(answers?.join()).toBe(RIGHT);
+      expect([code, stderr]).toEqual([0, ""]);
+    });
+
+    testOn(runtime, "--answers are judged, and proved", async () => {
+      for (
+        const [answers, score] of [
+          [RIGHT, 10],
+          [RIGHT.toUpperCase(), 10],
+          [ORIGINAL, 8],
+          ["a,a,a,a,a,b,a,a,a,a", 0],
+        ]
+      ) {
+        const { code, stdout } = await quiz("--answers", String(answers));
+        expect(questionsOf(stdout).map(evidenceOf)).toEqual(EVIDENCE);
+        expect(stdout.match(/Right\.$/gm) ?? []).toHaveLength(Number(score));
+        expect(stdout).toEndWith(`\nScore: ${score} of 10\n`);
+        expect(code).toBe(0);
+      }
+    });
+
+    testOn(runtime, "the original key is contradicted twice", async () => {
+      const { stdout } = await quiz("--answers", ORIGINAL);
+      const wrong = questionsOf(stdout).flatMap((question, i) =>
+        question.includes("Wrong: it is e.") ? [i + 1] : []
+      );
+      expect(wrong).toEqual([7, 8]);
+      for (const number of wrong) {
+        expect(questionsOf(stdout)[number - 1]).toContain(
+          "The original key says c. That is not so:",
+        );
+      }
+    });
+
+    testOn(runtime, "without a terminal it prints the questions", async () => {
+      const { code, stdout, stderr } = await quiz();
+      const questions = questionsOf(stdout);
+      expect(questions).toHaveLength(10);
+      for (const question of questions) {
+        expect(question).toMatch(/^ {4}a\) [^]*^ {4}d\) /m);
+        expect(evidenceOf(question)).toEqual([]);
+      }
+      expect(stdout).not.toMatch(/Right|answer:|Score|key/);
+      expect(stdout).toContain("--answers");
+      expect([code, stderr]).toEqual([0, ""]);
+    });
+
+    testOn(runtime, "the lines fit a report", async () => {
+      for (const args of [[], ["--prove"], ["--answers", ORIGINAL]]) {
+        const { stdout } = await quiz(...args);
+        const wide = stdout.split("\n").filter((line) => line.length > 68);
+        expect(wide).toEqual([]);
+      }
+    });
+
+    testOn(runtime, "wrong flags are one line and exit 2", async () => {
+      const usage = "(usage: quiz.ts [--answers A] [--prove] [--help])\n";
+      const takes = "--answers takes ten letters, such as " +
+        "a,b,c,d,a,b,c,d,a,b, not";
+      for (
+        const [args, message] of [
+          [["--answers", "b,b"], `${takes} "b,b"`],
+          [["--answers", `${RIGHT},a`], `${takes} "${RIGHT},a"`],
+          [
+            ["--answers", "e,b,c,d,c,a,e,e,b,c"],
+            `${takes} "e,b,c,d,c,a,e,e,b,c"`,
+          ],
+          [["--answers", "\x1b[2J"], `${takes} "\\x1b[2J"`],
+          [["--answers"], "--answers needs a value"],
+          [["--prove=yes"], '--prove takes no value, not "yes"'],
+          [["--port", "1"], "Unknown flag --port"],
+        ] as [string[], string][]
+      ) {
+        const { code, stdout, stderr } = await quiz(...args);
+        expect(stderr).toBe(`${message} ${usage}`);
+        expect([code, stdout]).toEqual([2, ""]);
+      }
+    });
+
+    testOn(runtime, "--help lists the flags and exits 0", async () => {
+      const { code, stdout } = await quiz("--help");
+      for (
+        const flag of ["--answers A", "--prove", "--help", "On a terminal"]
+      ) {
+        expect(stdout).toContain(flag);
+      }
+      expect(code).toBe(0);
+    });
+  });
+
+  describe(`${runtime} on a terminal`, () => {
+    const missing = find(runtime).reason ?? noTerminal;
+    const type = (letter: string): [string, string] => [
+      "Your answer (a to ",
+      `${letter}\n`,
+    ];
+
+    needing(missing, "letters are taken, and judged", async () => {
+      const dialogue = RIGHT.split(",").map((letter, i) =>
+        type(i === 0 ? ` ${letter.toUpperCase()} ` : letter)
+      );
+      const { code, stdout } = await onTerminal(command, dialogue);
+      expect(questionsOf(stdout).map(evidenceOf)).toEqual(EVIDENCE);
+      expect(stdout).toEndWith("\nScore: 10 of 10\n");
+      expect(code).toBe(0);
+    });
+
+    needing(missing, "no answer is asked for again", async () => {
+      const wrong = ["e", "ab", "1", "\x1b[A"].map(type);
+      const { code, stdout } = await onTerminal(command, [
+        ...wrong,
+        type("a"),
+        ["Your answer", CTRL_D],
+      ]);
+      expect(stdout.match(/Type a letter, a to d\n/g)).toHaveLength(4);
+      expect(stdout).toContain("    Wrong: it is b.\n");
+      expect(stdout).toEndWith("\nScore: 0 of 1\n");
+      expect(code).toBe(0);
+    });
+
+    needing(missing, "Ctrl-D ends it, with the score so far", async () => {
+      const end: [string, string] = ["Your answer", CTRL_D];
+      const none = await onTerminal(command, [end]);
+      expect(none.stdout).toMatch(/ 1\. [^]*Your answer \([^)]*\): \n$/);
+      const some = await onTerminal(command, [type("b"), type("a"), end]);
+      expect(some.stdout).toEndWith("\nScore: 1 of 2\n");
+      expect([none.code, some.code]).toEqual([0, 0]);
+    });
+
+    needing(missing, "Ctrl-C ends it with 130", async () => {
+      const dialogue = [type("b"), ["Your answer", CTRL_C]];
+      const { code, stdout } = await onTerminal(
+        command,
+        dialogue as [string, string][],
+      );
+      expect(questionsOf(stdout)).toHaveLength(2);
+      expect(code).toBe(130);
+    });
+  });
+}
+
+describe("deno where the list of choices cannot be loaded", () => {
+  const deno = find("deno");
+
+  needing(deno.reason ?? noTerminal, "goes on with letters", async () => {
+    const command = commandFor("deno", ["--allow-net", "--no-remote"]);
+    const { code, stdout } = await onTerminal([...command, QUIZ], [
+      ["(a to d, or Enter for a list): ", "\n"],
+      ["Your answer (a to d): ", "b\n"],
+      ["Your answer (a to d): ", CTRL_D],
+    ]);
+    expect(stdout).toEndWith("\nScore: 1 of 1\n");
+    expect(code).toBe(0);
+  });
+});

@@ -1,0 +1,109 @@
+/**
+ * What a report says about socket calls: what each does, and which of a run
+ * are shown as one.
+ *
+ * @module
+ */
+import { type CallInWords as Call, textOf } from "../../../lib/strace.ts";
+import { count } from "./text.ts";
+
+/** What the calls do, in the words of the man pages. */
+const MEANINGS: Record<string, string> = {
+  socket: "Creates a socket: the family says how it is addressed, " +
+    "the type how it carries data.",
+  bind: "Gives the socket an address of this machine.",
+  listen: "Opens the address to clients; says how many may wait.",
+  accept: "Takes the next client that waits, and gives a socket for it alone.",
+  connect: "Asks the server for a connection, and waits until it is there.",
+  send: "Sends bytes, perhaps not all; tells how many.",
+  sendall: "Sends all the bytes.",
+  recv: "Waits for bytes, and gives at most so many; none is the end.",
+  sendto: "Sends one datagram to an address.",
+  recvfrom: "Waits for one datagram; gives it with its sender's address.",
+  shutdown: "Ends one direction: after SHUT_WR nothing more is sent (FIN), " +
+    "and receiving goes on.",
+  close: "Gives the socket up, with both directions of its connection.",
+  getsockname: "Tells the socket's own address.",
+  getpeername: "Tells the address of the other end.",
+  setsockopt: "Sets an option of the socket.",
+  getsockopt: "Tells an option of the socket.",
+  settimeout: "Says how long a call may wait.",
+  gettimeout: "Tells how long a call may wait.",
+};
+
+/** Those that do something else on a datagram socket. */
+const WITH_DATAGRAMS: Record<string, string> = {
+  bind: "Gives the socket an address of this machine, to receive at.",
+  connect: "Sends nothing: names the one peer to send to and hear from.",
+  send: "Sends one datagram to the peer that connect() named.",
+  recv: "Waits for one datagram; what does not fit is lost.",
+  close: "Gives the socket up, and its port.",
+};
+
+/** What a call does, in one line. */
+export function meaningOf(call: string, datagrams: boolean): string {
+  const meanings = datagrams ? { ...MEANINGS, ...WITH_DATAGRAMS } : MEANINGS;
+  return meanings[call] ?? `See the man page ${call}(2).`;
+}
+
+export function sends({ call }: Call): boolean {
+  return /^send/.test(call);
+}
+
+export function receives({ call }: Call): boolean {
+  return /^recv/.test(call);
+}
+
+/** A call, or several of the same kind in a row that are shown as one. */
+export interface Row {
+  readonly call: Call;
+  readonly times: number;
+  readonly bytes: number;
+}
+
+/** Four or more calls in a row that differ in their results alone: as three. */
+export function condensed(calls: Call[]): Row[] {
+  const runs: Call[][] = [];
+  for (const call of calls) {
+    const last = runs.at(-1);
+    if (last && alike(last[0], call)) last.push(call);
+    else runs.push([call]);
+  }
+  const row = (...some: Call[]): Row => ({
+    call: some[0],
+    times: some.length,
+    bytes: some.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
+  });
+  return runs.flatMap((run) =>
+    run.length < 4
+      ? run.map((call) => row(call))
+      : [row(run[0]), row(...run.slice(1, -1)), row(run.at(-1)!)]
+  );
+}
+
+function alike(a: Call, b: Call): boolean {
+  const kind = ({ end, connection, socket, call, args, error }: Call) =>
+    JSON.stringify([end, connection, socket, call, sends(a) || args, error]);
+  return (sends(a) || receives(a)) && kind(a) === kind(b);
+}
+
+/** The call as a program writes it, with its result if that says anything. */
+export function written({ call, times, bytes }: Row): string {
+  if (times > 1) return `${call.call}() ${again(times, bytes)}`;
+  const text = textOf(call);
+  // A line may end before the equals sign, not after it.
+  return /^(0|socket)$/.test(call.result ?? "")
+    ? text.slice(0, -` = ${call.result}`.length)
+    : text.replace(") = ", ") =\u00a0");
+}
+
+function again(times: number, bytes: number): string {
+  return `${times} times more, ${count(bytes, "byte")}`;
+}
+
+/** The rows as calls, for what draws only calls. */
+export function asCalls(rows: Row[]): Call[] {
+  return rows.map(({ call, times, bytes }) =>
+    times > 1 ? { ...call, args: [], result: again(times, bytes) } : call
+  );
+}

@@ -1,0 +1,304 @@
+/**
+ * What a report says, section by section, from the experiment's file and one
+ * run of it; how it looks is up to markdown.ts and html.ts.
+ *
+ * @module
+ */
+import type { CallInWords as Call } from "../../../lib/strace.ts";
+import { difference } from "../../../tests/header.ts";
+import { meaningOf, receives, sends } from "./calls.ts";
+import {
+  HEADINGS,
+  type Headings,
+  type PartName,
+  type SectionName,
+} from "./headings.ts";
+import type { Run } from "./run.ts";
+import type { EndSource, Source } from "./source.ts";
+import { count, type Inline, inline, tally } from "./text.ts";
+
+/** A piece of a section. */
+export type Block =
+  | { kind: "text"; text: Inline }
+  | { kind: "list" | "steps"; items: Inline[] }
+  | { kind: "table"; head: string[]; rows: Inline[][] }
+  | { kind: "command" | "program"; text: string }
+  | { kind: "terminal"; lines: string[] }
+  | { kind: "calls"; calls: Call[] };
+
+/** A part of a section: what it says of one end. */
+export interface Part {
+  readonly name: PartName;
+  readonly heading: string;
+  readonly blocks: Block[];
+}
+
+export interface Section {
+  readonly name: SectionName;
+  readonly heading: string;
+  readonly blocks: Block[];
+  readonly parts: Part[];
+}
+
+export interface Report {
+  readonly name: string;
+  readonly title: string;
+  readonly date: Date;
+  readonly sections: Section[];
+  /** The runtime, and the command that makes the report. */
+  readonly colophon: Inline;
+}
+
+/** What a report is made from. */
+export interface Made {
+  readonly source: Source;
+  readonly run: Run;
+  /** The command that makes the report. */
+  readonly command: string;
+}
+
+/** Says it all, under the headings given. */
+export function contentOf(
+  made: Made,
+  { sections, parts }: Headings = HEADINGS,
+): Report {
+  const { source: { name }, run: { date, runtime } } = made;
+  return {
+    name,
+    title: titleOf(name),
+    date,
+    sections: [...sections].map(([name, heading]) => {
+      const content = SAY[name](made);
+      const found = [...parts].flatMap(([name, heading]) => {
+        const blocks = content.parts?.[name];
+        return blocks ? [{ name, heading, blocks }] : [];
+      });
+      return { name, heading, blocks: content.blocks ?? [], parts: found };
+    }),
+    colophon: [
+      `Run on ${dateOf(date)} with ${runtime}; made by `,
+      { code: made.command },
+    ],
+  };
+}
+
+interface Content {
+  blocks?: Block[];
+  parts?: Partial<Record<PartName, Block[]>>;
+}
+
+const SAY: Record<SectionName, (made: Made) => Content> = {
+  "Aim": ({ source }) => ({ blocks: [text(...inline(source.aim))] }),
+  "Introduction": introduction,
+  "Algorithm": ({ source: { server, client } }) => ({
+    parts: { Server: [stepsOf(server)], Client: [stepsOf(client)] },
+  }),
+  "Program": ({ source: { server, client, shared } }) => ({
+    parts: {
+      "Server": [{ kind: "program", text: server.program }],
+      "Client": [{ kind: "program", text: client.program }],
+      "Both ends": [{ kind: "program", text: shared }],
+    },
+  }),
+  "Output": output,
+  "Sequence of calls": ({ run }) => ({
+    blocks: [{ kind: "calls", calls: run.calls }],
+  }),
+  "Result": result,
+};
+
+function text(...text: Inline): Block {
+  return { kind: "text", text };
+}
+
+function stepsOf({ steps }: EndSource): Block {
+  return { kind: "steps", items: steps.map(inline) };
+}
+
+/** What the header says besides its fact; the sockets; the calls. */
+function introduction({ source, run: { calls } }: Made): Content {
+  const kinds = new Set(
+    calls.filter(({ call }) => call === "socket").map(({ args }) =>
+      args.slice(0, 2).join(" ").replaceAll('"', "")
+    ),
+  );
+  const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
+  const names = tally(calls.map(({ call }) => call));
+  const rows = [...names.keys()].map((name): Inline[] => [
+    [{ code: `${name}()` }],
+    ...(["server", "client"] as const).map((end) => {
+      const made = calls.filter((one) => one.call === name && one.end === end);
+      return [made.length ? made.length.toLocaleString("en") : "–"];
+    }),
+    [meaningOf(name, datagrams)],
+  ]);
+  return {
+    blocks: [
+      ...source.prose.map((paragraph) => text(...inline(paragraph))),
+      ...[...kinds].map((kind) =>
+        text({ code: kind.replace(" ", ", ") }, `: ${KINDS[kind] ?? kind}`)
+      ),
+      text("The calls of this run, and how often each end made them:"),
+      { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
+    ],
+  };
+}
+
+const KINDS: Record<string, string> = {
+  "AF_INET SOCK_STREAM":
+    "TCP over IPv4, a connection that carries bytes both ways, in order and " +
+    "without loss, but knows no messages. Its address is a host and a port.",
+  "AF_INET6 SOCK_STREAM":
+    "TCP over IPv6, a connection that carries bytes both ways, in order and " +
+    "without loss, but knows no messages. Its address is a host and a port.",
+  "AF_INET SOCK_DGRAM":
+    "UDP over IPv4, datagrams that keep their bounds, each on its own way: " +
+    "one may be lost. Its address is a host and a port.",
+  "AF_INET6 SOCK_DGRAM":
+    "UDP over IPv6, datagrams that keep their bounds, each on its own way: " +
+    "one may be lost. Its address is a host and a port.",
+  "AF_UNIX SOCK_STREAM":
+    "a connection within one machine that carries bytes both ways, in order " +
+    "and without loss, but knows no messages. Its address is a path.",
+};
+
+/** What each end printed. */
+function output({ source, run: { command, lines, calls } }: Made): Content {
+  const of = (end: "server" | "client"): Block[] => {
+    const own = lines.filter((line) => line.end === end);
+    return own.length > 0
+      ? [{ kind: "terminal", lines: own.map(({ line }) => line) }]
+      : [text(`The ${end} prints nothing.`)];
+  };
+  const [, port] = source.shared.match(/\bport: (\d+)/) ?? [];
+  const free = calls.some(({ call, args }) =>
+    call === "bind" && args[0].endsWith(", 0)")
+  );
+  const alone = port && free
+    ? [text(
+      "The server takes a free port. Where each end runs alone, in a terminal " +
+        `of its own (add `,
+      { code: "server" },
+      " or ",
+      { code: "client" },
+      `), it is ${port}.`,
+    )]
+    : [];
+  return {
+    blocks: [
+      text("Both ends, run by one command:"),
+      { kind: "command", text: command },
+      ...alone,
+    ],
+    parts: { Server: of("server"), Client: of("client") },
+  };
+}
+
+/** What the run showed; nothing that was not seen in it. */
+function result({ source, run: { calls, lines, notes } }: Made): Content {
+  const printed = lines.map(({ end, line }) => `${end}: ${line}`);
+  const differs = difference(source.output, printed);
+  const reached: Inline = differs === null
+    ? [
+      `The aim is reached: both ends ended well, and the `,
+      `${count(printed.length, "line")} that they printed are those that the `,
+      "header of ",
+      { code: `scripts/${source.name}.ts` },
+      " promises.",
+    ]
+    : [
+      "Both ends ended well, but what they printed is not what the header of ",
+      { code: `scripts/${source.name}.ts` },
+      " promises: ",
+      { code: differs },
+      ".",
+    ];
+  const rows = (["server", "client"] as const).map((end): Inline[] => {
+    const own = calls.filter((call) => call.end === end);
+    const failed = own.filter(({ error }) => error !== undefined);
+    const bytes = (some: Call[]) =>
+      some.reduce((sum, call) => sum + (call.bytes ?? 0), 0);
+    return [
+      [end === "server" ? "Server" : "Client"],
+      ...[
+        own.length,
+        failed.length,
+        bytes(own.filter(sends)),
+        bytes(own.filter(receives)),
+      ].map((number) => [number.toLocaleString("en")]),
+    ];
+  });
+  const head = ["End", "Calls", "Failed", "Bytes sent", "Bytes received"];
+  const items = [connections(calls), ...failures(calls), ...told(notes)]
+    .filter((item) => item.length > 0);
+  return {
+    blocks: [
+      text(...reached),
+      { kind: "table", head, rows },
+      ...(items.length > 0 ? [{ kind: "list" as const, items }] : []),
+    ],
+  };
+}
+
+function connections(calls: Call[]): Inline {
+  const accepted =
+    calls.filter(({ call, result }) =>
+      call === "accept" && result !== undefined
+    ).length;
+  const last = Math.max(...calls.map(({ time }) => time));
+  const took = `The last call ended ${last.toFixed(1)} ms after the start`;
+  const listens = calls.some(({ call }) => call === "listen");
+  return !listens
+    ? [`${took}; no connection was made, as none is with datagrams.`]
+    : [`${took}; the server accepted ${count(accepted, "connection")}.`];
+}
+
+/** The calls that failed, those of a kind together. */
+function failures(calls: Call[]): Inline[] {
+  const failed = calls.filter(({ error }) => error !== undefined);
+  const kinds = tally(
+    failed.map(({ end, call, error, reason }) =>
+      JSON.stringify([end, call, error, reason])
+    ),
+  );
+  return [...kinds].map(([kind, times]) => {
+    const [end, call, error, reason] = JSON.parse(kind) as string[];
+    if (end === "server" && error === "EBADF") {
+      return [
+        "A stop ended the server: it closed the socket on which ",
+        { code: `${call}()` },
+        " waited (",
+        { code: error },
+        ").",
+      ];
+    }
+    return [
+      { code: `${call}()` },
+      ` of the ${end} failed${times > 1 ? ` ${times} times` : ""} with `,
+      { code: reason ? `${error} (${reason})` : error },
+      "; the program went on.",
+    ];
+  });
+}
+
+function told(notes: string[]): Inline[] {
+  return notes.map((note) => ["On standard error: ", { code: note }]);
+}
+
+/** `tcp_half_close` as `TCP half close`. */
+function titleOf(name: string): string {
+  const [first, ...rest] = name.split("_");
+  const subject = /^(tcp|udp|unix)$/.test(first)
+    ? first.toUpperCase()
+    : first[0].toUpperCase() + first.slice(1);
+  return [subject, ...rest].join(" ");
+}
+
+/** `20 November 2026`. */
+export function dateOf(date: Date): string {
+  return date.toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+  });
+}

@@ -1,0 +1,75 @@
+/**
+ * The headings of a report: their default names and order, and the file that
+ * gives others, because markers want exact names.
+ *
+ * @module
+ */
+
+import { printable } from "./text.ts";
+
+/** The sections, in the order of the original lab. */
+export const SECTIONS = [
+  "Aim",
+  "Introduction",
+  "Algorithm",
+  "Program",
+  "Output",
+  "Sequence of calls",
+  "Result",
+] as const;
+
+/** What a section about both ends is divided into. */
+export const PARTS = ["Server", "Client", "Both ends"] as const;
+
+export type SectionName = typeof SECTIONS[number];
+export type PartName = typeof PARTS[number];
+
+/** What to write over each section and part, in the order to write them. */
+export interface Headings {
+  readonly sections: Map<SectionName, string>;
+  readonly parts: Map<PartName, string>;
+}
+
+/** A line of a headings file that means nothing; the message names it. */
+export class HeadingsError extends Error {}
+
+export const HEADINGS: Headings = {
+  sections: new Map(SECTIONS.map((name) => [name, name])),
+  parts: new Map(PARTS.map((name) => [name, name])),
+};
+
+/**
+ * Reads a headings file: a line a section, `Name` or `Name = HEADING`, in the
+ * order wanted. A section without a line is left out; parts (Server, Client,
+ * Both ends) keep their names unless a line gives another. `#` begins a
+ * comment line.
+ */
+export function readHeadings(text: string): Headings {
+  const sections = new Map<SectionName, string>();
+  const parts = new Map<PartName, string>();
+  text.replace(/^\ufeff/, "").split(/\r?\n/).forEach((line, i) => {
+    if (/^\s*(#|$)/.test(line)) return;
+    const wrong = (what: string) => new HeadingsError(`line ${i + 1}: ${what}`);
+    const [, key, heading] = printable(line).match(
+      /^([^=]*?)\s*(?:=\s*(.*?)\s*)?$/,
+    )!;
+    const named = (name: string) =>
+      name.toLowerCase() === key.trim().toLowerCase();
+    const section = SECTIONS.find(named);
+    const part = PARTS.find(named);
+    if (heading === "") throw wrong("no heading after =");
+    if (section) {
+      if (sections.has(section)) throw wrong(`${section} is there already`);
+      sections.set(section, heading ?? section);
+    } else if (part) {
+      if (parts.has(part)) throw wrong(`${part} is there already`);
+      parts.set(part, heading ?? part);
+    } else {
+      const known = [...SECTIONS, ...PARTS].join(", ");
+      throw wrong(`no section "${key.trim()}" (there are: ${known})`);
+    }
+  });
+  if (sections.size === 0) throw new HeadingsError("it names no section");
+  for (const name of PARTS) if (!parts.has(name)) parts.set(name, name);
+  return { sections, parts };
+}

@@ -1,0 +1,127 @@
+/**
+ * Reads from an experiment's file what a report says of it: the header's prose,
+ * the numbered comments, and which part of the program belongs to which end.
+ *
+ * @module
+ */
+import { readHeader } from "../../../tests/header.ts";
+
+/** One end of an experiment, as its file has it. */
+export interface EndSource {
+  /** The numbered comments of its function. */
+  readonly steps: string[];
+  /** The function, and what at the top of the file only it uses. */
+  readonly program: string;
+}
+
+/** An experiment's file, taken apart. */
+export interface Source {
+  /** Such as `tcp_time`. */
+  readonly name: string;
+  /** The header's first sentence. */
+  readonly aim: string;
+  /** What else the header says, a paragraph each. */
+  readonly prose: string[];
+  /** The commands that run it, one for each runtime. */
+  readonly commands: string[];
+  /** The lines of the header's `Output:` block. */
+  readonly output: string[];
+  readonly server: EndSource;
+  readonly client: EndSource;
+  /** What neither end has for itself: imports, helpers of both, the start. */
+  readonly shared: string;
+}
+
+/** The file's parts; undefined if it does not have two ends. */
+export function readSource(name: string, file: string): Source | undefined {
+  const chunks = chunksOf(file);
+  const server = chunks.find(({ names }) => names.includes("server"));
+  const client = chunks.find(({ names }) => names.includes("client"));
+  if (!server || !client) return;
+  const main = chunks.filter(isStart);
+  const forServer = reach(server, chunks);
+  const forClient = reach(client, chunks);
+  const only = (own: Set<Chunk>, other: Set<Chunk>) =>
+    chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
+  const owned = [only(forServer, forClient), only(forClient, forServer)];
+  const shared = chunks.filter((chunk) => !owned.flat().includes(chunk));
+  if (main.length === 0) return;
+
+  const { fact, commands, output } = readHeader(file);
+  const [aim, ...rest] = fact.split(/(?<=[.?]) (?=[A-Z])/);
+  return {
+    name,
+    aim,
+    prose: [rest.join(" "), ...proseOf(file)].filter((text) => text !== ""),
+    commands,
+    output,
+    server: { steps: stepsOf(server.text), program: joined(owned[0]) },
+    client: { steps: stepsOf(client.text), program: joined(owned[1]) },
+    shared: joined(shared),
+  };
+}
+
+/** A statement of the top level, with the comment before it. */
+interface Chunk {
+  readonly text: string;
+  /** What it declares. */
+  readonly names: string[];
+}
+
+/** The code below the header, split at the blank lines of the top level. */
+function chunksOf(file: string): Chunk[] {
+  const code = file.replace(HEADER, "").trim();
+  const declaration =
+    /^(?:export )?(?:async )?(?:function|const|let|class|interface|type) (\w+)/gm;
+  return code.split(/\n\n(?=\S)/).map((text) => ({
+    text,
+    names: [...text.matchAll(declaration)].map(([, name]) => name),
+  }));
+}
+
+function isStart({ text }: Chunk): boolean {
+  return text.startsWith("if (import.meta.main)");
+}
+
+/** A chunk, and all that it needs: what it names, and what that names. */
+function reach(
+  chunk: Chunk,
+  chunks: Chunk[],
+  found = new Set<Chunk>(),
+): Set<Chunk> {
+  found.add(chunk);
+  for (const other of chunks) {
+    const used = other.names.some((name) =>
+      new RegExp(`\\b${name}\\b`).test(chunk.text)
+    );
+    const end = other.names.some((name) => /^(server|client)$/.test(name));
+    if (used && !end && !found.has(other)) reach(other, chunks, found);
+  }
+  return found;
+}
+
+function joined(chunks: Chunk[]): string {
+  return chunks.map(({ text }) => text).join("\n\n");
+}
+
+/** The numbered comments of a function, without their numbers. */
+function stepsOf(code: string): string[] {
+  const steps: string[] = [];
+  const comment = /^ *\/\/ (\d+)\. (.*(?:\n *\/\/ {4}.*)*)/gm;
+  for (const [, , text] of code.matchAll(comment)) {
+    steps.push(text.replace(/\n *\/\/ +/g, " "));
+  }
+  return steps;
+}
+
+/** The header's paragraphs between its commands and its output. */
+function proseOf(file: string): string[] {
+  const text = file.match(HEADER)?.[1].replace(/^ \* ?/gm, "") ?? "";
+  const paragraphs = text.split(/\n\n+/).slice(1);
+  const output = paragraphs.findIndex((text) => /^Output\b.*:$/.test(text));
+  return paragraphs.slice(0, output < 0 ? undefined : output)
+    .filter((paragraph) => !paragraph.startsWith("    "))
+    .map((paragraph) => paragraph.replaceAll("\n", " "));
+}
+
+const HEADER = /^\/\*\*\n([\s\S]*?)\n \*\/\n/;

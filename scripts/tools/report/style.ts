@@ -1,0 +1,173 @@
+/**
+ * How the HTML report looks: one column of text, in which the terminals and
+ * the diagram stand a little wider; on paper, black on white.
+ *
+ * @module
+ */
+
+const LIGHT = `
+  --paper: #fcfbf8; --ink: #24282d; --quiet: #5c636b; --rule: #dcd8cd;
+  --field: #f4f1ea; --server: #1d5c88; --client: #94471a; --failed: #ad2018;
+  --screen: #20262c; --glow: #e9e6de; --bar: #2d353d;
+  --bar-server: #9cc9ea; --bar-client: #f0b88f;`;
+
+const DARK = `
+  --paper: #16191c; --ink: #e3e1db; --quiet: #a3a9b0; --rule: #363b41;
+  --field: #1e2226; --server: #86bce6; --client: #e9ab7f; --failed: #ff9c92;
+  --screen: #0d0f11; --glow: #e9e6de; --bar: #23282d;
+  --bar-server: #9cc9ea; --bar-client: #f0b88f;`;
+
+const PAPER = `
+  --paper: #fff; --ink: #000; --quiet: #444; --rule: #bbb; --field: #fff;
+  --server: #174a6e; --client: #7d3a13; --failed: #9b1c15;
+  --screen: #fff; --glow: #000; --bar: #f1f1f1;
+  --bar-server: #174a6e; --bar-client: #7d3a13;`;
+
+export const STYLE = `:root {${LIGHT}
+  --serif: Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4",
+    Cambria, Georgia, serif;
+  --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue",
+    Arial, sans-serif;
+  --mono: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas,
+    "DejaVu Sans Mono", "Liberation Mono", monospace;
+  color-scheme: light dark;
+}
+@media screen and (prefers-color-scheme: dark) { :root {${DARK}
+} }
+
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
+  font: 1.0625rem/1.6 var(--serif); overflow-wrap: break-word;
+}
+header, footer, main > section > * { max-width: 44rem; margin-inline: auto; }
+header { padding: 4.5rem 0 1.75rem; border-bottom: 1px solid var(--rule); }
+h1, h2, h3 { line-height: 1.2; text-wrap: balance; }
+h1 { margin: 0.35rem 0; font-size: 2.6rem; font-weight: 600; letter-spacing: -0.01em; }
+h2 { margin: 3.25rem auto 1rem; font-size: 1.5rem; font-weight: 600; }
+h3 { margin: 1.75rem 0 0.6rem; font: 600 0.95rem/1.2 var(--sans); }
+h3::before {
+  content: ""; display: inline-block; width: 0.6em; height: 0.6em;
+  margin-right: 0.55em; border-radius: 50%; background: currentColor;
+}
+.server > h3 { color: var(--server); }
+.client > h3 { color: var(--client); }
+.both-ends > h3 { color: var(--quiet); }
+p, ul, ol { margin: 0 0 1rem; }
+main > section > p, main > section > ul { margin-inline: auto; }
+ol, ul { padding-left: 1.5em; }
+li { margin-bottom: 0.45rem; padding-left: 0.15em; }
+li::marker { color: var(--quiet); font-variant-numeric: tabular-nums; }
+.experiment { margin: 0; color: var(--quiet); font: 0.9rem/1.4 var(--mono); }
+.date { margin: 0; color: var(--quiet); }
+.aim > p { font-size: 1.25rem; line-height: 1.5; }
+footer {
+  margin-block: 4rem 3rem; padding-top: 1.25rem; border-top: 1px solid var(--rule);
+  color: var(--quiet); font-size: 0.9rem;
+}
+footer p { margin: 0; }
+footer code { display: inline-block; max-width: 100%; }
+
+code, pre, samp { font-family: var(--mono); }
+code { font-size: 0.86em; overflow-wrap: anywhere; }
+pre {
+  margin: 0 0 1rem; padding: 0.9rem 1.1rem; border-radius: 6px;
+  background: var(--field); font-size: 0.8125rem; line-height: 1.55;
+  white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4;
+}
+pre code, pre samp { font-size: inherit; unicode-bidi: plaintext; }
+main > section > pre { margin-inline: auto; }
+.command code::before { content: "$ "; color: var(--quiet); }
+
+table {
+  width: 100%; margin: 0 auto 1.25rem; border-collapse: collapse;
+  font: 0.9rem/1.45 var(--sans);
+}
+th, td {
+  padding: 0.45rem 0.75rem 0.45rem 0; border-bottom: 1px solid var(--rule);
+  text-align: left; vertical-align: baseline;
+}
+th { font-weight: 600; }
+thead th { color: var(--quiet); font-size: 0.82rem; white-space: nowrap; }
+tbody th code { overflow-wrap: normal; }
+td.number { font-variant-numeric: tabular-nums; }
+
+.output > .parts { max-width: 68rem; display: grid; gap: 1rem; }
+.output .part {
+  display: flex; flex-direction: column; overflow: hidden; min-width: 0;
+  border: 1px solid var(--bar); border-radius: 8px; background: var(--screen);
+  color: var(--glow);
+}
+.output h3 { margin: 0; padding: 0.65rem 1rem; background: var(--bar); }
+.output .server > h3 { color: var(--bar-server); }
+.output .client > h3 { color: var(--bar-client); }
+.output .part > pre, .output .part > p { margin: 0; padding: 0.9rem 1rem 1.1rem; }
+.output .part > pre { border-radius: 0; background: none; }
+.output .part > p { font-style: italic; }
+@media (min-width: 40rem) {
+  .algorithm > .parts { display: grid; grid-template-columns: 1fr 1fr; gap: 0 2.5rem; }
+  .algorithm h3 { margin-top: 0.5rem; }
+  .output > .parts:not(.long) { grid-template-columns: 1fr 1fr; }
+}
+@media (min-width: 60rem) {
+  .output > .long { grid-template-columns: 1fr 1fr; }
+}
+
+.diagram.narrow { display: none; }
+.diagram svg { display: block; max-width: 100%; height: auto; margin-inline: auto; }
+@media screen and (max-width: 46rem) {
+  .diagram.wide { display: none; }
+  .diagram.narrow { display: block; }
+}
+svg text { font: 12.5px var(--mono); fill: var(--ink); white-space: pre;
+  paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
+svg.narrow text { font-size: 12px; }
+svg text.client { text-anchor: end; }
+svg .name { font-weight: 700; }
+svg text.server .name, svg text.head.server { fill: var(--server); }
+svg text.client .name, svg text.head.client { fill: var(--client); }
+svg text.failed, svg text.failed .name { fill: var(--failed); }
+svg text.head { font: 600 12.5px var(--sans); text-anchor: middle; stroke: none; }
+svg text.time { fill: var(--quiet); font-size: 11px; text-anchor: end; }
+svg.narrow text.time { font-size: 10px; }
+svg text.what { fill: var(--quiet); font-size: 11px; text-anchor: middle; }
+svg rect { fill: var(--field); stroke: currentColor; }
+svg rect.server, svg circle.server { color: var(--server); }
+svg rect.client, svg circle.client { color: var(--client); }
+svg circle { fill: currentColor; stroke: var(--paper); stroke-width: 2px; }
+svg circle.failed { fill: var(--paper); stroke: var(--failed); }
+svg .room { fill: var(--paper); stroke: none; }
+svg .life { fill: none; stroke: var(--rule); stroke-width: 2px; }
+svg .data, svg .signal { fill: none; stroke: var(--quiet); stroke-width: 1.25px; }
+svg .signal { stroke-dasharray: 5 4; }
+svg .tip { fill: var(--quiet); }
+
+@media (max-width: 30rem) {
+  body { font-size: 1rem; }
+  header { padding-top: 2.5rem; }
+  h1 { font-size: 2.1rem; }
+  h2 { margin-top: 2.5rem; }
+  pre { font-size: 0.72rem; padding-inline: 0.75rem; }
+  table { font-size: 0.82rem; }
+  th, td { padding-right: 0.6rem; }
+  thead th { white-space: normal; }
+}
+
+@page { size: A4; margin: 18mm 17mm 20mm; }
+@media print {
+  :root {${PAPER}
+    color-scheme: light;
+  }
+  html { font-size: 11.5pt; }
+  body { padding: 0 1px; font-size: 1rem; line-height: 1.45; orphans: 3; widows: 3; }
+  header { padding-top: 0; }
+  h1, h2, h3 { break-after: avoid; }
+  h2 { margin-top: 1.9rem; }
+  li, table, svg, .command { break-inside: avoid; }
+  .output .part { break-inside: avoid; border-color: var(--rule); }
+  pre { padding: 0; font-size: 8pt; line-height: 1.45; }
+  .part > pre.program { padding-left: 0.8em; border-left: 1.5pt solid var(--rule); border-radius: 0; }
+  footer { margin-block: 1.5rem 0; break-before: avoid; break-inside: avoid; }
+}
+`;

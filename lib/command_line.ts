@@ -7,6 +7,7 @@
 import {
   type Experiment,
   type Flag,
+  limits,
   lineOf,
   type Settings,
 } from "./experiment.ts";
@@ -83,13 +84,16 @@ function help(file: string, { port, flags = {} }: Experiment): string {
   --port P      and this port (${port}; with both ends a free one)
   --clients N   run the client N times; stop a server after N
   --timeout MS  give up a wait after so long (a server gives up a
-                silent client after 30000, a client waits for ever)
+                silent client after ${limits.idle}, a client waits for ever)
 ${
     ownHelp(flags)
   }  --trace       print each socket call and its result, as strace does
   --diagram     print the calls as a Mermaid sequence diagram at the end
   --json        print one JSON object a line
-  --help        print this`;
+  --help        print this
+
+A server serves ${limits.clients} clients at once; more wait for their turn. It gives
+them ${limits.grace} ms to end after Ctrl-C.`;
 }
 
 function helpOf(file: string, guide: Guide): string {

@@ -26,9 +26,13 @@ export interface End {
   /**
    * Serves one client on the side: the accepted socket, or the sender of one
    * datagram. What goes wrong with it is told in one line and ends nothing
-   * else. A socket is closed afterwards, and if it is silent for 30 s.
+   * else. A socket is closed afterwards, and if it is silent for too long.
+   * Resolves when one more may be served: at once, unless too many are.
    */
-  serve(client: StreamSocket | Address, work: () => Promise<unknown>): void;
+  serve(
+    client: StreamSocket | Address,
+    work: () => Promise<unknown>,
+  ): Promise<void>;
 }
 
 /** An experiment: both ends, and where the server listens unless told. */
@@ -50,6 +54,16 @@ export interface Flag {
   readonly takes: string;
   readonly pattern: RegExp;
 }
+
+/** What a server bears, the same in every experiment. */
+export const limits = {
+  /** A client may be silent for so many ms. */
+  idle: 30_000,
+  /** So many are served at once; more wait in the backlog. */
+  clients: 1024,
+  /** After a stop, those in hand have so many ms. */
+  grace: 5_000,
+};
 
 /** How to run it: the command line's flags. */
 export interface Settings {
@@ -154,7 +168,7 @@ async function runClients(
   const results = [];
   for (let i = 0; i < clients; i++) {
     results.push(
-      await client({ address, flags, print, ready() {}, serve() {} }),
+      await client({ address, flags, print, ready() {}, serve: nobody }),
     );
   }
   return results;
@@ -172,9 +186,11 @@ function startServer(
 ) {
   const alone = role === "server";
   // With both ends here nobody is slow, and Deno's first timer costs 5 ms.
-  const idle = timeout ?? (alone ? IDLE : null);
+  const idle = timeout ?? (alone ? limits.idle : null);
   const serving = new Map<StreamSocket | Address, Promise<void>>();
   let listeners: (StreamSocket | DatagramSocket)[] = [];
+  /** Somebody waits until one less is served. */
+  let room: PromiseWithResolvers<void> | undefined;
   let served = 0;
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
@@ -200,20 +216,30 @@ function startServer(
       if (alone) {
         const name = displayAddress(address);
         write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
+        if (/^(0\.0\.0\.0|::|)$/.test(String(address[0]))) {
+          write("server", "Other machines can connect to it, too", "note");
+        }
       }
       announce(address);
     },
     serve(client, work) {
       if (isSocket(client)) client.settimeout(idle);
       serving.set(client, attend(client, work));
-      if (!alone || clients === undefined) return;
-      served = isSocket(client) ? served + 1 : senders.add(String(client)).size;
-      if (served < clients) return;
-      if (isSocket(client)) return stop();
-      clearTimeout(quiet); // a sender does not say which datagram is its last
-      quiet = setTimeout(stop, QUIET);
+      if (alone && clients !== undefined) count(client, clients);
+      if (serving.size < limits.clients) return DONE;
+      room ??= Promise.withResolvers();
+      return room.promise;
     },
   };
+
+  /** Stops the server after so many clients. */
+  function count(client: StreamSocket | Address, most: number): void {
+    served = isSocket(client) ? served + 1 : senders.add(String(client)).size;
+    if (served < most) return;
+    if (isSocket(client)) return stop();
+    clearTimeout(quiet); // a sender does not say which datagram is its last
+    quiet = setTimeout(stop, QUIET);
+  }
 
   async function attend(
     client: StreamSocket | Address,
@@ -231,6 +257,8 @@ function startServer(
     }
     if (isSocket(client)) await client.close();
     serving.delete(client);
+    room?.resolve();
+    room = undefined;
   }
 
   function closeListeners(): Promise<unknown> {
@@ -246,7 +274,7 @@ function startServer(
         for (const client of serving.keys()) {
           if (isSocket(client)) client.close();
         }
-      }, GRACE);
+      }, limits.grace);
     }
   }
 
@@ -262,12 +290,17 @@ function startServer(
       await Promise.all(serving.values());
     } finally {
       await closed;
-      if (grace !== undefined) clearTimeout(grace);
+      for (const timer of [grace, quiet]) {
+        if (timer !== undefined) clearTimeout(timer); // Deno's first costs 5 ms
+      }
     }
   }
 
   return { listening, ended: toTheEnd(), stop };
 }
+
+/** A client serves nobody. */
+async function nobody(): Promise<void> {}
 
 function isSocket(client: StreamSocket | Address): client is StreamSocket {
   return typeof client === "object" && "close" in client;
@@ -324,8 +357,7 @@ const DEFAULTS: Settings = {
   flags: {},
 };
 
-/** How long a client may be silent, and how long a stop waits, in ms. */
-const IDLE = 30_000;
-const GRACE = 5_000;
+const DONE = Promise.resolve();
+
 /** After so long without a datagram, the senders so far are served, in ms. */
 const QUIET = 1_000;

@@ -68,7 +68,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 2. Accept each client, and print the name that has led it here.
   const names: string[] = [];
   for await (const [client] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       const name = decode(await new Reader(client).all());
       print(name, "has sent me a client");
       names.push(name);

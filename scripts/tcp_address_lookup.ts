@@ -39,7 +39,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 2. Accept each client, and answer until it has no more to ask.
   const asked: string[] = [];
   for await (const [client] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       while (true) {
         // 3. Take what one recv() gives for one question. The messages have
         //    no end mark, so two that are sent in a row may arrive as one, and

@@ -34,7 +34,7 @@ export async function server({ address, print, ready, serve }: End) {
   ready(listener);
   const details: string[] = [];
   for await (const [client, peer] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
 
       // 3. Tell the client what date and time it is here.

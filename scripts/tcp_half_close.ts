@@ -42,7 +42,7 @@ export async function server({ address, print, ready, serve }: End) {
   //    both shutdown(SHUT_WR) and close() send.
   const outcomes: string[] = [];
   for await (const [client] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       const reader = new Reader(client);
       let lines = 0;
       while (await reader.line() !== null) lines++;

@@ -33,7 +33,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 3. Accept each client, greet it, and close its connection.
   const greeted: string[] = [];
   for await (const [client, peer] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       print("Connection established with", formatAddress(peer));
       await client.sendall("Hello World!");
       greeted.push(formatAddress(peer));

@@ -36,7 +36,7 @@ export async function server({ address, print, ready, serve }: End) {
   //    gives is what happens to be there: part of a message, one, or several.
   const counts: { recvs: number; sends: number }[] = [];
   for await (const [client] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       let [recvs, size, sends] = [0, 0, 0];
       while (true) {
         const bytes = await client.recv(1024);

@@ -33,7 +33,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 3. Accept each client, thank it, and hang up.
   const thanked: string[] = [];
   for await (const [client, peer] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       print("Got a connection from", formatAddress(peer));
       await client.sendall("Thank you for connecting\r\n");
       thanked.push(formatAddress(peer));

@@ -38,7 +38,7 @@ export async function server({ address, print, ready, serve }: End) {
   //    nobody.
   const acknowledgments: string[] = [];
   for await (const [client, peer] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
 
       // 4. Send the date and time, and wait for the acknowledgement; a client

@@ -44,7 +44,7 @@ export async function server({ address, print, ready, serve }: End) {
   const receive = async (receiver: DatagramSocket, name: string) => {
     for await (const [data, sender] of receiver) {
       print(`Receiver ${name} got "${decode(data)}"`);
-      serve(sender, () => receiver.sendto(`Receiver ${name}`, sender));
+      await serve(sender, () => receiver.sendto(`Receiver ${name}`, sender));
       heard++;
     }
   };

@@ -49,7 +49,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
     if (ping && random(Number(seed), Number(ping)) < Number(loss)) {
       print(`Lost ping ${ping}`);
       lost++;
-    } else serve(sender, () => receiver.sendto(data, sender));
+    } else await serve(sender, () => receiver.sendto(data, sender));
   }
   return { lost };
 }

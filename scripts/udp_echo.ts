@@ -43,7 +43,7 @@ export async function server({ address, print, ready, serve }: End) {
     if (lost) continue;
 
     // 3. Send the same bytes back to where they came from.
-    serve(sender, () => receiver.sendto(data, sender));
+    await serve(sender, () => receiver.sendto(data, sender));
     answered++;
   }
   return { received, answered };

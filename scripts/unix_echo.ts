@@ -49,7 +49,7 @@ export async function server(end: End) {
   // 2. Accept each client; it has no name unless it bound one.
   let echoed = 0;
   for await (const [client, name] of listener) {
-    serve(client, async () => {
+    await serve(client, async () => {
       print(`A client whose name is '${name}'`);
 
       // 3. Send back what it sends, until it has no more.

@@ -3,7 +3,12 @@
  * return, and how their servers treat a client that does not behave.
  */
 import { describe, expect, test } from "bun:test";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import {
+  type Experiment,
+  limits,
+  run,
+  type Settings,
+} from "../lib/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -177,6 +182,34 @@ describe("run()", async () => {
     expect(notes[0]).toMatch(
       /^server: Cannot receive from 127\.0\.0\.1:\d+: timed out$/,
     );
+  });
+
+  test("serves so many at once, and one more when one has left", async () => {
+    const most = limits.clients;
+    limits.clients = 2;
+    try {
+      const { server, notes } = await play(time, async ({ address }) => {
+        const clients = [];
+        for (let i = 0; i < 3; i++) clients.push(await connected(address));
+        const [one, two, three] = clients;
+        for (const served of [one, two]) await served.recv(1024);
+        three.settimeout(50);
+        await expect(three.recv(1024)).rejects.toMatchObject({
+          code: "ETIMEDOUT",
+        });
+        three.settimeout(null);
+        await one.close();
+        expect(await three.recv(1024)).toHaveLength(19);
+        for (const client of [two, three]) {
+          await client.sendall("thanks");
+          await client.close();
+        }
+      });
+      expect(server).toEqual(["thanks", "thanks"]);
+      expect(notes).toEqual([]);
+    } finally {
+      limits.clients = most;
+    }
   });
 
   test("fails when the server's own code does", async () => {

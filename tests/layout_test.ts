@@ -134,6 +134,13 @@ describe("README.md", () => {
     expect(listed.map(([, name]) => name).sort()).toEqual(SCRIPTS);
   });
 
+  test("says where each file of the library is", () => {
+    const [table] = readme.split("in this order:")[1].split("\n## ");
+    const listed = [...table.matchAll(/`(\w+\.ts|\w+\/)`/g)].map(([, f]) => f);
+    const files = LIB.map((file) => file.match(/^lib\/(\w+\/|.*)/)![1]);
+    expect(listed.sort()).toEqual([...new Set(files)].sort());
+  });
+
   test("quotes the output that the experiment's header promises", () => {
     const quoted = readme.match(/```\n((?:server|client): [\s\S]*?)\n```/)?.[1];
     const { output } = readHeader(read("scripts/tcp_time.ts"));

@@ -130,6 +130,7 @@ const MEANINGS: Record<string, string> = {
   ENOTFOUND: "name not known",
   EOPNOTSUPP: "operation not supported by this socket",
   EPIPE: "the other end no longer reads",
+  EPROTO: "no answer that the protocol lets us use",
   EPROTONOSUPPORT: "protocol not supported",
   ETIMEDOUT: "timed out",
 };

@@ -316,6 +316,7 @@ function bySocket(calls: CallInWords[]): string[] {
       .replace(/', [1-9]\d*\)/g, "', PORT)")
       .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")
       .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
+      .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
   ).sort();
 }
 

@@ -31,6 +31,8 @@ function adviceFor(
   const denied = (cause as Error | undefined)?.name === "NotCapable";
   switch (code) {
     case "ENOENT":
+      if (call === "append to") return "Is its folder there?";
+      // falls through: no server has made the path
     case "ECONNREFUSED": {
       let options = "";
       if (!path && port !== experiment.port) options = ` --port ${port}`;

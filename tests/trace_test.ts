@@ -315,6 +315,10 @@ function bySocket(calls: CallInWords[]): string[] {
     lines.join("\n")
       .replace(/', [1-9]\d*\)/g, "', PORT)")
       .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")
+      .replace(
+        /\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}|[A-Z][a-z]{2} [ \d]\d [\d:]{8}/g,
+        "TIME",
+      )
       .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
       .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
   ).sort();

@@ -31,11 +31,19 @@ export function exit(code: number): never {
   process.exit(code);
 }
 
-/** Without a listener the EPIPE of `| head` would end the process. */
+/**
+ * Without a listener the EPIPE of `| head` would end the process; and what a
+ * slow reader of a pipe has not read would be queued without a bound.
+ */
 export function outliveReaders(): void {
   for (const output of [process.stdout, process.stderr]) {
     output.on("error", () => {});
+    (output as { _handle?: Handle })._handle?.setBlocking?.(true);
   }
+}
+
+interface Handle {
+  setBlocking?(on: boolean): void;
 }
 
 export function onStop(stop: () => void): void {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { difference, readHeader } from "./header.ts";
+import { difference, readHeader } from "../scripts/tools/header.ts";
 import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT, SCRIPTS } from "./scripts.ts";
 import { testOn } from "./test_on.ts";

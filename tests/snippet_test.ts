@@ -18,7 +18,7 @@ import {
   names,
   snippet,
 } from "../scripts/tools/snippet.ts";
-import { difference, readHeader } from "./header.ts";
+import { difference, readHeader } from "../scripts/tools/header.ts";
 import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT, SCRIPTS } from "./scripts.ts";
 import { needing, testOn } from "./test_on.ts";

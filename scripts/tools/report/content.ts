@@ -5,7 +5,7 @@
  * @module
  */
 import type { CallInWords as Call } from "../../../lib/strace.ts";
-import { difference } from "../../../tests/header.ts";
+import { difference } from "../header.ts";
 import { meaningOf, receives, sends } from "./calls.ts";
 import {
   HEADINGS,

@@ -1,0 +1,189 @@
+/**
+ * Runs two commands of the user's own as one pair, and shows their output side
+ * by side.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { printable } from "../report/text.ts";
+import { after, endedAs, type Result } from "./pair.ts";
+import { type Ended, MOST, type Running, start, within } from "./processes.ts";
+
+/** The commands, in which `{port}` stands for a free port. */
+export interface Commands {
+  readonly server: string;
+  readonly client: string;
+}
+
+/** How the pair went, and what the commands printed. */
+export interface OwnResult extends Result {
+  readonly lines: { readonly server: string[]; readonly client: string[] };
+}
+
+/** Runs the pair; each wait takes at most `timeout` ms. */
+export async function runOwn(
+  commands: Commands,
+  timeout: number,
+): Promise<OwnResult> {
+  const port = await freePort();
+  const [server, client] = [commands.server, commands.client].map((command) =>
+    command.replaceAll("{port}", String(port))
+  );
+  const begin = performance.now();
+  const now = () => Math.round(performance.now() - begin);
+  const started = [start(server)];
+  let reason: string | null;
+  let ms: number | undefined;
+  try {
+    const visible = commands.server.includes("{port}");
+    reason = await notReady(started[0], visible ? port : undefined, timeout);
+    if (!reason) {
+      started.push(start(client));
+      const end = await within(timeout, started[1].ended);
+      ms = now();
+      reason = clientFailure(end, timeout) ??
+        await serverFailure(started[0], timeout);
+    }
+  } finally {
+    for (const { signal } of started) signal("SIGKILL");
+    await within(1000, Promise.all(started.map(({ ended }) => ended)));
+  }
+  return {
+    experiment: null,
+    server: printable(server),
+    client: printable(client),
+    ok: reason === null,
+    ms: ms ?? now(),
+    reason: reason && printable(reason),
+    lines: { server: linesOf(started[0]), client: linesOf(started[1]) },
+  };
+}
+
+/** The result as text of at most 68 columns. */
+export function sideBySide(result: OwnResult): string {
+  const { server, client, lines, ok, ms, reason } = result;
+  const columns = [lines.server, lines.client].map((lines) =>
+    lines.flatMap((line) => pieces(line, WIDTH))
+  );
+  const height = Math.max(...columns.map(({ length }) => length));
+  const rows = [["server", "client"], ["-".repeat(WIDTH), "-".repeat(WIDTH)]];
+  for (let i = 0; i < height; i++) {
+    rows.push(columns.map((one) => one[i] ?? ""));
+  }
+  return [
+    ...pieces(`server: ${server}`, 68),
+    ...pieces(`client: ${client}`, 68),
+    "",
+    ...rows.map(([left, right]) =>
+      `${left.padEnd(WIDTH)} | ${right}`.trimEnd()
+    ),
+    "",
+    ...pieces(`${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`, 68),
+  ].join("\n");
+}
+
+/** The columns of each end. */
+const WIDTH = 32;
+
+/** A line in pieces that fit: cut where a column ends. */
+function pieces(line: string, width: number): string[] {
+  const characters = [...line];
+  const cut: string[] = [];
+  do cut.push(characters.splice(0, width).join("")); while (characters.length);
+  return cut;
+}
+
+/** Why the client cannot start, or null. */
+async function notReady(
+  server: Running,
+  port: number | undefined,
+  timeout: number,
+): Promise<string | null> {
+  let end: Ended | undefined;
+  const seen = async () => port === undefined ? undefined : await has(port);
+  if (await seen() === undefined) { // it cannot be seen: give it some time
+    end = await within(GRACE, server.ended);
+    return end ? `the server ${endedAs(end)} before the client started` : null;
+  }
+  for (const late = performance.now() + timeout; performance.now() < late;) {
+    if (await seen()) return null;
+    end = await within(25, server.ended);
+    if (end) return `the server ${endedAs(end)} before it listened`;
+  }
+  return `the server does not listen on port ${port} ${after(timeout)}`;
+}
+
+function clientFailure(end: Ended | undefined, timeout: number) {
+  if (!end) return `the client had not ended ${after(timeout)}`;
+  return end.code === 0 ? null : `the client ${endedAs(end)}`;
+}
+
+/**
+ * A server may end by itself after its client, and then has to end well; one
+ * that goes on is stopped, and may then end as the signal has it.
+ */
+async function serverFailure(server: Running, timeout: number) {
+  let end = await within(GRACE, server.ended);
+  if (end) return end.code === 0 ? null : `the server ${endedAs(end)}`;
+  server.signal("SIGTERM");
+  end = await within(timeout, server.ended);
+  if (!end) return `the server had not ended ${after(timeout)} of SIGTERM`;
+  const stopped = end.signal === "SIGTERM" || end.code === 128 + 15;
+  return stopped || end.code === 0
+    ? null
+    : `the server ${endedAs(end)} when it was stopped`;
+}
+
+/** What a server has to start, where that cannot be seen, or to end, in ms. */
+const GRACE = 500;
+
+/** A port that no TCP or UDP socket has. */
+async function freePort(): Promise<number> {
+  while (true) {
+    const port = await new Promise<number>((resolve, reject) => {
+      const probe = createServer().on("error", reject);
+      probe.listen(0, "127.0.0.1", () => {
+        const { port } = probe.address() as { port: number };
+        probe.close(() => resolve(port));
+      });
+    });
+    if (!await has(port)) return port;
+  }
+}
+
+/**
+ * Whether a TCP server listens on the port, or a UDP socket has it, as
+ * proc_net_tcp(5) tells; undefined where that cannot be asked. A connect()
+ * would tell everywhere, but a server of one client would take it for that.
+ */
+async function has(port: number): Promise<boolean | undefined> {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const tcp = new RegExp(`^ *\\d+: \\w+:${hex} \\w+:0000 0A `, "m");
+  const udp = new RegExp(`^ *\\d+: \\w+:${hex} `, "m");
+  const tables = { tcp, tcp6: tcp, udp, udp6: udp };
+  let asked = false;
+  for (const [name, row] of Object.entries(tables)) {
+    try {
+      if (row.test(await readFile(`/proc/net/${name}`, "utf8"))) return true;
+      asked = true;
+    } catch {
+      // another system, or without IPv6
+    }
+  }
+  return asked ? false : undefined;
+}
+
+/** What a command has printed, on either output, made printable. */
+function linesOf(running: Running | undefined): string[] {
+  const { both = "" } = running?.written ?? {};
+  if (both === "") return [];
+  const lines = both.replace(/\r?\n$/, "").split(/\r?\n/)
+    .map((line) => printable(line.replaceAll("\t", "    ")));
+  const shown = lines.slice(0, LONGEST);
+  if (lines.length > LONGEST || both.length >= MOST) shown.push("...");
+  return shown;
+}
+
+/** More lines than anybody reads. */
+const LONGEST = 100;

@@ -1,0 +1,224 @@
+/**
+ * Runs one pair of an experiment: its server under one runtime, its client
+ * under another, and compares what both print with the file's header.
+ *
+ * @module
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { difference, readHeader } from "../header.ts";
+import { printable } from "../report/text.ts";
+import { type Ended, type Running, start, within } from "./processes.ts";
+import type { Runtime } from "./runtimes.ts";
+
+/** An experiment, as its file tells it. */
+export interface Experiment {
+  readonly name: string;
+  /** How its header starts it under Deno: the flags that permit it. */
+  readonly permissions: string[];
+  /** What its header says that both ends print. */
+  readonly output: string[];
+  /** Its server has a path instead of a port. */
+  readonly unix: boolean;
+}
+
+/** How a pair went. */
+export interface Result {
+  /** null for two commands of the user's own. */
+  readonly experiment: string | null;
+  readonly server: string;
+  readonly client: string;
+  readonly ok: boolean;
+  /** From the start of the server to the end of both, or of the own client. */
+  readonly ms: number;
+  /** Why it is not ok. */
+  readonly reason: string | null;
+}
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url).href);
+
+/** The experiments that have two ends. */
+export function experiments(): Experiment[] {
+  const found: Experiment[] = [];
+  for (const file of readdirSync(join(ROOT, "scripts")).sort()) {
+    if (!file.endsWith(".ts")) continue;
+    const source = readFileSync(join(ROOT, "scripts", file), "utf8");
+    if (!/^export async function server\(/m.test(source)) continue;
+    const { commands, output } = readHeader(source);
+    const deno = commands.find((command) => command.startsWith("deno ")) ?? "";
+    found.push({
+      name: basename(file, ".ts"),
+      permissions: deno.match(/--allow-\S+/g) ?? [],
+      output,
+      unix: /\bAF_UNIX\b/.test(source),
+    });
+  }
+  return found;
+}
+
+/** The seed programs, of which `tests/peers.py` has both ends in Python. */
+export const SEEDS = [
+  "tcp_address_lookup",
+  "tcp_client_details",
+  "tcp_hello",
+  "tcp_thank_you",
+  "tcp_time",
+];
+
+/** Whether a runtime can be an end of an experiment. */
+export function speaks({ name }: Runtime, experiment: Experiment): boolean {
+  return name !== "python3" || SEEDS.includes(experiment.name);
+}
+
+/** Runs a pair; each wait takes at most `timeout` ms. */
+export async function runPair(
+  experiment: Experiment,
+  [server, client]: [Runtime, Runtime],
+  timeout: number,
+): Promise<Result> {
+  const start = performance.now();
+  const reason = await failureOf(experiment, [server, client], timeout);
+  return {
+    experiment: experiment.name,
+    server: server.name,
+    client: client.name,
+    ok: reason === null,
+    ms: Math.round(performance.now() - start),
+    reason: reason && printable(reason.slice(0, LONGEST)),
+  };
+}
+
+/** A longer reason nobody would read to its end. */
+const LONGEST = 300;
+
+/** Why the pair failed, or null. */
+async function failureOf(
+  experiment: Experiment,
+  [one, other]: [Runtime, Runtime],
+  timeout: number,
+): Promise<string | null> {
+  const folder = experiment.unix
+    ? mkdtempSync(join(tmpdir(), "socket-lab-"))
+    : undefined;
+  const path = folder && join(folder, "server");
+  const started: Running[] = [];
+  const run = (runtime: Runtime, role: string, port: string) => {
+    const where = path ? ["--path", path] : ["--port", port];
+    const command = commandOf(experiment, runtime, path);
+    const running = start([...command, role, ...where, "--json"], ROOT);
+    started.push(running);
+    return running;
+  };
+  try {
+    const server = run(one, "server", "0");
+    const port = await listening(server, timeout);
+    if (port === undefined) return await notListening(server, timeout);
+
+    const client = run(other, "client", port);
+    const clientEnd = await within(timeout, client.ended);
+    const early = wrong("client", clientEnd, client, timeout);
+    if (early) return early;
+
+    server.signal("SIGTERM"); // it still ends the exchanges in hand
+    const serverEnd = await within(timeout, server.ended);
+    return wrong("server", serverEnd, server, timeout) ??
+      difference(experiment.output, [...linesOf(server), ...linesOf(client)]);
+  } finally {
+    for (const { signal } of started) signal("SIGKILL");
+    await within(timeout, Promise.all(started.map(({ ended }) => ended)));
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** How to start an end, but for what all runtimes are told. */
+function commandOf(
+  { name, permissions }: Experiment,
+  runtime: Runtime,
+  path?: string,
+): string[] {
+  const script = `scripts/${name}.ts`;
+  const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
+  switch (runtime.name) {
+    case "python3":
+      return [runtime.path, "tests/peers.py", name];
+    case "deno":
+      return [runtime.path, "run", "--no-prompt", ...permissions, ...file]
+        .concat(script);
+    default:
+      return [runtime.path, script];
+  }
+}
+
+/** The port that a server says it has; undefined if it says none. */
+async function listening(
+  server: Running,
+  timeout: number,
+): Promise<string | undefined> {
+  const said = server.said(/^Listening on (?:.*:(\d+)|.+) \(.*\)$/m);
+  const none = server.ended.then(() => undefined);
+  const match = await within(timeout, Promise.race([said, none]));
+  return match && (match[1] ?? "");
+}
+
+async function notListening(
+  server: Running,
+  timeout: number,
+): Promise<string> {
+  const end = await within(0, server.ended);
+  if (!end) return `the server does not listen ${after(timeout)}`;
+  return `the server ${endedAs(end)} before it listened${why(server)}`;
+}
+
+/** What is wrong with how an end has ended, whatever it has printed. */
+function wrong(
+  who: string,
+  end: Ended | undefined,
+  running: Running,
+  timeout: number,
+): string | null {
+  if (!end) return `the ${who} had not ended ${after(timeout)}`;
+  if (end.code !== 0) return `the ${who} ${endedAs(end)}${why(running)}`;
+  const [note] = notesOf(running);
+  return note === undefined ? null : `the ${who} says: ${note}`;
+}
+
+/** How a command has ended, in words. */
+export function endedAs({ code, signal, error }: Ended): string {
+  if (error) return `could not be started (${error})`;
+  return code === null ? `was ended by ${signal}` : `ended with ${code}`;
+}
+
+/** A time, in words. */
+export function after(ms: number): string {
+  return `after ${ms / 1000} s`;
+}
+
+/** The line of standard error that is most likely to say why. */
+function why(running: Running): string {
+  const notes = notesOf(running);
+  const line = notes.find((note) => /error|^Cannot /i.test(note)) ?? notes[0];
+  return line === undefined ? "" : `: ${line}`;
+}
+
+/** Standard error, without what a server alone always says. */
+function notesOf({ written }: Running): string[] {
+  return written.stderr.split(/\r?\n/).filter((line) =>
+    line !== "" && !/^(Listening on |Other machines can connect )/.test(line)
+  );
+}
+
+/** The lines that an end has printed, each with the speaker's tag. */
+function linesOf({ written }: Running): string[] {
+  return written.stdout.split("\n").filter((line) => line !== "").map(tagged);
+}
+
+function tagged(text: string): string {
+  try {
+    const { end, line } = JSON.parse(text);
+    return `${end}: ${line}`;
+  } catch {
+    return text; // fits no line of a header
+  }
+}

@@ -17,7 +17,7 @@
  *     server: <18:55:12.001> <19:00:12.000> door bell notice: 1 rings
  *     server: <18:55:12.004> <18:55:12.003> phone app notice: 2 shows who
  *     server: <18:55:12.007> <18:25:12.000> lamp relay notice: 3 is on
- *     server: <18:55:12.009> - 127.0.0.1 malformed (no PRI): 4 a line\nor two
+ *     server: <18:55:12.009> - 127.0.0.1 malformed (no PRI): 4 one\ntwo
  *     server: <18:55:12.012> <19:00:12.010> door lock notice: 5 opens
  *     client: Sent 5 messages
  *     server: 5 messages: 3 over TCP, 2 over UDP; 1 malformed
@@ -141,7 +141,7 @@ export async function client({ address, print }: End) {
   await deliver(frameLine(isOn), address);
 
   // 3. What is no syslog message, and looks like two, is collected as one.
-  await sender.sendto("4 a line\nor two", address);
+  await sender.sendto("4 one\ntwo", address);
   await deliver(frameCounted(say("door", "lock", "5 opens")), address);
   print("Sent 5 messages");
 }

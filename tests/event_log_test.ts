@@ -307,7 +307,7 @@ describe("--file", () => {
       from: ["127.0.0.1", expect.any(Number)],
       framing: "datagram",
       malformed: "no PRI",
-      message: "4 a line\nor two",
+      message: "4 one\ntwo",
     });
     expect(records[5]).toMatchObject({
       message: "caf\ufffd",

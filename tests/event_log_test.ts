@@ -614,7 +614,7 @@ template(name="line" type="string"
       // Its inputs are threads, so that the order is up to them.
       expect(linesOf(path).sort()).toEqual([
         "",
-        "0 13 4 a| line#012or two", // what it makes of no header
+        "0 13 4 one#012two|", // what it makes of no header
         "0 13 lamp relay| 3 is on",
         "1 13 door bell|1 rings",
         "1 13 door lock|5 opens",

@@ -314,9 +314,10 @@ export function dateAndTime(date = new Date()): string {
   return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
 }
 
-/** Words as one line in which nothing can drive a terminal. */
+/** Words as one line, cut if it is long, that cannot drive a terminal. */
 export function lineOf(words: unknown[]): string {
-  return words.join(" ").replace(UNSAFE, (character) => {
+  const line = words.join(" ").replace(/^(.{1000}).+/s, "$1...");
+  return line.replace(UNSAFE, (character) => {
     const short = SHORT[character];
     if (short) return short;
     const code = character.codePointAt(0)!.toString(16);

@@ -37,7 +37,7 @@ export async function server({ address, print, ready, serve }: End) {
   ready(listener);
 
   // 2. Accept each client, and answer until it has no more to ask.
-  const asked: string[] = [];
+  let answered = 0;
   for await (const [client] of listener) {
     await serve(client, async () => {
       while (true) {
@@ -50,12 +50,12 @@ export async function server({ address, print, ready, serve }: End) {
         // 4. Look it up, and send the answer.
         const answer = HARDWARE_ADDRESSES.get(question) ?? "Not Found";
         print(question, "->", answer);
-        asked.push(question);
         await client.sendall(answer);
+        answered++;
       }
     });
   }
-  return asked;
+  return answered;
 }
 
 export async function client({ address, print }: End) {

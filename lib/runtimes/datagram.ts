@@ -105,9 +105,8 @@ export class Endpoint extends Inbox<Datagram> {
       if (this.waiting >= MOST_UNREAD || port === 0) return;
       const [host, its] = this.#peer ?? [address, port];
       if (host !== address || its !== port) return; // Deno does not filter
-      const { buffer, byteOffset, byteLength } = message; // a Buffer
-      const data = new Uint8Array(buffer, byteOffset, byteLength);
-      this.arrived([data, [address, port]]);
+      // A copy: Deno's message is the start of 64 KiB, which it would keep.
+      this.arrived([new Uint8Array(message), [address, port]]);
     });
     // A peer's ICMP error is one of the connection's; without a connection
     // nobody could say whose it is, and without a listener it ends the process.

@@ -1,0 +1,91 @@
+/**
+ * The hostile peers of a datagram server, on the runtime's own sockets.
+ */
+import dgram, { type Socket } from "node:dgram";
+import type { DatagramExchange } from "./exchanges.ts";
+import { garbage, random } from "./garbage.ts";
+import type { Attack } from "./siege.ts";
+import { PATIENCE, pause, within } from "./waits.ts";
+
+/** The longest datagram that IPv4 carries, in bytes. */
+const LONGEST = 65_507;
+
+/**
+ * An honest client: undefined if it is answered, or what went wrong. It asks
+ * again and again, since a datagram may be lost.
+ */
+export async function ask(
+  port: number,
+  { say, hear }: DatagramExchange,
+): Promise<string | undefined> {
+  const socket = await open();
+  const heard = new Promise<boolean>((resolve) => {
+    socket.on("message", (message) => {
+      if (hear.test(String(message))) resolve(true);
+    });
+  });
+  try {
+    for (let waited = 0; waited < PATIENCE; waited += 50) {
+      send(socket, say, port);
+      if (await within(heard, 50)) return;
+    }
+    return `no answer to "${say}"`;
+  } finally {
+    socket.close();
+  }
+}
+
+/** What is done to a server, one after the other. */
+export function attacks(port: number, { say }: DatagramExchange): Attack[] {
+  const from = async (
+    address: string,
+    ...datagrams: (string | Uint8Array)[]
+  ) => {
+    const socket = await open(address);
+    for (const data of datagrams) send(socket, data, port);
+    await pause(10); // until they are sent
+    socket.close(); // what is answered now finds nobody
+  };
+  return [
+    ["send nothing", () => from("127.0.0.1", "", "", "")],
+    ["send half a message", () => from("127.0.0.1", say.slice(0, 3))],
+    ["send far too much", () => from("127.0.0.1", random(LONGEST, 3))],
+    ["come from elsewhere", async () => {
+      await from("127.1.2.3", say, say);
+      await from("127.255.255.254", say, say);
+      await from("0.0.0.0", say, say);
+    }],
+    ["pass for the server", () => from("127.0.0.1", "Receiver 1", "ping 1")],
+    ["come in a crowd", () =>
+      Promise.all(
+        Array.from({ length: 100 }, () => from("127.0.0.1", say, say)),
+      )],
+    ["flood", () => flood(port)],
+    ...Object.entries(garbage()).map(([name, bytes]): Attack => [
+      `send ${name}`,
+      () => from("127.0.0.1", bytes, bytes),
+    ]),
+  ];
+}
+
+/** More datagrams than the server can take, in a row. */
+async function flood(port: number): Promise<void> {
+  const socket = await open();
+  const data = "x".repeat(500);
+  for (let sent = 0; sent < 10_000; sent += 100) {
+    for (let i = 0; i < 100; i++) send(socket, data, port);
+    await pause(0);
+  }
+  socket.close();
+}
+
+function open(address = "127.0.0.1"): Promise<Socket> {
+  const socket = dgram.createSocket("udp4").on("error", () => {});
+  return new Promise((resolve) => {
+    socket.bind(0, address, () => resolve(socket));
+  });
+}
+
+function send(socket: Socket, data: string | Uint8Array, port: number): void {
+  socket.send(data, port, "127.0.0.1", () => {}); // one that fails is lost
+}

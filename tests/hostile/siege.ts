@@ -1,0 +1,165 @@
+/**
+ * Besieges the server of an experiment: every hostile peer there is, one after
+ * the other and then once more, and an honest client after each.
+ *
+ *     bun tests/hostile/siege.ts [EXPERIMENT [RUNTIME]]
+ *
+ * prints for each server, on a line of JSON, its faults (none, if it is as it
+ * should be) and what the process took before, and after each round.
+ */
+import process from "node:process";
+import { commandFor, type RuntimeName, RUNTIMES } from "../runtimes.ts";
+import { ROOT } from "../scripts.ts";
+import * as datagram from "./datagram_peers.ts";
+import { EXCHANGES } from "./exchanges.ts";
+import * as stream from "./stream_peers.ts";
+import { type Figures, Victim } from "./victim.ts";
+import { within } from "./waits.ts";
+
+/** What a siege has shown. */
+export interface Result {
+  faults: string[];
+  figures: Figures[];
+}
+
+/**
+ * By so much the memory may grow in the second round, in KiB; in the first,
+ * while the runtime warms up, under one attack by twice as much.
+ */
+const GROWTH = 32 * 1024;
+
+/** After so long, in ms, a siege is broken off. */
+const LONGEST = 25_000;
+
+export async function besiege(
+  name: string,
+  runtime: RuntimeName,
+): Promise<Result> {
+  const command = commandFor(runtime, ["--allow-net"]);
+  const script = [`scripts/${name}.ts`, "server", "--port", "0"];
+  const victim = new Victim([...command, ...script], ROOT);
+  // Then nobody is served any more, and the siege is over.
+  const timer = setTimeout(() => {
+    victim.faults.push("broken off");
+    victim.kill();
+  }, LONGEST);
+  const figures: Figures[] = [];
+  try {
+    const address = await within(victim.listening);
+    if (!address) throw new Error("does not listen");
+    const peers = peersOf(name, address);
+    await serve(peers, "at first");
+    figures.push(await victim.settled(() => false, 200));
+    for (const round of ["first", "second"]) {
+      figures.push(await play(peers, victim, round, figures));
+    }
+    const code = await victim.stop();
+    if (code !== 0) throw new Error(`ended with ${code}`);
+  } catch (error) {
+    victim.faults.unshift((error as Error).message);
+  } finally {
+    victim.kill();
+    clearTimeout(timer);
+  }
+  return { faults: victim.faults, figures };
+}
+
+/** Every attack once; gives what the process takes afterwards. */
+async function play(
+  peers: Peers,
+  victim: Victim,
+  round: string,
+  [before, first]: Figures[],
+): Promise<Figures> {
+  const bound = first ? GROWTH : 2 * GROWTH;
+  let peak = 0;
+  const leave = await peers.linger();
+  try {
+    await serve(peers, `${round} round, beside those that stay`);
+    for (const [name, act] of peers.attacks) {
+      const { resident } = victim.figures();
+      victim.forgetPeak();
+      await act().catch((error) => {
+        throw new Error(`${round} round, "${name}": ${error.message}`);
+      });
+      await serve(peers, `${round} round, after "${name}"`);
+      const now = victim.figures();
+      peak = Math.max(peak, now.peak);
+      if (now.peak >= resident + bound) {
+        victim.faults.push(
+          `${round} round, "${name}": ${resident} kB became ${now.peak}`,
+        );
+      }
+    }
+  } finally {
+    await leave();
+  }
+  await serve(peers, `${round} round, at the end`);
+
+  // What is closed, and what is garbage, goes in its own time.
+  const { descriptors } = before;
+  const most = first ? first.resident + GROWTH : Infinity;
+  const after = await victim.settled((now) =>
+    now.descriptors <= descriptors && now.resident < most
+  );
+  if (after.descriptors > descriptors) {
+    victim.faults.push(
+      `${round} round: ${descriptors} descriptors became ${after.descriptors}`,
+    );
+  }
+  if (after.resident >= most) {
+    victim.faults.push(`${first.resident} kB became ${after.resident}`);
+  }
+  return { ...after, peak };
+}
+
+/** An honest client is served. */
+async function serve({ ask }: Peers, when: string): Promise<void> {
+  const fault = await ask().catch(({ message }: Error) => message);
+  if (fault) throw new Error(`${when}: ${fault}`);
+}
+
+/** What the peers of a server do. */
+interface Peers {
+  /** An honest client: undefined if it was served, else what went wrong. */
+  ask(): Promise<string | undefined>;
+  /** Some stay while the others come and go; gives what makes them leave. */
+  linger(): Promise<() => Promise<void>>;
+  /** Names, and what is done; each resolves when that is over. */
+  attacks: Attack[];
+}
+
+export type Attack = [name: string, act: () => Promise<unknown>];
+
+function peersOf(name: string, address: string): Peers {
+  const exchange = EXCHANGES[name];
+  if (exchange.kind === "datagram") {
+    const port = Number(address);
+    return {
+      ask: () => datagram.ask(port, exchange),
+      linger: () => Promise.resolve(() => Promise.resolve()),
+      attacks: datagram.attacks(port, exchange),
+    };
+  }
+  const target = address.startsWith("\0")
+    ? { path: address }
+    : { host: "127.0.0.1", port: Number(address) };
+  return {
+    ask: () => stream.ask(target, exchange),
+    linger: () => stream.linger(target, exchange),
+    attacks: stream.attacks(target, exchange),
+  };
+}
+
+if (import.meta.main) {
+  const [name, runtime] = process.argv.slice(2);
+  for (const each of name ? [name] : Object.keys(EXCHANGES)) {
+    const runtimes = runtime ? [runtime as RuntimeName] : RUNTIMES;
+    await Promise.all(runtimes.map(async (runtime) => {
+      const start = performance.now();
+      const result = await besiege(each, runtime);
+      const ms = Math.round(performance.now() - start);
+      console.log(JSON.stringify({ name: each, runtime, ms, ...result }));
+    }));
+  }
+}

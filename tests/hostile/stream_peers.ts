@@ -1,0 +1,178 @@
+/**
+ * The hostile peers of a stream server, on the runtime's own sockets: what
+ * they do wrong must not depend on the library that is tried.
+ */
+import net, { type Socket } from "node:net";
+import type { StreamExchange } from "./exchanges.ts";
+import { garbage } from "./garbage.ts";
+import type { Attack } from "./siege.ts";
+import { pause, within } from "./waits.ts";
+
+/** Where the server listens: a port of 127.0.0.1, or a name of AF_UNIX. */
+export type Target = { host: string; port: number } | { path: string };
+
+const MB = 1024 * 1024;
+
+interface Message {
+  say: string | Uint8Array;
+}
+
+/** An honest client: undefined if it is served, or what went wrong. */
+export async function ask(
+  target: Target,
+  { say, hear, size }: Message & Omit<StreamExchange, "say">,
+): Promise<string | undefined> {
+  const socket = await dial(target);
+  let [length, text, failure] = [0, "", ""];
+  socket.on("error", ({ code }: { code?: string }) => failure = ` (${code})`);
+  socket.on("data", (data: Uint8Array) => {
+    if (length < 1024) text += new TextDecoder().decode(data.slice(0, 1024));
+    length += data.length;
+  });
+  const ended = new Promise<boolean>((resolve) => {
+    socket.on("end", () => resolve(true)).on("close", () => resolve(false));
+  });
+  if (say) socket.write(say);
+  socket.end();
+  const whole = await within(ended);
+  socket.destroy();
+  if (whole === undefined) return `no end after ${length} bytes`;
+  const fits = hear.test(text) && length === (size ?? length);
+  if (!whole || !fits) {
+    return `got ${length} bytes, ${
+      JSON.stringify(text.slice(0, 60))
+    }${failure}`;
+  }
+}
+
+/** What is done to a server, one after the other. */
+export function attacks(target: Target, exchange: StreamExchange): Attack[] {
+  const { flood: size = 0.25, crowd: count, say } = exchange;
+  const request = say || "some bytes that nobody waits for";
+  // A listen(5) that overflows costs those who come next a second or more.
+  const four = (act: (socket: Socket) => unknown) => {
+    const peers = Array.from({ length: 4 }, () => dial(target));
+    return Promise.all(peers.map((peer) => peer.then(act)));
+  };
+  // Whatever is said, and whether it is answered: then comes the end.
+  const tell = async (say: string | Uint8Array) => {
+    const fault = await ask(target, { ...exchange, say });
+    if (fault?.startsWith("no end")) throw new Error(fault);
+  };
+  return [
+    ["connect and leave", () => four((socket) => socket.destroy())],
+    ["leave in mid-message", () =>
+      four((socket) => {
+        socket.write(request.slice(0, request.length / 2));
+        socket.destroySoon();
+      })],
+    ["reset before accept()", () => four(reset)],
+    ["reset in mid-send", () =>
+      four((socket) => {
+        socket.write(new Uint8Array(64 * 1024));
+        return pause(5).then(() => reset(socket));
+      })],
+    ["reset in mid-receive", () =>
+      four(async (socket) => {
+        const answer = new Promise((resolve) => {
+          socket.once("data", resolve).once("close", resolve);
+        });
+        socket.end(request);
+        await within(answer);
+        reset(socket);
+      })],
+    [
+      "send far too much",
+      () => dial(target).then((socket) => flood(socket, size * MB)),
+    ],
+    [
+      "send a long message",
+      () => tell("x".repeat(MB / 4)),
+    ],
+    ...count ? [["come in a crowd", () => crowd(target, count)] as Attack] : [],
+    ...Object.entries(garbage()).map(([name, bytes]): Attack => [
+      `send ${name}`,
+      () => tell(bytes),
+    ]),
+  ];
+}
+
+/**
+ * Those that stay while the others come and go: one is silent, one sends a
+ * byte at a time, one never reads. Gives what makes them leave.
+ */
+export async function linger(
+  target: Target,
+  { say, serial }: StreamExchange,
+): Promise<() => Promise<void>> {
+  const silent = await dial(target);
+  const slow = await dial(target);
+  const deaf = await dial(target);
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const some = new Promise<void>((resolve) => {
+    let bytes = 0;
+    timer = setInterval(() => {
+      slow.write("x");
+      if (++bytes === 4) resolve();
+    }, 100);
+  });
+  for (const socket of [silent, slow]) socket.resume();
+  deaf.pause();
+  deaf.end(say);
+  const leave = async () => {
+    await some;
+    clearInterval(timer);
+    for (const socket of [silent, slow, deaf]) socket.destroy();
+  };
+  if (serial) await leave(); // or nobody else would be served
+  return leave;
+}
+
+/** Connects. Whatever becomes of the connection later is no error here. */
+function dial(target: Target): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ ...target, allowHalfOpen: true });
+    socket.on("error", reject).on("connect", () => resolve(socket));
+    socket.setTimeout(0);
+  });
+}
+
+/** Ends a connection with an RST, which AF_UNIX does not have. */
+function reset(socket: Socket): void {
+  socket.resetAndDestroy();
+}
+
+/**
+ * Sends so many bytes, and reads nothing, until the server has closed the
+ * connection or has taken nothing more for a while.
+ */
+async function flood(socket: Socket, size: number): Promise<void> {
+  const chunk = new Uint8Array(64 * 1024).fill(120);
+  socket.pause();
+  let moved = Promise.withResolvers<boolean>();
+  socket.on("drain", () => moved.resolve(true));
+  socket.on("close", () => moved.resolve(false));
+  for (let sent = 0; sent < size && !socket.destroyed; sent += chunk.length) {
+    if (socket.write(chunk)) continue;
+    if (!await within(moved.promise, 300)) break;
+    moved = Promise.withResolvers();
+  }
+  socket.destroy();
+}
+
+/**
+ * So many connections at once, which are dropped when all are open; or after
+ * a while, since a full backlog makes the system try again only later. They
+ * leave with a FIN: Linux loses an RST that meets a full backlog, so that a
+ * server, in whatever language, has the connection until its own limit.
+ */
+async function crowd(target: Target, count: number): Promise<void> {
+  const sockets = Array.from({ length: count }, () => net.connect(target));
+  const open = sockets.map((socket) =>
+    new Promise((resolve) => {
+      socket.on("error", resolve).on("connect", resolve);
+    })
+  );
+  await within(Promise.all(open), 1000);
+  for (const socket of sockets) socket.destroy();
+}

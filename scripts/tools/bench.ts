@@ -1,326 +1,228 @@
 /**
  * What the library costs: the same work on its sockets and written raw on the
- * runtime's own, in interleaved pairs in one run, as the ratio of the speeds
- * (1 is as fast as raw; more is better).
+ * runtime's own, in interleaved pairs in one run, as medians of the ratios.
  *
- *     deno run --allow-net scripts/tools/bench.ts [PAIRS]
- *     bun scripts/tools/bench.ts [PAIRS]
- *     node scripts/tools/bench.ts [PAIRS]
+ *     deno run -A scripts/tools/bench.ts [FLAGS]
+ *     bun scripts/tools/bench.ts [FLAGS]
+ *     node scripts/tools/bench.ts [FLAGS]
  *
- * Raw is what one would write by hand for speed: callbacks on Bun and Node,
- * where the library gives promises.
+ * Whichever runs it, each runtime that is found measures in a process of its
+ * own. Raw is what one would write by hand for speed: callbacks on Bun and
+ * Node, where the library gives promises.
  */
-import type { Socket } from "bun";
-import dgram from "node:dgram";
-import net from "node:net";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import os from "node:os";
 import process from "node:process";
-import {
-  AF_INET,
-  SOCK_DGRAM,
-  SOCK_STREAM,
-  socket,
-  type StreamSocket,
-} from "../../lib/mod.ts";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { plot } from "./bench/plot.ts";
+import type { Row, RuntimeName, Work } from "./bench/row.ts";
+import { WORKS } from "./bench/row.ts";
+import { markdown, table } from "./bench/table.ts";
+import type { Message, Orders } from "./bench/worker.ts";
+import { find, type Name } from "./matrix/runtimes.ts";
+import { printable } from "./report/text.ts";
 
-/** Does one thing so many times. */
-type Work = (count: number) => Promise<void>;
+const WORKER = fileURLToPath(new URL("bench/worker.ts", import.meta.url).href);
+const RUNTIMES: RuntimeName[] = ["deno", "bun", "node"];
 
-const MESSAGE = new Uint8Array(64).fill(97);
-const TIME = new TextEncoder().encode("20/11/2026 18:55:12");
-const THANKS = new TextEncoder().encode("Time received successfully.");
-const HOST = "127.0.0.1";
+const HELP = `bench.ts [FLAGS]
 
-// --- the library ---
+Measures the library against the same work on the runtime's own
+sockets, and against CPython's where python3 is on the PATH.
 
-async function listening(): Promise<StreamSocket> {
-  const server = socket(AF_INET, SOCK_STREAM);
-  await server.bind([HOST, 0]);
-  await server.listen();
-  return server;
+  --runtimes LIST   of deno,bun,node; else those that are found
+  --only LIST       of ${Object.keys(WORKS).slice(0, 5).join(",")},
+                    ${Object.keys(WORKS).slice(5).join(",")}
+  --pairs N         how many pairs (15; of what takes long a third)
+  --short           a few seconds a runtime, for a look or a test
+  --json            one JSON object a line and ratio
+  --markdown        one table of all runtimes
+  --plot FILE.svg   draws the exchanges by the number of clients
+
+The ratio is speed: more is better, 1 is as fast as raw. With <= it
+is cost: less is better. The limits are what the project wants to
+reach; to be below one is no failure.`;
+
+/** What the command line asks for. */
+interface Settings {
+  runtimes: RuntimeName[];
+  orders: Orders;
+  output: "table" | "json" | "markdown";
+  /** The file to draw into. */
+  picture: string | undefined;
 }
 
-const library: Record<string, Work> = {
-  async "64-byte round trips"(count) {
-    const server = await listening();
-    const client = socket(AF_INET, SOCK_STREAM);
-    await client.connect(server.getsockname());
-    const [connection] = await server.accept();
-    const echo = async () => {
-      while (true) {
-        const bytes = await connection.recv(1024);
-        if (bytes.length === 0) return;
-        await connection.sendall(bytes);
-      }
-    };
-    const echoing = echo();
-    for (let i = 0; i < count; i++) {
-      await client.sendall(MESSAGE);
-      await client.recv(1024);
-    }
-    await client.close();
-    await echoing;
-    await connection.close();
-    await server.close();
-  },
+/** A wrong flag; the message is for the user. */
+class Refusal extends Error {}
 
-  async "connections with an exchange"(count) {
-    const server = await listening();
-    const serve = async (client: StreamSocket) => {
-      await client.sendall(TIME);
-      await client.recv(1024);
-      await client.close();
-    };
-    const accept = async () => {
-      for await (const [client] of server) serve(client);
-    };
-    const accepting = accept();
-    const address = server.getsockname();
-    for (let i = 0; i < count; i++) {
-      const client = socket(AF_INET, SOCK_STREAM);
-      await client.connect(address);
-      await client.recv(1024);
-      await client.sendall(THANKS);
-      await client.close();
-    }
-    await server.close();
-    await accepting;
-  },
-
-  async "UDP round trips"(count) {
-    const server = socket(AF_INET, SOCK_DGRAM);
-    const client = socket(AF_INET, SOCK_DGRAM);
-    await server.bind([HOST, 0]);
-    await client.bind([HOST, 0]);
-    const echo = async () => {
-      for (let i = 0; i < count; i++) {
-        const [bytes, address] = await server.recvfrom(1024);
-        await server.sendto(bytes, address);
-      }
-    };
-    const echoing = echo();
-    const address = server.getsockname();
-    for (let i = 0; i < count; i++) {
-      await client.sendto(MESSAGE, address);
-      await client.recvfrom(1024);
-    }
-    await echoing;
-    await server.close();
-    await client.close();
-  },
-};
-
-// --- raw ---
-
-const rawDeno: Record<string, Work> = {
-  async "64-byte round trips"(count) {
-    const server = Deno.listen({ hostname: HOST, port: 0 });
-    const { port } = server.addr;
-    const client = await Deno.connect({ hostname: HOST, port });
-    const connection = await server.accept();
-    const echo = async () => {
-      const room = new Uint8Array(1024);
-      while (true) {
-        const length = await connection.read(room);
-        if (length === null) return;
-        await connection.write(room.subarray(0, length));
-      }
-    };
-    const echoing = echo();
-    const room = new Uint8Array(1024);
-    for (let i = 0; i < count; i++) {
-      await client.write(MESSAGE);
-      await client.read(room);
-    }
-    client.close();
-    await echoing;
-    connection.close();
-    server.close();
-  },
-
-  async "connections with an exchange"(count) {
-    const server = Deno.listen({ hostname: HOST, port: 0 });
-    const { port } = server.addr;
-    const serve = async (client: Deno.Conn) => {
-      await client.write(TIME);
-      await client.read(new Uint8Array(1024));
-      client.close();
-    };
-    const accept = async () => {
-      for await (const client of server) serve(client);
-    };
-    const accepting = accept();
-    for (let i = 0; i < count; i++) {
-      const client = await Deno.connect({ hostname: HOST, port });
-      await client.read(new Uint8Array(1024));
-      await client.write(THANKS);
-      client.close();
-    }
-    server.close();
-    await accepting;
-  },
-};
-
-const rawBun: Record<string, Work> = {
-  async "64-byte round trips"(count) {
-    const server = Bun.listen({
-      hostname: HOST,
-      port: 0,
-      socket: { data: (client, bytes) => void client.write(bytes) },
-    });
-    await new Promise<void>((resolve) => {
-      let left = count;
-      Bun.connect({
-        hostname: HOST,
-        port: server.port,
-        socket: {
-          open: (client) => void client.write(MESSAGE),
-          data(client) {
-            if (--left > 0) return void client.write(MESSAGE);
-            client.end();
-            resolve();
-          },
-        },
-      });
-    });
-    server.stop();
-  },
-
-  async "connections with an exchange"(count) {
-    const server = Bun.listen({
-      hostname: HOST,
-      port: 0,
-      socket: {
-        open: (client) => void client.write(TIME),
-        data: (client) => void client.end(),
-      },
-    });
-    const exchange = (resolve: () => void) => {
-      const thank = (client: Socket) => {
-        client.write(THANKS);
-        client.end();
-        resolve();
-      };
-      const where = { hostname: HOST, port: server.port };
-      Bun.connect({ ...where, socket: { data: thank } });
-    };
-    for (let i = 0; i < count; i++) await new Promise<void>(exchange);
-    server.stop();
-  },
-};
-
-async function rawServer(serve: (client: net.Socket) => void) {
-  const server = net.createServer(serve);
-  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
-  const { port } = server.address() as net.AddressInfo;
-  return { port, close: () => server.close() };
-}
-
-const rawNode: Record<string, Work> = {
-  async "64-byte round trips"(count) {
-    const server = await rawServer((client) => {
-      client.on("data", (bytes) => client.write(bytes));
-    });
-    await new Promise<void>((resolve) => {
-      let left = count;
-      const client = net.connect(server.port, HOST);
-      client.once("connect", () => client.write(MESSAGE));
-      client.on("data", () => {
-        if (--left > 0) return client.write(MESSAGE);
-        client.end();
-        resolve();
-      });
-    });
-    server.close();
-  },
-
-  async "connections with an exchange"(count) {
-    const server = await rawServer((client) => {
-      client.write(TIME);
-      client.on("data", () => client.end());
-    });
-    for (let i = 0; i < count; i++) {
-      await new Promise<void>((resolve) => {
-        const client = net.connect(server.port, HOST);
-        client.on("data", () => {
-          client.end(THANKS);
-          resolve();
-        });
-      });
-    }
-    server.close();
-  },
-};
-
-async function rawDatagrams(count: number): Promise<void> {
-  const bound = async () => {
-    const end = dgram.createSocket("udp4");
-    await new Promise<void>((resolve) => end.bind(0, HOST, resolve));
-    return end;
-  };
-  const [server, client] = [await bound(), await bound()];
-  server.on("message", (bytes, from) => {
-    server.send(bytes, from.port, from.address);
-  });
-  const { port } = server.address();
-  await new Promise<void>((resolve) => {
-    let left = count;
-    client.on("message", () => {
-      if (--left > 0) client.send(MESSAGE, port, HOST);
-      else resolve();
-    });
-    client.send(MESSAGE, port, HOST);
-  });
-  await new Promise<void>((resolve) => server.close(resolve));
-  await new Promise<void>((resolve) => client.close(resolve));
-}
-
-// --- the pairs ---
-
-/** How often a piece of work does its thing: about 50 ms each. */
-const COUNTS: Record<string, number> = {
-  "64-byte round trips": 4000,
-  "connections with an exchange": 800,
-  "UDP round trips": 2500,
-};
-
-async function timed(work: Work, count: number): Promise<number> {
-  const start = performance.now();
-  await work(count);
-  return performance.now() - start;
-}
-
-function quartiles(values: number[]): [number, number, number] {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)];
-  return [at(0.25), at(0.5), at(0.75)];
-}
-
-if (import.meta.main) {
-  const [own, name] = "Deno" in globalThis
-    ? [rawDeno, `Deno ${Deno.version.deno}`]
-    : "Bun" in globalThis
-    ? [rawBun, `Bun ${Bun.version}`]
-    : [rawNode, `Node ${process.version}`];
-  const raw = { ...own, "UDP round trips": rawDatagrams };
-  const pairs = Number(process.argv[2] ?? 15);
-  console.log(`${name}, ${pairs} pairs: library / raw, middle half, raw`);
-  for (const [title, count] of Object.entries(COUNTS)) {
-    const ratios: number[] = [];
-    const costs: number[] = [];
-    for (let pair = -2; pair < pairs; pair++) { // two to warm up
-      const works = [library[title], raw[title as keyof typeof raw]];
-      if (pair % 2 === 0) works.reverse();
-      const times = [
-        await timed(works[0], count),
-        await timed(works[1], count),
-      ];
-      if (pair % 2 === 0) times.reverse();
-      if (pair < 0) continue;
-      ratios.push(times[1] / times[0]);
-      costs.push(times[1] / count * 1000);
-    }
-    const [low, middle, high] = quartiles(ratios).map((x) => x.toFixed(2));
-    const cost = `${quartiles(costs)[1].toFixed(1)} us`;
-    console.log(`${title.padEnd(30)} ${middle}  ${low}-${high}  ${cost}`);
+async function main(args: string[]): Promise<void> {
+  process.stdout.on("error", () => {}); // a reader that has left, as in | head
+  if (args.includes("--help")) return console.log(HELP);
+  try {
+    await bench(settingsOf(args));
+  } catch (error) {
+    clearProgress();
+    console.error((error as Error).message);
+    process.exitCode = error instanceof Refusal ? 2 : 1;
   }
 }
+
+async function bench(settings: Settings): Promise<void> {
+  const { runtimes, orders, output, picture } = settings;
+  const rows: Row[] = [];
+  orders.python = await found("python3");
+  for (const name of runtimes) {
+    const path = await found(name);
+    if (!path) continue;
+    const own = await measure(name, path, orders, (row) => {
+      if (output === "json") console.log(JSON.stringify(row));
+    });
+    rows.push(...own);
+    clearProgress();
+    if (output === "table") console.log(`${table(own)}\n`);
+  }
+  if (rows.length === 0) throw new Error("No runtime has measured anything");
+  if (output === "markdown") console.log(`${markdown(rows)}\n`);
+  if (output !== "json") console.log(machine(rows, orders));
+  if (picture) writeFileSync(picture, plot(rows));
+}
+
+/** The path of a program, or undefined, with the reason on standard error. */
+async function found(name: Name): Promise<string | undefined> {
+  const program = await find(name);
+  if ("path" in program) return program.path;
+  console.error(program.reason);
+}
+
+/** Where it was measured, in lines of at most 68 columns. */
+function machine(rows: Row[], { pairs }: Orders): string {
+  const [{ model }] = os.cpus();
+  const versions = new Set(rows.map(({ version }) => version));
+  return `${[...versions].join(", ")}; ${pairs} pairs\n` +
+    `${model.trim()}, ${os.cpus().length} cores, ${os.type()} ${os.release()}`
+      .slice(0, 68);
+}
+
+// --- the runtimes ---
+
+/** The number of open files that 5000 clients and their other ends take. */
+const FILES = 12_000;
+
+/** No longer than that, in ms. */
+const LIMIT = 30 * 60_000;
+
+/** Has one runtime measure. */
+async function measure(
+  name: RuntimeName,
+  path: string,
+  orders: Orders,
+  measured: (row: Row) => void,
+): Promise<Row[]> {
+  const flags = name === "deno" ? ["run", "--quiet", "-A"] : [];
+  const command = [path, ...flags, WORKER, JSON.stringify(orders)];
+  const [program, ...args] = process.platform === "win32"
+    ? command
+    : ["sh", "-c", RAISED, "sh", ...command];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const timer = setTimeout(() => child.kill(), LIMIT);
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  const rows: Row[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    const message: Message = JSON.parse(line);
+    if ("row" in message) {
+      rows.push(message.row);
+      measured(message.row);
+    } else if ("progress" in message) showProgress(message.progress);
+    else {
+      clearProgress();
+      console.error(message.note);
+    }
+  }
+  const code = await ended;
+  clearTimeout(timer);
+  if (code !== 0) throw new Error(`Cannot measure: ${name} ended with ${code}`);
+  return rows;
+}
+
+/** Raises the number of open files as far as it takes, or as is allowed. */
+const RAISED = `
+{
+  [ "$(ulimit -n)" -ge ${FILES} ] || ulimit -S -n ${FILES} ||
+    ulimit -S -n "$(ulimit -H -n)"
+} 2>/dev/null
+exec "$@"
+`.trim();
+
+// --- how far it is ---
+
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+}
+
+// --- the command line ---
+
+function settingsOf(args: string[]): Settings {
+  const values = parsed(args);
+  const works = listOf("only", values.only, Object.keys(WORKS) as Work[]);
+  const pairs = Number(values.pairs ?? (values.short ? 3 : 15));
+  if (!/^[1-9]\d{0,3}$/.test(values.pairs ?? "1")) {
+    throw new Refusal("--pairs takes a number from 1 to 9999");
+  }
+  if (values.plot !== undefined && !works.includes("clients")) {
+    throw new Refusal("--plot draws the work clients: add it to --only");
+  }
+  if (values.json && values.markdown) {
+    throw new Refusal("--json and --markdown exclude each other");
+  }
+  return {
+    runtimes: listOf("runtimes", values.runtimes, RUNTIMES),
+    orders: { works, pairs, short: values.short ?? false, python: undefined },
+    output: values.json ? "json" : values.markdown ? "markdown" : "table",
+    picture: values.plot,
+  };
+}
+
+function parsed(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        runtimes: { type: "string" },
+        only: { type: "string" },
+        pairs: { type: "string" },
+        short: { type: "boolean" },
+        json: { type: "boolean" },
+        markdown: { type: "boolean" },
+        plot: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    const [line] = (error as Error).message.split(/\n|\. /);
+    throw new Refusal(`${printable(line)} (--help lists the flags)`);
+  }
+}
+
+/** The names of a list, in the order in which they are known. */
+function listOf<T extends string>(
+  flag: string,
+  list: string | undefined,
+  known: T[],
+): T[] {
+  if (list === undefined) return known;
+  const names = list.split(",");
+  const wrong = names.find((name) => !known.includes(name as T));
+  if (wrong === undefined) return known.filter((name) => names.includes(name));
+  throw new Refusal(`--${flag} takes ${known.join(", ")}`);
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,0 +1,137 @@
+"""The timed work in the seeds' way: blocking sockets, and a server that serves
+one client after the other, in a process of its own.
+
+    python3 python.py      reads lines `WORK COUNT`, answers with milliseconds
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+TIME = b"20/11/2026 18:55:12"
+THANKS = b"Time received successfully."
+MESSAGE = b"a" * 64
+CHUNK = b"a" * 65536
+
+
+def expect(received, sent):
+    if received != sent:
+        sys.exit(f"{received} of {sent} bytes came")
+
+
+def serve_echo(server, count):
+    client, _ = server.accept()
+    while data := client.recv(1024):
+        client.sendall(data)
+    client.close()
+
+
+def round_trips(address, count):
+    client = socket.create_connection(address)
+    received = 0
+    for _ in range(count):
+        client.sendall(MESSAGE)
+        received += len(client.recv(1024))
+    client.close()
+    expect(received, 64 * count)
+
+
+def serve_time(server, count):
+    received = 0
+    for _ in range(count):
+        client, _ = server.accept()
+        client.sendall(TIME)
+        received += len(client.recv(1024))
+        client.close()
+    expect(received, len(THANKS) * count)
+
+
+def exchanges(address, count):
+    received = 0
+    for _ in range(count):
+        client = socket.create_connection(address)
+        received += len(client.recv(1024))
+        client.sendall(THANKS)
+        client.close()
+    expect(received, len(TIME) * count)
+
+
+def exchanges_64(address, count):
+    threads = [
+        threading.Thread(target=exchanges, args=(address, count // 64))
+        for _ in range(64)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def serve_bulk(server, count):
+    client, _ = server.accept()
+    received = 0
+    while data := client.recv(65536):
+        received += len(data)
+    expect(received, count)
+
+
+def bulk(address, count):
+    client = socket.create_connection(address)
+    for _ in range(count // 65536):
+        client.sendall(CHUNK)
+    client.close()
+
+
+def serve_datagrams(server, count):
+    for _ in range(count):
+        data, address = server.recvfrom(1024)
+        server.sendto(data, address)
+
+
+def datagrams(address, count):
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.bind(("127.0.0.1", 0))
+    received = 0
+    for _ in range(count):
+        client.sendto(MESSAGE, address)
+        data, _ = client.recvfrom(1024)
+        received += len(data)
+    expect(received, 64 * count)
+
+
+WORKS = {
+    "round-trip": (serve_echo, round_trips),
+    "exchange": (serve_time, exchanges),
+    "exchange-64": (serve_time, exchanges_64),
+    "bulk": (serve_bulk, bulk),
+    "udp": (serve_datagrams, datagrams),
+}
+
+
+def timed(work, count):
+    serve, call = WORKS[work]
+    udp = work == "udp"
+    kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
+    server = socket.socket(socket.AF_INET, kind)
+    server.bind(("127.0.0.1", 0))
+    if not udp:
+        server.listen(4096)
+    process = os.fork()
+    if process == 0:
+        signal.alarm(60)  # whatever becomes of the other end
+        serve(server, count)
+        os._exit(0)
+    start = time.perf_counter()
+    call(server.getsockname(), count)
+    _, status = os.waitpid(process, 0)
+    if status != 0:
+        sys.exit(1)
+    return (time.perf_counter() - start) * 1000
+
+
+for line in sys.stdin:
+    work, count = line.split()
+    print(timed(work, int(count)), flush=True)

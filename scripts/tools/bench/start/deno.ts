@@ -1,0 +1,42 @@
+/**
+ * The exchange of tcp_time.ts in one file on Deno's own sockets.
+ *
+ * @module
+ */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+console.log("server: Waiting for a client to connect...");
+const serving = serve();
+const client = await Deno.connect({
+  hostname: "127.0.0.1",
+  port: server.addr.port,
+});
+console.log("client: Received from server:", await text(client));
+await client.write(encoder.encode("Time received successfully."));
+client.close();
+await serving;
+
+async function serve() {
+  const client = await server.accept();
+  const { hostname, port } = client.remoteAddr;
+  console.log(`server: Client Address: ('${hostname}', ${port})`);
+  await client.write(encoder.encode(dateAndTime()));
+  console.log("server: Acknowledgment from client:", await text(client));
+  client.close();
+  server.close();
+}
+
+async function text(client: Deno.Conn): Promise<string> {
+  const room = new Uint8Array(1024);
+  const length = await client.read(room);
+  return decoder.decode(room.subarray(0, length ?? 0));
+}
+
+function dateAndTime(date = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+}

@@ -1,0 +1,2 @@
+// Nothing: what a runtime takes by itself from its start to its exit.
+export {};

@@ -1,0 +1,33 @@
+/**
+ * The exchange of tcp_time.ts in one file on node:net.
+ *
+ * @module
+ */
+import net from "node:net";
+
+const server = net.createServer((client) => {
+  const { remoteAddress, remotePort } = client;
+  console.log(`server: Client Address: ('${remoteAddress}', ${remotePort})`);
+  client.write(dateAndTime());
+  client.on("data", (bytes) => {
+    console.log("server: Acknowledgment from client:", bytes.toString());
+    client.end();
+    server.close();
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  console.log("server: Waiting for a client to connect...");
+  const { port } = server.address() as net.AddressInfo;
+  const client = net.connect(port, "127.0.0.1");
+  client.on("data", (bytes) => {
+    console.log("client: Received from server:", bytes.toString());
+    client.end("Time received successfully.");
+  });
+});
+
+function dateAndTime(date = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+}

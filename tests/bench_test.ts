@@ -1,0 +1,181 @@
+/**
+ * The bench: it runs on every runtime, and what it tells is well formed. How
+ * fast anything is depends on the machine, so that no test asserts it.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { plot } from "../scripts/tools/bench/plot.ts";
+import { interleaved, ratios } from "../scripts/tools/bench/pairs.ts";
+import { type Row, rowOf, WORKS } from "../scripts/tools/bench/row.ts";
+import { markdown, table } from "../scripts/tools/bench/table.ts";
+import { commandFor, run, RUNTIMES } from "./runtimes.ts";
+import { ROOT } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+const TOOL = join(ROOT, "scripts/tools/bench.ts");
+const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const { error } = spawnSync("python3", ["--version"]);
+/** What each piece of work is compared with, wherever it is measured. */
+const AGAINST = [
+  ...["round-trip", "exchange", "exchange-64", "bulk", "udp"].flatMap((work) =>
+    error ? [`${work} / raw`] : [`${work} / raw`, `${work} / CPython`]
+  ),
+  "memory / raw",
+  ...["raw", "empty", ...(error ? [] : ["CPython"])].map((other) =>
+    `start / ${other}`
+  ),
+  "observe / unobserved",
+  "clients 1 / raw",
+  "clients 10 / raw",
+  "clients 100 / raw",
+  "clients 100 / 10 clients",
+];
+
+const bench = (runtime: typeof RUNTIMES[number], ...args: string[]) =>
+  run([...commandFor(runtime, ["-A"]), TOOL, ...args]);
+
+for (const runtime of RUNTIMES) {
+  testOn(runtime, `measures all there is on ${runtime}`, async () => {
+    const file = join(folder, `${runtime}.svg`);
+    const { code, stdout, stderr } = await bench(
+      runtime,
+      ...["--short", "--json", "--runtimes", runtime, "--plot", file],
+      ...["--pairs", "1"],
+    );
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const rows: Row[] = stdout.trimEnd().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    const told = rows.map(({ work, clients, against }) =>
+      clients ? `${work} ${clients} / ${against}` : `${work} / ${against}`
+    );
+    expect(told).toEqual(AGAINST);
+    for (const row of rows) {
+      expect(row.runtime).toBe(runtime);
+      for (const name of ["ratio", "low", "high", "cost"] as const) {
+        expect([told, name, row[name] > 0]).toEqual([told, name, true]);
+        expect(Number.isFinite(row[name])).toBeTrue();
+      }
+      expect(typeof row.reached).toBe(row.limit ? "boolean" : "undefined");
+    }
+    expect(readFileSync(file, "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+  });
+
+  testOn(runtime, `refuses what it does not know on ${runtime}`, async () => {
+    const wrong = [
+      ["--nope", /^Unknown .*--nope.*\n$/],
+      ["--only=bulk,nope", /^--only takes round-trip, .*\n$/],
+      ["--runtimes=\x1b[2J", /^--runtimes takes deno, bun, node\n$/],
+      ["--pairs=0", /^--pairs takes a number from 1 to 9999\n$/],
+    ] as const;
+    await Promise.all(wrong.map(async ([flag, message]) => {
+      const { code, stdout, stderr } = await bench(runtime, flag);
+      expect(stderr).toMatch(message);
+      expect([stdout, code]).toEqual(["", 2]);
+    }));
+  });
+}
+
+test("bench.ts prints a table a runtime and says where it ran", async () => {
+  const { code, stdout } = await bench(
+    "bun",
+    ...["--short", "--runtimes", "bun", "--only", "round-trip,udp"],
+  );
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines[0]).toMatch(/^Bun \S+ +ratio +middle half +limit +cost$/);
+  expect(lines[1]).toMatch(
+    /^round trips \/ raw +\d+\.\d\d +\d+\.\d\d-\d+\.\d\d +>= 0\.91.* us$/,
+  );
+  expect(lines.at(-2)).toMatch(/^Bun \S+; 3 pairs$/);
+  expect(lines.filter((line) => line.length > 68)).toEqual([]);
+  expect(code).toBe(0);
+});
+
+describe("the tables", () => {
+  const row = (own: Partial<Row>, ratio: number) =>
+    rowOf({
+      runtime: "bun",
+      version: "Bun 1",
+      work: "udp",
+      against: "raw",
+      rounds: 3,
+      better: "more",
+      cost: 12345.6,
+      otherCost: 10000,
+      unit: "us",
+      ...own,
+    }, { middle: ratio, low: ratio - 0.01, high: ratio + 0.01 });
+  const rows = [
+    row({}, 0.5),
+    row({ runtime: "deno", version: "Deno 2" }, 0.95),
+    row({ work: "start", against: "empty", better: "less" }, 9),
+  ];
+
+  test("mark what is not reached", () => {
+    expect(rows.map(({ reached }) => reached)).toEqual([false, true, false]);
+    const text = table(rows);
+    expect(text).toContain(
+      "UDP round trips / raw       0.50   0.49-0.51  >= 0.90 below 12346 us",
+    );
+    expect(text).toContain("<= 2.70 above");
+  });
+
+  test("have a column a runtime in Markdown", () => {
+    expect(markdown(rows).split("\n").map((line) => line.replace(/ +/g, " ")))
+      .toEqual([
+        "| | Bun 1 | Deno 2 |",
+        expect.stringMatching(/^\| -+ \| -+ \| -+ \|$/),
+        "| UDP round trips / raw | 0.50 (0.49-0.51), below 0.90 | 0.95 (0.94-0.96) |",
+        "| start to exit / empty | 9.00 (8.99-9.01), above 2.70 | |",
+      ]);
+  });
+
+  test("hold every piece of work there is", () => {
+    for (const work of Object.keys(WORKS) as (keyof typeof WORKS)[]) {
+      const against = work === "observe" ? "unobserved" : "raw";
+      for (const line of table([row({ work, against }, 1)]).split("\n")) {
+        expect(line.length).toBeLessThanOrEqual(68);
+        expect(line).not.toContain("undefined");
+      }
+    }
+  });
+
+  test("plot() draws a line for each runtime and kind, in both panels", () => {
+    const svg = plot(
+      [1, 10, 5000].map((clients) => row({ work: "clients", clients }, 1)),
+    );
+    const lines = [...svg.matchAll(/<polyline .*? points="(.*?)"/g)];
+    expect(lines).toHaveLength(4);
+    for (const [, points] of lines) {
+      expect(points).toMatch(/^\d+\.\d,\d+\.\d( \d+\.\d,\d+\.\d){2}$/);
+    }
+  });
+});
+
+test("interleaved() turns the order round by round", async () => {
+  const order: string[] = [];
+  const measure = (name: string) => () => {
+    order.push(name);
+    return Promise.resolve(order.length);
+  };
+  const costs = await interleaved(2, [measure("a"), measure("b")], {
+    warmUp: 1,
+    tick() {},
+  });
+  expect(order.join("")).toBe("abbaab");
+  expect(costs).toEqual([[4, 5], [3, 6]]);
+});
+
+test("ratios() are by round: the median, and the middle half", () => {
+  expect(ratios([1, 20, 3, 40, 5], [1, 10, 1, 10, 1])).toEqual({
+    low: 2,
+    middle: 3,
+    high: 4,
+  });
+});

@@ -33,6 +33,7 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
+import { openBoth } from "../lib/open_both.ts";
 import {
   eventLine,
   eventOf,
@@ -153,22 +154,6 @@ async function deliver(frame: Uint8Array, address: Address) {
   await connection.sendall(frame);
   await connection.shutdown(SHUT_WR);
   await connection.recv(1);
-}
-
-/** Listens and binds; a port free for the one may be taken for the other. */
-async function openBoth(address: Address, tries = 10) {
-  const listener = socket(AF_INET, SOCK_STREAM);
-  const receiver = socket(AF_INET, SOCK_DGRAM);
-  await listener.bind(address);
-  await listener.listen();
-  try {
-    await receiver.bind(listener.getsockname());
-    return [listener, receiver] as const;
-  } catch (error) {
-    await listener.close();
-    if (address[1] !== 0 || tries === 1) throw error;
-    return openBoth(address, tries - 1);
-  }
 }
 
 if (import.meta.main) {

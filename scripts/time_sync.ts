@@ -18,9 +18,9 @@
  *     client: It is <2026-11-20T18:55:12.345Z> by a stratum 10 server
  *     server: 8 answered, 0 dropped
  */
+import { askTime } from "../lib/ask_time.ts";
 import {
   AF_INET,
-  type DatagramSocket,
   type End,
   experiment,
   SOCK_DGRAM,
@@ -28,18 +28,15 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 import {
-  answerIn,
   answerTo,
   bestFirst,
   clock,
   measure,
   pack,
   refusal,
-  requestAt,
   requestIn,
   type Sample,
   shift,
-  steady,
 } from "../lib/protocols/sntp.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
@@ -80,7 +77,9 @@ export async function client({ address, flags, print }: End) {
   //    here (T1), received and sent there (T2, T3), received here (T4).
   const samples: Sample[] = [];
   for (let left = Number(flags.samples ?? 8); left > 0; left--) {
-    const [answer, arrival] = await ask(connection, waits, print);
+    const [answer, arrival] = await askTime(connection, waits, (ms) => {
+      print(`No answer in ${ms} ms`);
+    });
     const reason = refusal(answer);
     if (reason) {
       print(`The server's time must not be used: ${reason}`);
@@ -108,31 +107,6 @@ export async function client({ address, flags, print }: End) {
   const time = new Date(clock() + offset).toISOString();
   print(`It is ${time} by a stratum ${best.stratum} server`);
   return { ...best, offset, answers };
-}
-
-/** The answer and when it came; asks again, for each of the waits once. */
-async function ask(
-  connection: DatagramSocket,
-  waits: number[],
-  print: End["print"],
-) {
-  for (const ms of waits) {
-    const request = requestAt(steady());
-    await connection.send(pack(request));
-    connection.settimeout(ms);
-    try {
-      for (const end = steady() + ms; steady() < end;) {
-        const data = await connection.recv(1024);
-        const arrival = steady();
-        const answer = answerIn(data, request);
-        if (answer) return [answer, arrival] as const;
-      }
-    } catch (error) {
-      if ((error as SocketError).code !== "ETIMEDOUT") throw error;
-    }
-    print(`No answer in ${ms} ms`);
-  }
-  throw new SocketError("ETIMEDOUT", "recv", connection.getpeername());
 }
 
 /** What a sample says of this machine's clock, which may have been set. */

@@ -105,7 +105,9 @@ describe("scripts", () => {
     for (const file of EXPERIMENTS) {
       for (const [name] of importsOf(file)) {
         if (guided(file) && name === "lib/guide.ts") continue;
-        expect(name).toMatch(/^lib\/(mod|ask_time|open_both|protocols\/\w+)\.ts$/);
+        expect(name).toMatch(
+          /^lib\/(mod|ask_time|open_both|protocols\/\w+)\.ts$/,
+        );
       }
     }
   });

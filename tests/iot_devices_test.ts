@@ -1,0 +1,390 @@
+/**
+ * Devices with wrong clocks: the same errors everywhere, readings with the
+ * right time or none, and each runtime's devices with each runtime's server.
+ */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import {
+  type Address,
+  AF_INET,
+  type End,
+  SHUT_WR,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+import { openBoth } from "../lib/open_both.ts";
+import {
+  type Collected,
+  formatReading,
+  lineUp,
+  parseReading,
+  type Reading,
+} from "../lib/protocols/reading.ts";
+import {
+  answerTo,
+  clock,
+  pack,
+  type Packet,
+  requestIn,
+} from "../lib/protocols/sntp.ts";
+import { parseSyslog } from "../lib/protocols/syslog.ts";
+import { Unframer } from "../lib/protocols/syslog_framing.ts";
+import {
+  commandFor,
+  run as runCommand,
+  type RuntimeName,
+  RUNTIMES,
+  start,
+} from "./runtimes.ts";
+import { load, ROOT } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+setDefaultTimeout(30_000);
+
+const HOUR = 3_600_000;
+const SCRIPT = `${ROOT}scripts/iot_devices.ts`;
+const devices = await load("iot_devices");
+const eventLog = await load("event_log");
+
+interface Device {
+  name: string;
+  error: number;
+  sample?: { offset: number; bound: number };
+  lost: number[];
+}
+
+/** Runs both ends in this process and collects what they say. */
+async function play(
+  flags: Settings["flags"] = {},
+  experiment: Experiment = devices,
+) {
+  const lines: string[] = [];
+  const outcome = await run(
+    experiment,
+    { flags },
+    (end, line) => lines.push(`${end}: ${line}`),
+  );
+  const { readings, dropped } = (outcome.server ?? {}) as {
+    readings: Collected[];
+    dropped: number;
+  };
+  return { lines, readings, dropped, booted: outcome.clients[0] as Device[] };
+}
+
+/** What the devices are and send where the server answers so, if at all. */
+async function sent(answer?: (answer: Packet) => Packet) {
+  const messages: Uint8Array[] = [];
+  let asked = 0;
+  const server = async ({ address, ready, serve }: End) => {
+    const [listener, receiver] = await openBoth(address);
+    ready(listener, receiver);
+    const times = async () => {
+      for await (const [data, sender] of receiver) {
+        asked++;
+        if (!answer) continue;
+        const good = answerTo(requestIn(data)!, clock(), clock());
+        await receiver.sendto(pack(answer(good)), sender);
+      }
+    };
+    const collect = async () => {
+      for await (const [client] of listener) {
+        await serve(client, async () => {
+          const unframer = new Unframer();
+          for (let data; (data = await client.recv(9999)).length > 0;) {
+            for (const { bytes } of unframer.push(data)) messages.push(bytes);
+          }
+        });
+      }
+    };
+    await Promise.all([times(), collect()]);
+  };
+  const played = await play({ deaf: "0" }, { ...devices, server });
+  return { ...played, messages, asked };
+}
+
+async function send(address: Address, ...data: (string | Uint8Array)[]) {
+  await using connection = socket(AF_INET, SOCK_STREAM);
+  await connection.connect(address);
+  for (const piece of data) await connection.sendall(piece);
+  await connection.shutdown(SHUT_WR);
+  await connection.recv(1);
+}
+
+const reading = (changes: Partial<Reading> = {}): Reading => ({
+  device: "roof",
+  due: Date.UTC(2026, 10, 21),
+  time: Date.UTC(2026, 10, 21) + 1,
+  bound: 10,
+  celsius: "21.5",
+  ...changes,
+});
+
+describe("iot_devices", () => {
+  test("sets all clocks but the deaf one's, and its readings say so", async () => {
+    const { booted, readings, lines } = await play();
+    expect(booted).toHaveLength(4);
+    for (const { error, sample, lost } of booted.slice(0, 3)) {
+      expect(Math.abs(error)).toBeWithin(1, 600_001);
+      expect(Math.abs(error + sample!.offset)).toBeLessThan(sample!.bound + 1);
+      expect(lost.length).toBeLessThan(3);
+    }
+    expect(booted[3]).toMatchObject({ sample: undefined });
+    expect(booted[3].lost).toEqual([300, 600, 1200]);
+    expect(readings).toHaveLength(8);
+    for (const { device, bound } of readings) {
+      expect(bound === undefined).toBe(device === "dev4");
+    }
+    expect(lines.filter((line) => line.length > 68)).toEqual([]);
+    expect(lines.join("\n")).toMatch(/dev4: 2 not synchronized, off by \+355/);
+  });
+
+  test("takes readings at whole intervals of true time", async () => {
+    const before = clock();
+    const { readings } = await play({
+      ...{ devices: "20", deaf: "2", readings: "3" },
+    });
+    const after = clock();
+    const known = readings.filter(({ bound }) => bound !== undefined);
+    expect(known).toHaveLength(18 * 3);
+    for (const { due, time, arrival } of known) {
+      expect(due % 200).toBe(0);
+      expect(time).toBeWithin(Math.max(due, before - 1000), after + 1000);
+      expect(arrival).toBeWithin(before - 1, after + 1);
+    }
+    const moments = Map.groupBy(known, ({ due }) => due);
+    expect([...moments.values()].map((group) => group.length))
+      .toEqual(Array(3).fill(18));
+  });
+
+  test("leaves a deaf device by its own clock, at its whole intervals", async () => {
+    const { booted: [device], readings } = await play({
+      ...{ devices: "1", seed: "7", readings: "3" },
+    });
+    expect(readings).toHaveLength(3);
+    for (const { due, time, arrival, bound } of readings) {
+      expect(due % 200).toBe(0);
+      expect(bound).toBeUndefined();
+      expect(time - arrival).toBeWithin(device.error - 9000, device.error + 5);
+    }
+  });
+
+  test("does not believe a server without the time, nor asks it again", async () => {
+    for (const change of [{ leap: 3 }, { stratum: 0, referenceId: "RATE" }]) {
+      const { booted, messages, asked } = await sent((answer) => ({
+        ...{ ...answer, ...change },
+      }));
+      expect(asked).toBe(4);
+      for (const { sample } of booted) expect(sample).toBeUndefined();
+      const bounds = messages.map((bytes) => parseReading(bytes)!.bound);
+      expect(bounds).toEqual(Array(8).fill(undefined));
+    }
+  });
+
+  test("asks again, and is set by the answer to a later request", async () => {
+    let requests = 0;
+    const { booted, messages } = await sent((answer) => {
+      const heard = ++requests > 4;
+      return heard ? answer : { ...answer, originate: 1n };
+    });
+    for (const { error, sample, lost } of booted) {
+      expect(lost[0]).toBe(300);
+      expect(Math.abs(error + sample!.offset)).toBeLessThan(sample!.bound + 1);
+    }
+    for (const bytes of messages) {
+      expect(parseReading(bytes)!.bound).toBeNumber();
+    }
+  });
+
+  test("needs no deaf one, and may have nothing else", async () => {
+    for (const deaf of ["0", "9"]) {
+      const { booted } = await play({ devices: "2", deaf });
+      const set = booted.filter(({ sample }) => sample);
+      expect(set).toHaveLength(deaf === "0" ? 2 : 0);
+    }
+  });
+
+  test("gives other errors for another seed", async () => {
+    const errors = [];
+    for (const seed of ["0", "1", "2", "9999"]) {
+      const flags = { seed, deaf: "0", readings: "1" };
+      const { booted } = await play(flags);
+      errors.push(...booted.map(({ error }) => error));
+    }
+    expect(new Set(errors).size).toBe(16);
+  });
+
+  test("drops what is no reading, and goes on", async () => {
+    const client = async (end: End) => {
+      await send(end.address, "hello\n<13>1 - - - - - - x\n", "cut");
+      await using noise = socket(AF_INET, SOCK_DGRAM);
+      await noise.sendto("not a request", end.address);
+      return devices.client(end);
+    };
+    const { readings, dropped, lines } = await play(
+      { deaf: "0" },
+      { ...devices, client },
+    );
+    expect(readings).toHaveLength(8);
+    expect(dropped).toBe(2);
+    expect(lines.at(-1)).toBe("server: 2 messages dropped");
+  });
+});
+
+describe("a reading", () => {
+  test("is RFC 5424 with what its time is worth", () => {
+    const text = (reading: Reading) =>
+      new TextDecoder().decode(formatReading(reading));
+    expect(text(reading())).toBe(
+      "<134>1 2026-11-21T00:00:00.001Z roof sensor - reading " +
+        '[timeQuality tzKnown="1" isSynced="1" syncAccuracy="10000"]' +
+        '[reading@32473 due="2026-11-21T00:00:00.000Z" celsius="21.5"] 21.5 C',
+    );
+    expect(text(reading({ bound: 0.2 }))).toContain('syncAccuracy="10000"');
+    expect(text(reading({ bound: 10.1 }))).toContain('syncAccuracy="20000"');
+    expect(text(reading({ bound: undefined })))
+      .toContain('[timeQuality tzKnown="1" isSynced="0"]');
+    expect(() => text(reading({ device: "a b" }))).toThrow(RangeError);
+  });
+
+  test("is read back as it was written", () => {
+    for (const bound of [10, 20, undefined]) {
+      const whole = reading({ bound });
+      expect(parseReading(formatReading(whole))).toEqual(whole);
+    }
+  });
+
+  test("is not in a message without its parts", () => {
+    const text = new TextDecoder().decode(formatReading(reading()));
+    for (
+      const [part, other] of [
+        ["reading@32473", "weather@32473"],
+        ['due="2026', 'due="x2026'],
+        ["celsius=", "fahrenheit="],
+        ["2026-11-21T00:00:00.001Z roof", "- roof"],
+        ["roof", "-"],
+        ["<134>", ""],
+      ]
+    ) {
+      const changed = text.replace(part, other);
+      expect(changed).not.toBe(text);
+      expect(parseReading(new TextEncoder().encode(changed))).toBeUndefined();
+    }
+  });
+
+  test("is not synchronized unless it says so", () => {
+    const text = new TextDecoder().decode(formatReading(reading()));
+    const changed = text.replace(/\[timeQuality[^\]]*\]/, "");
+    expect(parseReading(new TextEncoder().encode(changed)))
+      .toMatchObject({ bound: undefined, celsius: "21.5" });
+  });
+});
+
+test("lineUp() tells moments in order, and the unsynchronized apart", () => {
+  const at = (ms: number, changes: Partial<Reading> = {}): Collected => {
+    const made = reading(changes);
+    return { ...made, arrival: made.due + ms };
+  };
+  const { due } = reading();
+  expect(lineUp([
+    at(0.5, { due: due + 200, time: due + 203 }),
+    at(1.25),
+    at(7, { time: due + 4 }),
+    at(2, { device: "cave", bound: undefined, time: due - HOUR }),
+  ])).toEqual([
+    "due           of  taken, arrived after that, spread (ms)",
+    "00:00:00.000  2   1..4  1.3..7.0  5.8",
+    "00:00:00.200  1   3..3  0.5..0.5  0.0",
+    "cave: 1 not synchronized, off by -3600.002 s",
+  ]);
+});
+
+describe("a collector of syslog", () => {
+  test("finds only well-formed messages", async () => {
+    const { messages: bytes } = await sent();
+    const messages = bytes.map(parseSyslog);
+    expect(messages).toHaveLength(8);
+    for (const message of messages) {
+      expect(message).toMatchObject({ format: "rfc5424", appname: "sensor" });
+      expect(message.malformed).toBeUndefined();
+      expect(message.data?.map(({ id }) => id))
+        .toEqual(["timeQuality", "reading@32473"]);
+    }
+  });
+
+  test("event_log takes them from the devices, which get no time", async () => {
+    const lines: string[] = [];
+    const { server } = await run(
+      { ...eventLog, client: devices.client },
+      { flags: { deaf: "4" } },
+      (end, line) => lines.push(`${end}: ${line}`),
+    );
+    expect(server).toEqual({ tcp: 8, udp: 0, malformed: 0 });
+    const kept = lines.filter((line) =>
+      /^server: \S+ \S+ dev\d sensor info: \d\d\.\d C$/.test(line)
+    );
+    expect(kept).toHaveLength(8);
+  });
+});
+
+describe("in two processes", () => {
+  const flags = ["--devices", "3"];
+  const command = (runtime: RuntimeName, ...args: string[]) => [
+    ...commandFor(runtime, ["--allow-net"]),
+    ...[SCRIPT, ...args],
+  ];
+
+  for (const [i, runtime] of RUNTIMES.entries()) {
+    const other = RUNTIMES[(i + 1) % RUNTIMES.length];
+    testOn(other, `${other}'s devices with ${runtime}'s server`, async () => {
+      const server = start(command(runtime, "server", "--port", "0"));
+      const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
+      const client = await runCommand(
+        command(other, "client", "--port", port, ...flags),
+      );
+      server.kill();
+      const { code, stdout, stderr } = await server.finished;
+      expect(client.stderr).toBe("");
+      expect(client.code).toBe(0);
+      const errors = [...client.stdout.matchAll(/^dev\d +(\S+ s)/gm)];
+      expect(errors.map(([, error]) => error))
+        .toEqual(["-395.922 s", "+339.867 s", "-144.745 s"]);
+      expect(stdout).toMatch(/^\S{12} {2}2 {3}\S+ {2}\S+ {2}\S+$/m);
+      expect(stdout).toMatch(
+        /^dev3: 2 not synchronized, off by -14\d\.\d+ s$/m,
+      );
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(code).toBe(0);
+    });
+  }
+
+  test("a server with --clients stops after so many devices", async () => {
+    const server = start(
+      command("bun", "server", "--port", "0", "--clients", "3"),
+    );
+    const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
+    const client = await runCommand(
+      command("bun", "client", "--port", port, ...flags, "--deaf", "0"),
+    );
+    expect(client).toMatchObject({ code: 0, stderr: "" });
+    const { code, stdout } = await server.finished;
+    expect(stdout.match(/^\S{12} {2}3 /gm)).toHaveLength(2);
+    expect(code).toBe(0);
+  });
+
+  for (
+    const flag of [
+      "--devices=0",
+      "--devices=200",
+      "--interval=0",
+      "--deaf=-1",
+      "--seed=x",
+    ]
+  ) {
+    test(`${flag} is wrong`, async () => {
+      const wrong = await runCommand(command("bun", flag));
+      expect(wrong.stderr.trim().split("\n")).toHaveLength(1);
+      expect(wrong).toMatchObject({ code: 2, stdout: "" });
+    });
+  }
+});

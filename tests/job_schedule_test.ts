@@ -1,0 +1,556 @@
+/**
+ * Jobs that start together: the rule for those that are late, the lines of the
+ * protocol, clocks that are set meanwhile, peers that send what is none, and
+ * each runtime's workers with each runtime's server.
+ */
+import { afterEach, describe, expect, test } from "bun:test";
+import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import {
+  type Address,
+  AF_INET,
+  decode,
+  type End,
+  Reader,
+  SHUT_WR,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  socket,
+} from "../lib/mod.ts";
+import {
+  formatJob,
+  formatReport,
+  type Job,
+  parseJob,
+  parseReport,
+  type Report,
+  summaryOf,
+  verdictOf,
+} from "../lib/protocols/jobs.ts";
+import {
+  answerTo,
+  clock,
+  pack,
+  requestAt,
+  requestIn,
+  unpack,
+} from "../lib/protocols/sntp.ts";
+import { openBoth } from "../lib/open_both.ts";
+import {
+  commandFor,
+  find,
+  run as runCommand,
+  RUNTIMES,
+  start,
+} from "./runtimes.ts";
+import { load, ROOT } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+const HOUR = 3_600_000;
+const SCRIPT = `${ROOT}scripts/job_schedule.ts`;
+const schedule = await load("job_schedule");
+
+const AT = Date.UTC(2026, 10, 20, 18, 55, 12, 345);
+const JOB: Job = { at: AT, grace: 200, name: "rotate" };
+const JOB_LINE = "2026-11-20T18:55:12.345Z 200 rotate";
+
+/** What the client returns. */
+interface Result {
+  skews: number[];
+  reports: Report[][];
+}
+
+/** Runs both ends in this process and collects what they say. */
+async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
+  const lines: string[] = [];
+  const outcome = await run(
+    experiment,
+    settings,
+    (end, line) => lines.push(`${end}: ${line}`),
+  );
+  const [result] = outcome.clients as Result[];
+  return { ...outcome, result, lines };
+}
+
+describe("verdictOf()", () => {
+  for (
+    const [what, learned, now, verdict] of [
+      ["known before, begun at its moment", -500, 0, "on-time"],
+      ["known at its moment", 0, 0, "on-time"],
+      ["known before, begun by a slow machine", -1, 30, "on-time"],
+      ["known before, begun when its grace ends", -1, 200, "on-time"],
+      ["known before, woken after its grace", -1, 201, "missed"],
+      ["known just after its moment", 0.1, 0.1, "late"],
+      ["known when its grace ends", 200, 200, "late"],
+      ["known within its grace, begun after it", 150, 201, "missed"],
+      ["known after its grace", 200.1, 200.1, "missed"],
+      ["known a year later", 365 * 24 * HOUR, 365 * 24 * HOUR, "missed"],
+    ] as const
+  ) {
+    test(`${what}: ${verdict}`, () => {
+      expect(verdictOf(JOB, AT + learned, AT + now)).toBe(verdict);
+    });
+  }
+});
+
+describe("a job's line", () => {
+  test("is the job and back", () => {
+    expect(formatJob(JOB)).toBe(JOB_LINE);
+    expect(parseJob(JOB_LINE)).toEqual(JOB);
+  });
+
+  test("is nothing else", () => {
+    for (
+      const line of [
+        "",
+        "jobs",
+        `${JOB_LINE} `,
+        ` ${JOB_LINE}`,
+        `${JOB_LINE}\n`,
+        `${JOB_LINE} more`,
+        JOB_LINE.replace("200", "-1"),
+        JOB_LINE.replace("200", "1e3"),
+        JOB_LINE.replace("200", "9999999999"),
+        JOB_LINE.replace("rotate", ""),
+        JOB_LINE.replace("rotate", "r".repeat(33)),
+        JOB_LINE.replace("rotate", "\x1b[2J"),
+        JOB_LINE.replace("11-20", "02-30"),
+        JOB_LINE.replace("18:55", "24:00"),
+        JOB_LINE.replace("18:55", "25:00"),
+        JOB_LINE.replace("Z", "+01:00"),
+        JOB_LINE.replace(".345", ""),
+        JOB_LINE.replace("T", " "),
+        JOB_LINE.replace("2026", "NaN"),
+      ]
+    ) {
+      expect([line, parseJob(line)]).toEqual([line, undefined]);
+    }
+  });
+});
+
+describe("a report's line", () => {
+  const report: Report = {
+    ...{ name: "rotate", verdict: "late" },
+    ...{ time: AT, own: AT - 4000 },
+  };
+  const line = "2026-11-20T18:55:12.345Z 2026-11-20T18:55:08.345Z late rotate";
+
+  test("is the report and back, to the ms", () => {
+    const fine = { ...report, time: AT + 0.4, own: AT - 4000.4 };
+    expect(formatReport(fine)).toBe(line);
+    expect(parseReport(line, [JOB])).toEqual(report);
+  });
+
+  test("is nothing else, and about a job of the list", () => {
+    expect(parseReport(line, [])).toBeUndefined();
+    expect(parseReport(line, [{ ...JOB, name: "backup" }])).toBeUndefined();
+    for (
+      const wrong of [
+        "",
+        "late rotate",
+        `${line} more`,
+        `${line} `,
+        line.replace("late", "early"),
+        line.replace("late", "__proto__"),
+        line.replace("rotate", "toString"),
+        line.replace("2026", "+2026"),
+        line.replaceAll("2026-11-20", "2026-11-31"),
+      ]
+    ) {
+      expect([wrong, parseReport(wrong, [JOB])]).toEqual([wrong, undefined]);
+    }
+  });
+});
+
+test("summaryOf() tells spreads of those on time, and of the rest how many", () => {
+  const one = (verdict: Report["verdict"], time: number, own: number) => ({
+    ...{ name: "rotate", verdict },
+    ...{ time: AT + time, own: AT + own },
+  });
+  const reports = [
+    one("on-time", 1, -3000),
+    one("on-time", 4, 2000),
+    one("on-time", 2, 100),
+    one("late", 80, 9000),
+    one("late", 60, -9000),
+    one("missed", 900, 0),
+    { ...one("on-time", 100, 0), name: "backup" },
+  ];
+  expect(summaryOf([JOB], reports, 7)).toEqual([
+    "rotate: 3 of 7 on time within 3 ms; uncorrected 5000 ms",
+    "rotate: 2 late by up to 80 ms",
+    "rotate: 1 missed",
+    "rotate: 1 did not report",
+  ]);
+  expect(summaryOf([JOB], [], 0)).toEqual([
+    "rotate: 0 of 0 on time within 0 ms; uncorrected 0 ms",
+  ]);
+});
+
+/** The last worker of a run came when one job's grace was over. */
+function expectLate({ reports }: Result) {
+  const verdicts = reports.at(-1)!.map(({ verdict }) => verdict);
+  expect(verdicts.slice(0, 2)).toEqual(["late", "missed"]);
+}
+
+/** The others started each job at one moment by the server's clock. */
+function expectTogether({ reports }: Result) {
+  const byName = Map.groupBy(reports.slice(0, -1).flat(), ({ name }) => name);
+  for (const [first, ...others] of byName.values()) {
+    for (const { time } of others) {
+      expect(Math.abs(time - first.time)).toBeLessThan(HOUR / 2);
+    }
+  }
+}
+
+describe("job_schedule", () => {
+  for (const workers of ["1", "50"]) {
+    test(`serves ${workers} workers, the last of whom is late`, async () => {
+      const { result, server, lines } = await play(schedule, {
+        flags: { workers },
+      });
+      const many = Number(workers);
+      expect(result.reports).toHaveLength(many);
+      for (const reports of result.reports) {
+        expect(reports.map(({ name }) => name))
+          .toEqual(["backup", "rotate", "report"]);
+      }
+      expect(server).toEqual({ workers: many, reports: 3 * many });
+      if (many > 1) expectLate(result);
+      expectTogether(result);
+      expect(lines.filter((line) => line.length > 68)).toEqual([]);
+      expect(lines.join()).not.toContain("did not report");
+    });
+  }
+
+  test("has one round for each run of the client", async () => {
+    const { lines, server } = await play(schedule, {
+      clients: 2,
+      flags: { workers: "2" },
+    });
+    expect(server).toEqual({ workers: 4, reports: 12 });
+    expect(lines.filter((line) => line.includes("of 2 on"))).toHaveLength(6);
+  });
+});
+
+describe("a clock that is set meanwhile", () => {
+  const real = Date.now;
+  afterEach(() => {
+    Date.now = real;
+    clock();
+  });
+
+  for (const step of [-HOUR, HOUR]) {
+    test(`by ${step} ms moves no job`, async () => {
+      const timers = [0, 300, 900].map((ms, i) =>
+        setTimeout(() => Date.now = () => real() + (i % 2 ? 0 : step), ms)
+      );
+      const { result } = await play(schedule, { flags: { workers: "4" } });
+      timers.forEach(clearTimeout);
+      expectLate(result);
+      expectTogether(result);
+      for (const [i, [{ time, own }]] of result.reports.entries()) {
+        const wrong = own - time;
+        expect(Math.abs(wrong - result.skews[i])).toBeLessThan(1000);
+      }
+    });
+
+    test(`by ${step} ms before is what the server's jobs go by`, async () => {
+      Date.now = () => real() + step;
+      const { result } = await play(schedule, { flags: { workers: "2" } });
+      const [{ time }] = result.reports[0];
+      expect(Math.abs(time - Date.now())).toBeLessThan(30_000);
+      expectLate(result);
+    });
+  }
+});
+
+describe("the server", () => {
+  /** Sends it text over TCP, and gives what comes back. */
+  async function exchange(address: Address, text: string): Promise<string> {
+    await using peer = socket(AF_INET, SOCK_STREAM);
+    await peer.connect(address);
+    await peer.sendall(text);
+    await peer.shutdown(SHUT_WR);
+    return decode(await new Reader(peer).all());
+  }
+
+  /** What a server says to peers, and whether it serves afterwards. */
+  async function besiege(texts: (string | ((list: string) => string))[]) {
+    const client = async (end: End) => {
+      const replies: string[] = [];
+      for (const text of texts) {
+        if (typeof text === "string") {
+          replies.push(await exchange(end.address, text).catch(String));
+          continue;
+        }
+        await using peer = socket(AF_INET, SOCK_STREAM);
+        await peer.connect(end.address);
+        await peer.sendall("jobs\n");
+        const reader = new Reader(peer);
+        let list = "";
+        for (let line; (line = await reader.line());) list += `${line}\n`;
+        await peer.sendall(text(list));
+        await peer.shutdown(SHUT_WR);
+        replies.push(decode(await reader.all()));
+      }
+      return { replies, result: await schedule.client(end) };
+    };
+    const flags = { workers: "2" };
+    const { clients, lines } = await play({ ...schedule, client }, { flags });
+    const [{ replies, result }] = clients as {
+      replies: string[];
+      result: Result;
+    }[];
+    expectLate(result);
+    return { replies, lines };
+  }
+
+  test("refuses in one line what is no request, and serves on", async () => {
+    const { replies, lines } = await besiege([
+      "",
+      "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+      "\x1b[2J\n",
+      "\0".repeat(99) + "\n",
+      `${"x".repeat(1_000_000)}\n`,
+      "jobs",
+    ]);
+    expect(replies.slice(0, 4)).toEqual(Array(4).fill("refused\n"));
+    const refused = lines.filter((line) => line.includes("Refused"))
+      .map((line) => line.replace(/\d{2,5}\)/, "PORT)"));
+    const from = "server: Refused ('127.0.0.1', PORT):";
+    expect(refused.slice(0, 3)).toEqual([
+      `${from} ""`,
+      `${from} "GET / HTTP/1.1"`,
+      `${from} "\\u001b[2J"`,
+    ]);
+    expect(lines.join()).toContain("message too long");
+    expect(lines.join()).toContain("the stream ended in the middle");
+  });
+
+  test("refuses in one line what is no report, and keeps the others", async () => {
+    const report = (name: string) =>
+      `${formatReport({ name, verdict: "late", time: AT, own: AT })}\n`;
+    const { replies, lines } = await besiege([
+      () => "",
+      () => report("backup"),
+      () => report("backup") + report("backup"),
+      () => report("report") + "x\n" + report("backup"),
+      () => report("elsewhere"),
+      () => report("backup").replace("late", "\x1b]0;"),
+    ]);
+    expect(replies).toEqual([
+      "kept 0\n",
+      "kept 1\n",
+      ...Array(4).fill("refused\n"),
+    ]);
+    expect(lines.filter((line) => line.includes("Refused"))).toHaveLength(4);
+    const silent = lines.filter((line) => line.includes("did not report"));
+    expect(silent).not.toBeEmpty();
+    expect(lines.join()).not.toContain("\x1b");
+  });
+
+  test("shares a round among all who come before its last job", async () => {
+    const client = async ({ address }: End) => {
+      const peers = [0, 1, 2].map(() => socket(AF_INET, SOCK_STREAM));
+      const lists: string[] = [];
+      for (const peer of peers) {
+        await peer.connect(address);
+        await peer.sendall("jobs\n");
+        const reader = new Reader(peer);
+        let list = "";
+        for (let line; (line = await reader.line());) list += `${line}\n`;
+        lists.push(list);
+      }
+      for (const peer of peers) await peer.close();
+      return lists;
+    };
+    const { clients, server, lines } = await play({ ...schedule, client });
+    const [[first, ...others]] = clients as string[][];
+    expect(first.trim().split("\n").map((line) => parseJob(line)?.name))
+      .toEqual(["backup", "rotate", "report"]);
+    for (const other of others) expect(other).toBe(first);
+    expect(server).toEqual({ workers: 3, reports: 0 });
+    expect(lines).toContain("server: backup: 3 did not report");
+  });
+
+  test("answers requests for the time alone", async () => {
+    const client = async ({ address }: End) => {
+      await using asker = socket(AF_INET, SOCK_DGRAM);
+      await asker.connect(address);
+      asker.settimeout(5000);
+      for (const junk of ["", "x", "\0".repeat(48), "y".repeat(60_000)]) {
+        await asker.send(junk);
+      }
+      const request = requestAt(1);
+      await asker.send(pack(request));
+      return unpack(await asker.recv(1024))?.originate === request.transmit;
+    };
+    const { clients } = await play({ ...schedule, client });
+    expect(clients).toEqual([true]);
+  });
+});
+
+describe("the client", () => {
+  /** A server that tells the time, and whose workers get this text. */
+  function announcing(text: () => string, answer = "kept 1\n"): Experiment {
+    const server = async ({ address, ready, serve }: End) => {
+      const [listener, receiver] = await openBoth(address);
+      ready(listener, receiver);
+      const tellTime = async () => {
+        for await (const [data, sender] of receiver) {
+          const now = clock();
+          const bytes = pack(answerTo(requestIn(data)!, now, now));
+          await receiver.sendto(bytes, sender);
+        }
+      };
+      const tellJobs = async () => {
+        for await (const [worker] of listener) {
+          await serve(worker, async () => {
+            const reader = new Reader(worker);
+            await reader.line();
+            await worker.sendall(text());
+            while (await reader.line() !== null);
+            await worker.sendall(answer);
+          });
+        }
+      };
+      await Promise.all([tellTime(), tellJobs()]);
+    };
+    return { ...schedule, server };
+  }
+  const flags = { workers: "1" };
+  const soon = (ms = 100, grace = HOUR) =>
+    formatJob({ name: "soon", grace, at: Date.now() + ms });
+
+  test("begins the jobs of any list in order, past ones at once", async () => {
+    const list = () => `${soon(700)}\n${soon(-900)}\n${soon(-999, 1)}\n\n`;
+    const experiment = announcing(list, "kept 3\n");
+    const { result } = await play(experiment, { flags });
+    expect(result.reports[0].map(({ verdict }) => verdict)).toEqual(
+      ["missed", "late", "on-time"],
+    );
+  });
+
+  for (
+    const [what, text] of [
+      ["a job that is none", () => `${soon()}\nx\n\n`],
+      ["a name that drives the terminal", () => `${soon()}\x1b[2J\n\n`],
+      ["no list", () => "refused\n"],
+      ["a list that has no end", () => `${soon()}\n`.repeat(1000)],
+    ] as const
+  ) {
+    test(`takes no list with ${what}`, async () => {
+      await expect(play(announcing(text), { flags })).rejects.toMatchObject({
+        code: "EPROTO",
+        message: expect.stringMatching(/^Cannot receive from [^\n]*$/),
+      });
+    });
+  }
+
+  for (
+    const [seed, skews] of [
+      ["7", [-4883, -4380, 4769, 1990, 214]],
+      ["42", [1011, -517, 3525, 1697, -3252]],
+      ["999999999", [3934, -4348, 3886, 204, 3710]],
+    ] as const
+  ) {
+    test(`has the clocks of seed ${seed}`, async () => {
+      const idle = announcing(() => "\n", "kept 0\n");
+      const { result, lines } = await play(idle, { flags: { seed } });
+      expect(result).toMatchObject({ skews, reports: Array(5).fill([]) });
+      const [least, most] = [Math.min(...skews), Math.max(...skews)];
+      expect(lines[0]).toBe(
+        `client: The clocks of 5 workers: ${least} to +${most} ms wrong`,
+      );
+    });
+  }
+
+  test("takes no line without an end", async () => {
+    const endless = announcing(() => "x".repeat(100_000));
+    await expect(play(endless, { flags })).rejects.toMatchObject({
+      code: "EMSGSIZE",
+    });
+  });
+
+  for (const answer of ["", "refused\n", "kept 0\n", "kept 11\n"]) {
+    test(`is told ${JSON.stringify(answer)} of its reports`, async () => {
+      const experiment = announcing(() => `${soon()}\n\n`, answer);
+      await expect(play(experiment, { flags })).rejects.toMatchObject({
+        code: "EPROTO",
+      });
+    });
+  }
+});
+
+for (const runtime of RUNTIMES) {
+  const command = (name = runtime) => [
+    ...commandFor(name, ["--allow-net"]),
+    SCRIPT,
+  ];
+
+  describe(runtime, () => {
+    testOn(runtime, "serves the workers of every runtime", async () => {
+      const peers = RUNTIMES.filter((name) => find(name).path);
+      await Promise.all(peers.map(async (peer) => {
+        const server = start([...command(), "server", "--port", "0"]);
+        const [, port] = await server.said(/Listening on .*:(\d+)/);
+        const client = await runCommand([
+          ...command(peer),
+          ...["client", "--port", port, "--workers", "50"],
+        ]);
+        expect(client).toMatchObject({ code: 0, stderr: "" });
+        expect(client.stdout).toStartWith(
+          "The clocks of 50 workers: -4883 to +4779 ms wrong\n",
+        );
+        server.kill("SIGINT");
+        const { code, stdout } = await server.finished;
+        expect(stdout).toMatch(/^backup: \d+ of 50 on time/);
+        expect(stdout).toMatch(/^backup: \d+ late by/m);
+        expect(stdout).not.toMatch(/did not report|Refused/);
+        expect(code).toBe(0);
+      }));
+    });
+
+    testOn(runtime, "stops after as many workers as are wanted", async () => {
+      const server = start([
+        ...command(),
+        ...["server", "--port", "0", "--clients", "3"],
+      ]);
+      const [, port] = await server.said(/Listening on .*:(\d+)/);
+      const flags = ["--port", port, "--workers", "3"];
+      const client = await runCommand([...command(), "client", ...flags]);
+      expect(client).toMatchObject({ code: 0, stderr: "" });
+      const { code, stdout } = await server.finished;
+      expect(stdout).toMatch(/^rotate: \d missed$/m);
+      expect(code).toBe(0);
+    });
+
+    testOn(runtime, "says in plain words that no server is there", async () => {
+      await using taken = socket(AF_INET, SOCK_DGRAM);
+      await taken.bind(["127.0.0.1", 0]);
+      const port = String(taken.getsockname()[1]);
+      await taken.close();
+      const { code, stderr } = await runCommand([
+        ...command(),
+        ...["client", "--port", port, "--timeout", "50"],
+      ]);
+      expect(stderr).toMatch(
+        /^Cannot receive from 127\.0\.0\.1:\d+: [\w ]+\n(.*server.*\n)?$/,
+      );
+      expect(code).toBe(1);
+    });
+
+    testOn(runtime, "takes no wrong flag", async () => {
+      const wrong = [
+        ...[["--workers", "0"], ["--workers", "1000"], ["--workers", "x"]],
+        ...[["--seed", "-1"], ["--seed", "1.5"]],
+      ];
+      for (const flags of wrong) {
+        const { code, stderr } = await runCommand([...command(), ...flags]);
+        expect(stderr).toStartWith(`${flags[0]} takes `);
+        expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+        expect(code).toBe(2);
+      }
+    });
+  });
+}

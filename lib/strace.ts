@@ -55,7 +55,9 @@ export function lineOf(call: SocketCall): string {
     const word = wordOf(call, call.args[i], i);
     if (word !== undefined) args += args ? `, ${word}` : word;
   }
-  const seconds = (call.time / 1000).toFixed(4);
+  const ticks = Math.round(call.time * 10);
+  const places = String(ticks % 10_000 + 10_000).slice(1);
+  const seconds = `${Math.trunc(ticks / 10_000)}.${places}`;
   const { error, done } = call;
   const outcome = error !== undefined
     ? outcomeOf(...failureOf(error))

@@ -22,8 +22,9 @@ export function needing(
   reason: string | undefined,
   name: string,
   body: () => Promise<void>,
+  limit = LIMIT,
 ): void {
-  if (!reason) test(name, body, LIMIT);
+  if (!reason) test(name, body, limit);
   else if (process.env.CI !== "true") test.skip(`${name} (${reason})`, body);
   else test(name, () => Promise.reject(new Error(reason)));
 }

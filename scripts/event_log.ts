@@ -34,12 +34,7 @@ import {
   type StreamSocket,
 } from "../lib/mod.ts";
 import { openBoth } from "../lib/open_both.ts";
-import {
-  eventLine,
-  eventOf,
-  eventText,
-  openLog,
-} from "../lib/protocols/event_log.ts";
+import { eventText, openLog } from "../lib/protocols/event_log.ts";
 import { formatSyslog, timestampOf } from "../lib/protocols/syslog.ts";
 import {
   type Frame,
@@ -48,33 +43,26 @@ import {
   frameOf,
   Unframer,
 } from "../lib/protocols/syslog_framing.ts";
+import { serveAll } from "../lib/serve_all.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Open the file, create a stream and a datagram socket, and give them the
   //    same port. A sender may be silent for long: only --timeout ends it.
-  const file = flags.file === undefined ? undefined : await openLog(flags.file);
+  const log = await openLog(flags.file);
   const [listener, receiver] = await openBoth(address);
   const patience = listener.gettimeout();
   ready(listener, receiver);
-  if (file?.torn) print(`Mended ${flags.file}: its last line was torn`);
+  if (log.mended) print(`Mended ${flags.file}: its last line was torn`);
   print("received     sent         by");
 
   // 2. Keep each message, whatever it holds, with the time at which it came:
   //    first in the file, so that what is printed is there.
-  const counts = { tcp: 0, udp: 0, malformed: 0 };
   const broken = Promise.withResolvers<never>();
   const collect = (frames: Frame[], sender: Address) => {
-    const received = new Date();
-    const events = frames.map((frame) => eventOf(frame, sender, received));
     try {
-      file?.append(events.map(eventLine).join(""));
+      for (const event of log.keep(frames, sender)) print(eventText(event));
     } catch (error) {
-      return broken.reject(error);
-    }
-    for (const event of events) {
-      counts[event.framing === "datagram" ? "udp" : "tcp"]++;
-      if (event.malformed) counts.malformed++;
-      print(eventText(event));
+      broken.reject(error);
     }
   };
 
@@ -90,17 +78,6 @@ export async function server({ address, flags, print, ready, serve }: End) {
       collect(unframer.end(), peer);
     }
   };
-  const streams = async () => {
-    const received = new Set<Promise<void>>();
-    for await (const [client, peer] of listener) {
-      await serve(client, () => {
-        const work = receive(client, peer);
-        received.add(work);
-        return work.finally(() => received.delete(work));
-      });
-    }
-    await Promise.allSettled(received);
-  };
 
   // 4. A datagram is one message. Which were lost, nobody here can tell.
   const datagrams = async () => {
@@ -108,43 +85,43 @@ export async function server({ address, flags, print, ready, serve }: End) {
       collect([frameOf(data)], sender);
     }
   };
-  await Promise.race([Promise.all([streams(), datagrams()]), broken.promise]);
-  file?.close();
-  const { tcp, udp, malformed } = counts;
-  const both = `${tcp} over TCP, ${udp} over UDP`;
-  print(`${tcp + udp} messages: ${both}; ${malformed} malformed`);
-  return counts;
+  const all = [serveAll(listener, serve, receive), datagrams()];
+  await Promise.race([Promise.all(all), broken.promise]);
+  log.close();
+  print(log.summary());
+  return log.counts;
 }
 
 export async function client({ address, print }: End) {
   // 1. Be three machines, two of which have a wrong clock.
-  const clocks = { door: 300, lamp: -1800, phone: 0 };
-  const clockOf = ([name, s]: [string, number]) =>
-    `${name} ${s < 0 ? "" : "+"}${s} s`;
-  print(`Clocks: ${Object.entries(clocks).map(clockOf).join(", ")}`);
-  const say = (
-    hostname: keyof typeof clocks,
-    appname: string,
-    message: string,
-    format: "rfc5424" | "rfc3164" = "rfc5424",
-  ) => {
-    const now = new Date(Date.now() + 1000 * clocks[hostname]);
-    const timestamp = timestampOf(now, format);
-    return formatSyslog({ format, timestamp, hostname, appname, message });
-  };
+  print("Clocks: door +300 s, lamp -1800 s, phone +0 s");
+  const [door, phone] = [machine("door", 300), machine("phone", 0)];
+  const lamp = machine("lamp", -1800, "rfc3164");
 
   // 2. Tell of each event when the one before is known to be collected: with
   //    the length in front over TCP, as a datagram, as a line over TCP.
   await using sender = socket(AF_INET, SOCK_DGRAM);
-  await deliver(frameCounted(say("door", "bell", "1 rings")), address);
-  await sender.sendto(say("phone", "app", "2 shows who"), address);
-  const isOn = say("lamp", "relay", "3 is on", "rfc3164");
-  await deliver(frameLine(isOn), address);
+  await deliver(frameCounted(door("bell", "1 rings")), address);
+  await sender.sendto(phone("app", "2 shows who"), address);
+  await deliver(frameLine(lamp("relay", "3 is on")), address);
 
   // 3. What is no syslog message, and looks like two, is collected as one.
   await sender.sendto("4 one\ntwo", address);
-  await deliver(frameCounted(say("door", "lock", "5 opens")), address);
+  await deliver(frameCounted(door("lock", "5 opens")), address);
   print("Sent 5 messages");
+}
+
+/** What a program on a machine says, by a clock that is so many s ahead. */
+function machine(
+  hostname: string,
+  ahead: number,
+  format: "rfc5424" | "rfc3164" = "rfc5424",
+) {
+  return (appname: string, message: string) => {
+    const now = new Date(Date.now() + 1000 * ahead);
+    const timestamp = timestampOf(now, format);
+    return formatSyslog({ format, timestamp, hostname, appname, message });
+  };
 }
 
 /** Sends a message over TCP, and waits until the server has seen its end. */

@@ -8,7 +8,9 @@
  *
  * A worker who learns of a job after its moment begins it at once, and is late;
  * once the job's grace is over, it is missed. The last of the `--workers` comes
- * so late. Their clocks follow from `--seed`. The time is told by SNTP.
+ * so late. One whose connection breaks begins nothing more, comes again up to
+ * five times, gets the list, and goes on by this rule: what it has begun it only
+ * reports. Their clocks follow from `--seed`. The time is told by SNTP.
  *
  * Output:
  *
@@ -21,7 +23,6 @@
  *     server: rotate: 1 missed
  *     server: report: 5 of 5 on time within <1> ms; uncorrected <9652> ms
  */
-import { bestSample } from "../lib/ask_time.ts";
 import {
   type Address,
   AF_INET,
@@ -30,7 +31,6 @@ import {
   formatAddress,
   Reader,
   SHUT_WR,
-  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
   SocketError,
@@ -40,23 +40,27 @@ import { openBoth } from "../lib/open_both.ts";
 import {
   formatJob,
   formatReport,
-  type Job,
-  parseJob,
+  formatRequest,
   parseReport,
+  parseRequest,
+  readJobs,
   type Report,
-  summaryOf,
+  roundsOf,
   verdictOf,
 } from "../lib/protocols/jobs.ts";
+import { shift, signed, steady } from "../lib/protocols/sntp.ts";
+import { random } from "../lib/random.ts";
+import { serveAll } from "../lib/serve_all.ts";
 import {
-  answerTo,
-  pack,
-  requestIn,
-  shift,
-  steady,
-} from "../lib/protocols/sntp.ts";
+  ANSWERS,
+  type Clock,
+  putRight,
+  tellTime,
+  until,
+} from "../lib/time_service.ts";
 
 /** What is to be done, how many ms after the first worker has come. */
-const JOBS = [
+const PLAN = [
   { name: "backup", after: 500, grace: 10_000 },
   { name: "rotate", after: 600, grace: 400 },
   { name: "report", after: 1700, grace: 1000 },
@@ -64,59 +68,17 @@ const JOBS = [
 /** How many ms a job takes, and the last worker comes after the others. */
 const [TAKES, LATE] = [20, 1250];
 
-/** Workers who got the same jobs, and what they said of them. */
-interface Round {
-  readonly jobs: readonly Job[];
-  readonly reports: Report[];
-  workers: number;
-  present: number;
-}
-
 export async function server({ address, print, ready, serve }: End) {
-  // 1. Open one port for both services: TCP for jobs, UDP for the time.
+  // 1. Open one port for both services: TCP for jobs, UDP for the time, which
+  //    is the machine's as it is now: whoever sets that later moves no job.
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
-
-  // 2. Tell the time to all who ask, by the machine's clock as it is now:
-  //    whoever sets that later moves no job.
   const ahead = shift();
   const now = () => ahead + steady();
-  const tellTime = async () => {
-    for await (const [data, sender] of receiver) {
-      const [received, request] = [now(), requestIn(data)];
-      if (!request) continue;
-      const answer = pack(answerTo(request, received, now()));
-      await receiver.sendto(answer, sender).catch(() => {}); // it asks again
-    }
-  };
 
-  // 3. The first worker sets off a round of jobs; who comes before its last
-  //    one shares it. When all have left, tell how it went.
-  const totals = { workers: 0, reports: 0 };
-  let round: Round | undefined;
-  const join = () => {
-    if (!round || now() > round.jobs.at(-1)!.at) {
-      const start = Math.round(now());
-      const jobs = JOBS.map(({ after, ...job }) => (
-        { ...job, at: start + after }
-      ));
-      round = { jobs, reports: [], workers: 0, present: 0 };
-    }
-    round.workers++;
-    round.present++;
-    return round;
-  };
-  const leave = (left: Round) => {
-    if (--left.present > 0) return;
-    if (round === left) round = undefined;
-    totals.workers += left.workers;
-    totals.reports += left.reports.length;
-    const lines = summaryOf(left.jobs, left.reports, left.workers);
-    for (const line of lines) print(line);
-  };
-
-  // 4. Send the jobs to each worker that asks, an empty line behind them, and
+  // 2. Send the jobs to each worker that asks, an empty line behind them, and
   //    take its reports, one of each job. What is none ends the exchange.
+  const rounds = roundsOf(PLAN);
   const attend = async (worker: StreamSocket, peer: Address) => {
     const reader = new Reader(worker);
     const next = () => reader.line({ limit: 100 });
@@ -126,30 +88,31 @@ export async function server({ address, print, ready, serve }: End) {
       return worker.sendall("refused\n");
     };
     const request = await next();
-    if (request !== "jobs") return refuse(request);
-    const round = join();
-    try {
-      const list = round.jobs.map((job) => `${formatJob(job)}\n`);
-      await worker.sendall(`${list.join("")}\n`);
-      const told = new Set<string>();
-      for (let line; (line = await next()) !== null;) {
-        const report = parseReport(line, round.jobs);
-        if (!report || told.has(report.name)) return await refuse(line);
-        told.add(report.name);
-        round.reports.push(report);
-      }
-      await worker.sendall(`kept ${told.size}\n`);
-    } finally {
-      leave(round);
+    const name = parseRequest(request ?? "");
+    const place = name === undefined ? undefined : rounds.join(name, now());
+    if (!place) return refuse(request);
+    const list = place.jobs.map((job) => `${formatJob(job)}\n`);
+    await worker.sendall(`${list.join("")}\n`);
+    const told = new Set<string>();
+    for (let line; (line = await next()) !== null;) {
+      const report = parseReport(line, place.jobs);
+      if (!report || told.has(report.name)) return refuse(line);
+      told.add(report.name);
+      place.keep(report);
     }
+    await worker.sendall(`kept ${told.size}\n`);
+    sumUp(now());
   };
-  const tellJobs = async () => {
-    for await (const [worker, peer] of listener) {
-      await serve(worker, () => attend(worker, peer));
-    }
+
+  // 3. When a round is over, tell how it went: all are, when the server ends.
+  const sumUp = (now: number) => {
+    for (const line of rounds.sumUp(now)) print(line);
   };
-  await Promise.all([tellTime(), tellJobs()]);
-  return totals;
+  const timer = setInterval(() => sumUp(now()), 1000);
+  const all = [tellTime(receiver, now), serveAll(listener, serve, attend)];
+  await Promise.all(all).finally(() => clearInterval(timer));
+  sumUp(Infinity);
+  return rounds.totals;
 }
 
 export async function client(end: End) {
@@ -158,115 +121,105 @@ export async function client(end: End) {
   const { workers = "5", seed = "7" } = flags;
   const skews = Array.from(
     { length: Number(workers) },
-    (_, n) => skewOf(Number(seed), n + 1),
+    (_, i) => Math.round(10_000 * random(Number(seed), i + 1) - 5000),
   );
-  const [least, most] = [Math.min(...skews), Math.max(...skews)].map(signed);
-  print(`The clocks of ${workers} workers: ${least} to ${most} ms wrong`);
+  const [least, most] = [Math.min(...skews), Math.max(...skews)];
+  const range = `${signed(least, 0)} to ${signed(most, 0)}`;
+  print(`The clocks of ${workers} workers: ${range} ms wrong`);
 
   // 2. Ask the server for the time, one worker after the other, since answers
   //    that nothing holds up are the best.
+  const ask = async (skew: number) => {
+    const note = (ms: number) => print(`No answer in ${ms} ms`);
+    const clock = await putRight(() => steady() + skew, address, note);
+    if (clock.sample) return { ...clock, bound: clock.sample.bound };
+    throw new SocketError("EPROTO", "recv", address);
+  };
   const punctual = skews.length > 1 ? skews.slice(0, -1) : skews;
-  const clocks: Clock[] = [];
-  for (const skew of punctual) clocks.push(await correct(skew, end));
+  const clocks = [];
+  for (const skew of punctual) clocks.push(await ask(skew));
   const bound = Math.max(...clocks.map(({ bound }) => bound)).toFixed(1);
-  print(`The server's time, from ${SAMPLES} answers: within ${bound} ms`);
+  print(`The server's time, from ${ANSWERS} answers: within ${bound} ms`);
 
   // 3. Work side by side; the last one has been away for a while.
-  const working = clocks.map((clock) => work(clock, address));
+  const names = `lab-${crypto.randomUUID().slice(0, 8)}`;
+  const working = clocks.map((clock, i) =>
+    work(`${names}-${i + 1}`, clock, end)
+  );
   if (skews.length > 1) {
     print(`Worker ${workers} comes ${LATE} ms late`);
     const come = async () => {
       await until(steady() + LATE, steady);
-      return work(await correct(skews.at(-1)!, end), address);
+      return work(`${names}-${workers}`, await ask(skews.at(-1)!), end);
     };
     working.push(come());
   }
   return { skews, reports: await Promise.all(working) };
 }
 
-/** A worker's clock as it is, and put right to within so many ms. */
-interface Clock {
-  own(): number;
-  now(): number;
-  readonly bound: number;
-}
-
-/** Puts a clock that is wrong by `skew` ms right, by the server's. */
-async function correct(
-  skew: number,
-  { address, print }: End,
-): Promise<Clock> {
-  await using connection = socket(AF_INET, SOCK_DGRAM);
-  await connection.connect(address);
-  const longest = connection.gettimeout() ?? Infinity; // --timeout
-  const waits = [500, 1000, 2000].map((ms) => Math.min(ms, longest));
-  const note = (ms: number) => print(`No answer in ${ms} ms`);
-  const own = () => steady() + skew;
-  const best = await bestSample(connection, SAMPLES, waits, note, own);
-  if (!best) throw new SocketError("EPROTO", "recv", address);
-  return { own, now: () => own() + best.offset, bound: best.bound };
+/** Takes part in a round, and again when the connection breaks. */
+async function work(name: string, clock: Clock, { address, print }: End) {
+  const begun = new Map<string, Report>();
+  for (let pause = 100;; pause *= 2) {
+    try {
+      return await takePart(name, clock, begun, address);
+    } catch (error) {
+      const broken = BROKEN.includes((error as SocketError).code);
+      if (!broken || pause > 1600) throw error;
+      print(`${name} lost its connection; again in ${pause} ms`);
+      await until(steady() + pause, steady);
+    }
+  }
 }
 
 /** Gets the jobs, begins each at its moment, and reports it. */
-async function work({ own, now }: Clock, address: Address): Promise<Report[]> {
+async function takePart(
+  name: string,
+  { own, now }: Clock,
+  begun: Map<string, Report>,
+  address: Address,
+): Promise<Report[]> {
   await using connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
   const reader = new Reader(connection);
-  const next = () => reader.line({ limit: 100 });
-  const wrong = () => new SocketError("EPROTO", "recv", address);
-  await connection.sendall("jobs\n");
-  const jobs: Job[] = [];
-  for (let line; (line = await next()) !== "";) {
-    const job = parseJob(line ?? "");
-    if (!job || jobs.length === MOST) throw wrong();
-    jobs.push(job);
-  }
+  const fail = (code: string): never => {
+    throw new SocketError(code, "recv", address);
+  };
+  const next = async () =>
+    await reader.line({ limit: 100 }) ?? fail("ECONNRESET");
+  await connection.sendall(`${formatRequest(name)}\n`);
+  const jobs = await readJobs(next) ?? fail("EPROTO");
   const learned = now();
+
+  // The server is silent until it has the reports, unless it is gone.
+  const timeout = connection.gettimeout();
+  const left = Math.max(0, (jobs.at(-1)?.at ?? 0) - learned);
+  if (timeout) connection.settimeout(Math.min(timeout + left, 2 ** 31 - 1));
+  const answer = next();
+  const early = answer.then(() => fail("EPROTO"));
+  early.catch(() => {});
   const reports: Report[] = [];
-  for (const job of jobs.sort((a, b) => a.at - b.at)) {
-    await until(job.at, now);
-    const times = { time: now(), own: own() };
-    const verdict = verdictOf(job, learned, times.time);
-    const report = { name: job.name, verdict, ...times };
-    reports.push(report);
-    await sleep(TAKES); // what it sends later holds up no other's start
+  for (const job of jobs) {
+    let report = begun.get(formatJob(job));
+    if (!report) {
+      await until(job.at, now, early);
+      const times = { time: now(), own: own() };
+      // It takes a while; what comes after holds up no other's start.
+      await until(steady() + TAKES, steady);
+      const verdict = verdictOf(job, learned, times.time);
+      report = { name: job.name, verdict, ...times };
+      begun.set(formatJob(job), report);
+    }
     await connection.sendall(`${formatReport(report)}\n`);
+    reports.push(report);
   }
   await connection.shutdown(SHUT_WR);
-  if (await next() !== `kept ${reports.length}`) throw wrong();
+  if (await answer !== `kept ${reports.length}`) fail("EPROTO");
   return reports;
 }
 
-/** Sleeps to a little before the moment, since long timers are less exact. */
-async function until(moment: number, now: () => number): Promise<void> {
-  for (let left; (left = moment - now()) > 0;) {
-    await sleep(left > 40 ? Math.min(left - 20, 1e9) : left);
-  }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/**
- * What the nth clock is wrong by, in whole ms up to 5 s: the nth number of the
- * generator mulberry32 with this seed.
- */
-function skewOf(seed: number, n: number): number {
-  let bits = (seed + Math.imul(n, 0x6D2B79F5)) | 0;
-  bits = Math.imul(bits ^ bits >>> 15, bits | 1);
-  bits ^= bits + Math.imul(bits ^ bits >>> 7, bits | 61);
-  return Math.round(((bits ^ bits >>> 14) >>> 0) / 2 ** 32 * 10_000 - 5000);
-}
-
-function signed(ms: number): string {
-  return ms < 0 ? String(ms) : `+${ms}`;
-}
-
-/** How often each worker asks for the time. */
-const SAMPLES = 8;
-/** So many jobs a worker takes, lest a list have no end. */
-const MOST = 100;
+/** What is thrown when a connection breaks, or cannot be made again yet. */
+const BROKEN = ["ECONNRESET", "EPIPE", "EBADMSG", "ECONNREFUSED"];
 
 if (import.meta.main) {
   const [many, whole] = ["1 to 999", "a whole number"];

@@ -18,7 +18,6 @@
  *     client: It is <2026-11-20T18:55:12.345Z> by a stratum 10 server
  *     server: 8 answered, 0 dropped
  */
-import { askTime } from "../lib/ask_time.ts";
 import {
   AF_INET,
   type End,
@@ -36,8 +35,10 @@ import {
   refusal,
   requestIn,
   type Sample,
+  sampleText,
   shift,
 } from "../lib/protocols/sntp.ts";
+import { askTime } from "../lib/time_service.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.
@@ -70,8 +71,7 @@ export async function client({ address, flags, print }: End) {
   // 1. Create a socket and connect it, so that only the server is heard.
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
-  const longest = connection.gettimeout() ?? Infinity; // --timeout
-  const waits = [500, 1000, 2000].map((ms) => Math.min(ms, longest));
+  const waits = [500, 1000, 2000];
 
   // 2. Ask several times. Each answer makes a sample of four timestamps: sent
   //    here (T1), received and sent there (T2, T3), received here (T4).
@@ -97,8 +97,8 @@ export async function client({ address, flags, print }: End) {
   if (answers < samples.length) {
     print("The server's clock was set: earlier answers do not count");
   }
-  print(`Slowest of ${answers}: ${inWords(worst)}`);
-  print(`Quickest of ${answers}: ${inWords(best)}`);
+  print(`Slowest of ${answers}: ${sampleText(worst)}`);
+  print(`Quickest of ${answers}: ${sampleText(best)}`);
   const bound = best.bound.toFixed(3);
   print(`Wrong by at most ${bound} ms: half the delay, and dispersion`);
 
@@ -107,15 +107,6 @@ export async function client({ address, flags, print }: End) {
   const time = new Date(clock() + offset).toISOString();
   print(`It is ${time} by a stratum ${best.stratum} server`);
   return { ...best, offset, answers };
-}
-
-/** What a sample says of this machine's clock, which may have been set. */
-function inWords(sample: Sample): string {
-  const offset = sample.offset - shift();
-  const sign = offset < 0 ? "" : "+";
-  return `delay ${sample.delay.toFixed(3)}, offset ${sign}${
-    offset.toFixed(3)
-  } ms`;
 }
 
 if (import.meta.main) {

@@ -30,6 +30,7 @@ import {
   socket,
   SocketError,
 } from "../lib/mod.ts";
+import { random } from "../lib/random.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.
@@ -94,14 +95,6 @@ export async function client({ address, print }: End) {
   print(`10 sent, ${times.length} received, ${lost * 10}% lost`);
   if (times.length > 0) print(`min/avg/max: ${spread(times)} ms`);
   return { received, lost };
-}
-
-/** The nth number, from 0 to 1, of the generator mulberry32 with this seed. */
-function random(seed: number, n: number): number {
-  let bits = (seed + Math.imul(n, 0x6D2B79F5)) | 0;
-  bits = Math.imul(bits ^ bits >>> 15, bits | 1);
-  bits ^= bits + Math.imul(bits ^ bits >>> 7, bits | 61);
-  return ((bits ^ bits >>> 14) >>> 0) / 2 ** 32;
 }
 
 function spread(times: number[]): string {

@@ -106,7 +106,7 @@ describe("scripts", () => {
       for (const [name] of importsOf(file)) {
         if (guided(file) && name === "lib/guide.ts") continue;
         expect(name).toMatch(
-          /^lib\/(mod|ask_time|open_both|protocols\/\w+)\.ts$/,
+          /^lib\/(mod|open_both|random|serve_all|time_service|protocols\/\w+)\.ts$/,
         );
       }
     }

@@ -27,6 +27,7 @@ import {
   requestIn,
   unpack,
 } from "../lib/protocols/sntp.ts";
+import { askTime } from "../lib/time_service.ts";
 import {
   commandFor,
   find,
@@ -238,6 +239,23 @@ describe("the client", () => {
     expectOffset(result);
     expect(result.answers).toBe(3);
   });
+});
+
+test("askTime() leaves the socket's timeout, which cuts its waits", async () => {
+  await using silent = socket(AF_INET, SOCK_DGRAM);
+  await silent.bind(["127.0.0.1", 0]);
+  await using connection = socket(AF_INET, SOCK_DGRAM);
+  await connection.connect(silent.getsockname());
+  const lost: number[] = [];
+  const ask = () =>
+    askTime(connection, [5, 10, 20], (ms) => lost.push(ms))
+      .catch(({ code }) => code);
+  for (const timeout of [null, 8]) {
+    connection.settimeout(timeout);
+    expect(await ask()).toBe("ETIMEDOUT");
+    expect(connection.gettimeout()).toBe(timeout);
+  }
+  expect(lost).toEqual([5, 10, 20, 5, 8, 8]);
 });
 
 describe("a clock that is set meanwhile", () => {

@@ -67,13 +67,51 @@ export function eventLine(event: Event): string {
   return lineOf(event);
 }
 
+/** The events that a collector has had. */
+export interface Log {
+  /** How many they were; those over UDP are the ones that were not lost. */
+  readonly counts: { tcp: number; udp: number; malformed: number };
+  /** Whether the last line of the file was torn, and has been mended. */
+  readonly mended: boolean;
+  /** Keeps the messages that have come now: when it returns, the file has them. */
+  keep(frames: Frame[], from: Address): Event[];
+  /** The counts in words. */
+  summary(): string;
+  close(): void;
+}
+
 /**
- * Opens the file of a log, one event a line, to append to it; a last line that
- * a kill -9 left torn is mended. Failures are SocketErrors: see `openLines`.
+ * Opens a log, which appends to a file if it is given one, an event a line; a
+ * last line that a kill -9 left torn is mended. Failures are SocketErrors: see
+ * `openLines`.
  */
-export async function openLog(path: string): Promise<Appender> {
-  const { openLines } = await import("../runtimes/append.ts");
-  return openLines(path, mendLine);
+export async function openLog(path: string | undefined): Promise<Log> {
+  let file: Appender | undefined;
+  if (path !== undefined) {
+    const { openLines } = await import("../runtimes/append.ts");
+    file = openLines(path, mendLine);
+  }
+  const counts = { tcp: 0, udp: 0, malformed: 0 };
+  return {
+    counts,
+    mended: file?.torn !== undefined,
+    keep(frames, from) {
+      const received = new Date();
+      const events = frames.map((frame) => eventOf(frame, from, received));
+      file?.append(events.map(eventLine).join(""));
+      for (const { framing, malformed } of events) {
+        counts[framing === "datagram" ? "udp" : "tcp"]++;
+        if (malformed) counts.malformed++;
+      }
+      return events;
+    },
+    summary() {
+      const { tcp, udp, malformed } = counts;
+      const both = `${tcp} over TCP, ${udp} over UDP`;
+      return `${tcp + udp} messages: ${both}; ${malformed} malformed`;
+    },
+    close: () => file?.close(),
+  };
 }
 
 /**

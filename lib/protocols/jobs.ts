@@ -1,7 +1,8 @@
 /**
- * Jobs that start at the same moment on many machines: the list that a server
- * announces and the reports of its workers, as lines and back, and what becomes
- * of a job whose moment is over. Times are Unix times in whole ms.
+ * Jobs that start at the same moment on many machines: what workers ask, the
+ * list that a server announces and their reports, as lines and back; what
+ * becomes of a job whose moment is over; and which workers share a list. Times
+ * are Unix times in whole ms.
  *
  * ```ts
  * import * as jobs from "./jobs.ts";
@@ -44,6 +45,16 @@ export function verdictOf(job: Job, learned: number, now: number): Verdict {
   return learned > job.at ? "late" : "on-time";
 }
 
+/** A worker's request for the list, without its LF. */
+export function formatRequest(worker: string): string {
+  return `jobs ${worker}`;
+}
+
+/** The name of the worker whose request a line is, if it is one. */
+export function parseRequest(line: string): string | undefined {
+  return line.match(/^jobs ([\w.-]{1,32})$/)?.[1];
+}
+
 /** A line of the list, without its LF. */
 export function formatJob({ at, grace, name }: Job): string {
   return `${formatTime(at)} ${grace} ${name}`;
@@ -55,6 +66,22 @@ export function parseJob(line: string): Job | undefined {
     line.match(/^(\S+) (\d{1,9}) ([\w.-]{1,32})$/) ?? [];
   const at = parseTime(time);
   if (at !== undefined) return { at, grace: Number(grace), name };
+}
+
+/**
+ * The jobs of a list, whose lines end with an empty one, in the order of their
+ * moments; undefined if a line is no job, or they are too many.
+ */
+export async function readJobs(
+  next: () => Promise<string>,
+): Promise<Job[] | undefined> {
+  const jobs: Job[] = [];
+  for (let line; (line = await next()) !== "";) {
+    const job = parseJob(line);
+    if (!job || jobs.length === MOST_JOBS) return;
+    jobs.push(job);
+  }
+  return jobs.sort((a, b) => a.at - b.at);
 }
 
 /** A report as a line, without its LF. */
@@ -73,6 +100,96 @@ export function parseReport(
   const known = more.length === 0 && jobs.some((job) => job.name === name);
   if (time === undefined || own === undefined || !verdict || !known) return;
   return { name, verdict, time, own };
+}
+
+/** A job of a plan: at so many ms after the first worker has come. */
+export interface Planned {
+  readonly name: string;
+  readonly after: number;
+  readonly grace: number;
+}
+
+/** What a worker is given. */
+export interface Place {
+  readonly jobs: readonly Job[];
+  /** Keeps a report; of each job the first one counts. */
+  keep(report: Report): void;
+}
+
+/** The lists that a server has announced, and the workers who share them. */
+export interface Rounds {
+  /** How many workers and reports those had that were summed up. */
+  readonly totals: { workers: number; reports: number };
+  /**
+   * The place of the worker with this name, the same when it comes again;
+   * undefined if there is none left.
+   */
+  join(worker: string, now: number): Place | undefined;
+  /** In words, what became of each list that is over by now. */
+  sumUp(now: number): string[];
+}
+
+/**
+ * The first worker that comes sets off a round, and who comes while its last
+ * job may begin shares it. It is over when all have reported every job, or none can be
+ * begun any more; until then the workers are known by their names.
+ */
+export function roundsOf(plan: readonly Planned[]): Rounds {
+  interface Round {
+    readonly jobs: readonly Job[];
+    /** Until then it is shared, and until then known. */
+    readonly joinable: number;
+    readonly end: number;
+    readonly workers: Map<string, Map<string, Report>>;
+    told: boolean;
+  }
+  let rounds: Round[] = [];
+  const totals = { workers: 0, reports: 0 };
+
+  function begin(now: number): Round {
+    const start = Math.round(now);
+    const jobs = plan.map(({ name, after, grace }) => (
+      { name, at: start + after, grace }
+    ));
+    const last = jobs.reduce((a, b) => a.at > b.at ? a : b);
+    const joinable = last.at + last.grace;
+    const end = Math.max(...jobs.map(({ at, grace }) => at + grace)) + UNDERWAY;
+    const round = { jobs, joinable, end, workers: new Map(), told: false };
+    rounds.push(round);
+    return round;
+  }
+
+  return {
+    totals,
+    join(worker, now) {
+      const round = rounds.find(({ workers }) => workers.has(worker)) ??
+        rounds.find((one) => !one.told && now <= one.joinable) ?? begin(now);
+      const { jobs, workers } = round;
+      if (workers.size === MOST_WORKERS && !workers.has(worker)) return;
+      const mine = workers.get(worker) ?? new Map<string, Report>();
+      workers.set(worker, mine);
+      const keep = (report: Report) => {
+        if (!mine.has(report.name)) mine.set(report.name, report);
+      };
+      return { jobs, keep };
+    },
+    sumUp(now) {
+      const lines: string[] = [];
+      for (const round of rounds) {
+        const { jobs, workers, end, told } = round;
+        const all = [...workers.values()];
+        const done = all.every(({ size }) => size === jobs.length);
+        if (told || !done && now <= end) continue;
+        round.told = true;
+        const reports = all.flatMap((mine) => [...mine.values()]);
+        totals.workers += workers.size;
+        totals.reports += reports.length;
+        lines.push(...summaryOf(jobs, reports, workers.size));
+      }
+      rounds = rounds.filter(({ end }) => now <= end);
+      return lines;
+    },
+  };
 }
 
 /**
@@ -119,3 +236,9 @@ function parseTime(text = ""): number | undefined {
   const time = Date.parse(text);
   if (!Number.isNaN(time) && formatTime(time) === text) return time;
 }
+
+/** A round waits so many ms for reports that are under way. */
+const UNDERWAY = 1000;
+/** So many jobs has a list, lest it have no end; so many workers share it. */
+const MOST_JOBS = 100;
+const MOST_WORKERS = 10_000;

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { type Sample, signed } from "./sntp.ts";
 import { formatSyslog, parseSyslog, timeOf, timestampOf } from "./syslog.ts";
 
 /** What a sensor read. Times are Unix times in ms. */
@@ -78,6 +79,26 @@ export function parseReading(bytes: Uint8Array): Reading | undefined {
 }
 
 /**
+ * What a sensor's clock was wrong by, in words, and is after it asked for the
+ * time (ms), and how long it did so in vain.
+ */
+export function clockText(
+  { device, error, sample, lost }: {
+    device: string;
+    error: number;
+    sample: Sample | undefined;
+    lost: readonly number[];
+  },
+): string {
+  const bound = `at most ${sample?.bound.toFixed(3)} ms`;
+  const after = sample
+    ? `${signed(error + sample.offset)} ms, ${bound}`
+    : "not set";
+  const vain = lost.length > 0 ? `; no answer in ${lost.join(", ")} ms` : "";
+  return `${device.padEnd(6)}  ${inSeconds(error).padEnd(10)}  ${after}${vain}`;
+}
+
+/**
  * A table of how the readings line up, a line for each moment at which some
  * were due: how many there are, how long after it the first and the last were
  * taken and came (ms), and how far apart these came. Then a line for each
@@ -121,8 +142,8 @@ function rangeOf(values: number[]): [least: number, most: number] {
 }
 
 /** An error of a clock, such as `-385.085 s`. */
-export function inSeconds(ms: number): string {
-  return `${ms < 0 ? "" : "+"}${(ms / 1000).toFixed(3)} s`;
+function inSeconds(ms: number): string {
+  return `${signed(ms / 1000)} s`;
 }
 
 /** Whole microseconds, at most so many: section 7.1.3. Steps of 10 ms do. */

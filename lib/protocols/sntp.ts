@@ -226,6 +226,16 @@ export function bestFirst(samples: Sample[]): Sample[] {
   return samples.slice(last + 1).sort((a, b) => a.delay - b.delay);
 }
 
+/** What a sample says of this machine's clock, which may have been set since. */
+export function sampleText({ delay, offset }: Sample): string {
+  return `delay ${delay.toFixed(3)}, offset ${signed(offset - shift())} ms`;
+}
+
+/** What one clock is ahead of another, with its sign: `+0.004`. */
+export function signed(difference: number, digits = 3): string {
+  return `${difference < 0 ? "" : "+"}${difference.toFixed(digits)}`;
+}
+
 /**
  * The Unix time by a clock that nobody can set: it goes on evenly from what it
  * was when the program started.

@@ -1,0 +1,29 @@
+/**
+ * Serving every client of a listening socket to its end, for servers that sum
+ * up afterwards.
+ *
+ * @module
+ */
+import type { Address } from "./address.ts";
+import type { End } from "./experiment.ts";
+import type { StreamSocket } from "./stream_socket.ts";
+
+/**
+ * Accepts clients until the socket is closed, and serves each on the side: see
+ * `End.serve`. Resolves when the last one's work is done.
+ */
+export async function serveAll(
+  listener: StreamSocket,
+  serve: End["serve"],
+  work: (client: StreamSocket, peer: Address) => Promise<unknown>,
+): Promise<void> {
+  const working = new Set<Promise<unknown>>();
+  for await (const [client, peer] of listener) {
+    await serve(client, () => {
+      const done = work(client, peer).finally(() => working.delete(done));
+      working.add(done);
+      return done;
+    });
+  }
+  await Promise.allSettled(working);
+}

@@ -1,9 +1,10 @@
 /**
  * Jobs that start together: the rule for those that are late, the lines of the
- * protocol, clocks that are set meanwhile, peers that send what is none, and
- * each runtime's workers with each runtime's server.
+ * protocol, clocks that are set meanwhile, peers that send what is none,
+ * connections that break, and each runtime's workers with each runtime's server.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createConnection, createServer, type Socket } from "node:net";
 import { type Experiment, run, type Settings } from "../lib/experiment.ts";
 import {
   type Address,
@@ -19,22 +20,19 @@ import {
 import {
   formatJob,
   formatReport,
+  formatRequest,
   type Job,
   parseJob,
   parseReport,
+  parseRequest,
   type Report,
+  roundsOf,
   summaryOf,
   verdictOf,
 } from "../lib/protocols/jobs.ts";
-import {
-  answerTo,
-  clock,
-  pack,
-  requestAt,
-  requestIn,
-  unpack,
-} from "../lib/protocols/sntp.ts";
+import { clock, pack, requestAt, unpack } from "../lib/protocols/sntp.ts";
 import { openBoth } from "../lib/open_both.ts";
+import { tellTime } from "../lib/time_service.ts";
 import {
   commandFor,
   find,
@@ -44,6 +42,8 @@ import {
 } from "./runtimes.ts";
 import { load, ROOT } from "./scripts.ts";
 import { testOn } from "./test_on.ts";
+
+setDefaultTimeout(30_000);
 
 const HOUR = 3_600_000;
 const SCRIPT = `${ROOT}scripts/job_schedule.ts`;
@@ -90,6 +90,21 @@ describe("verdictOf()", () => {
       expect(verdictOf(JOB, AT + learned, AT + now)).toBe(verdict);
     });
   }
+});
+
+describe("a request's line", () => {
+  test("is the worker's name and back", () => {
+    expect(formatRequest("lab-1.b_C")).toBe("jobs lab-1.b_C");
+    expect(parseRequest("jobs lab-1.b_C")).toBe("lab-1.b_C");
+  });
+
+  test("is nothing else", () => {
+    const wrong = ["", "jobs", "jobs ", "jobs  a", "jobs a ", "jobs a b"];
+    wrong.push("Jobs a", " jobs a", "jobs a\n", "jobs \x1b[2J", "jobs é");
+    wrong.push(`jobs ${"a".repeat(33)}`);
+    expect(wrong.filter((line) => parseRequest(line) !== undefined))
+      .toEqual([]);
+  });
 });
 
 describe("a job's line", () => {
@@ -186,6 +201,74 @@ test("summaryOf() tells spreads of those on time, and of the rest how many", () 
   ]);
 });
 
+describe("roundsOf()", () => {
+  const plan = [
+    { name: "late", after: 300, grace: 5 },
+    { name: "early", after: 100, grace: 400 },
+  ];
+  const over = 100 + 400 + 1000;
+  const report = (name: string, time = 0): Report => ({
+    ...{ name, verdict: "on-time", time: AT + time, own: AT + time },
+  });
+
+  test("gives one list to all who come while its last job may begin", () => {
+    const rounds = roundsOf(plan);
+    const first = rounds.join("a", AT)!.jobs;
+    expect(first).toEqual([
+      { name: "late", at: AT + 300, grace: 5 },
+      { name: "early", at: AT + 100, grace: 400 },
+    ]);
+    expect(rounds.join("b", AT + 305)!.jobs).toBe(first);
+    expect(rounds.join("c", AT + 306)!.jobs[0].at).toBe(AT + 606);
+  });
+
+  test("gives a worker that comes again its own list, until it is over", () => {
+    const rounds = roundsOf(plan);
+    const first = rounds.join("a", AT)!.jobs;
+    rounds.join("b", AT + 400);
+    expect(rounds.join("a", AT + 401)!.jobs).toBe(first);
+    expect(rounds.sumUp(AT + over)).toEqual([]);
+    expect(rounds.join("a", AT + over)!.jobs).toBe(first);
+    expect(rounds.sumUp(AT + over + 1)).toContain("late: 1 did not report");
+    expect(rounds.join("a", AT + over + 1)!.jobs).not.toBe(first);
+  });
+
+  test("counts a worker that comes again once, and its first reports", () => {
+    const rounds = roundsOf(plan);
+    const place = rounds.join("a", AT)!;
+    place.keep(report("early"));
+    const again = rounds.join("a", AT + 200)!;
+    again.keep(report("early", 7));
+    rounds.join("b", AT)!.keep(report("early", 3));
+    expect(rounds.sumUp(Infinity)).toEqual([
+      "late: 0 of 2 on time within 0 ms; uncorrected 0 ms",
+      "late: 2 did not report",
+      "early: 2 of 2 on time within 3 ms; uncorrected 3 ms",
+    ]);
+    expect(rounds.totals).toEqual({ workers: 2, reports: 2 });
+  });
+
+  test("sums up once, as soon as all have reported all", () => {
+    const rounds = roundsOf(plan);
+    const [a, b] = [rounds.join("a", AT)!, rounds.join("b", AT)!];
+    for (const { name } of plan) a.keep(report(name));
+    expect(rounds.sumUp(AT + 1)).toEqual([]);
+    for (const { name } of plan) b.keep(report(name));
+    expect(rounds.sumUp(AT + 1)).toHaveLength(2);
+    expect(rounds.join("a", AT + 2)!.jobs).toBe(a.jobs); // nothing to begin
+    expect(rounds.join("c", AT + 2)!.jobs).not.toBe(a.jobs);
+    expect(rounds.sumUp(AT + 1)).toEqual([]);
+    expect(rounds.totals).toEqual({ workers: 2, reports: 4 });
+  });
+
+  test("has room for 10000 workers, and for those among them", () => {
+    const rounds = roundsOf(plan);
+    for (let i = 0; i < 10_000; i++) rounds.join(`worker${i}`, AT);
+    expect(rounds.join("one-more", AT)).toBeUndefined();
+    expect(rounds.join("worker0", AT)).toBeDefined();
+  });
+});
+
 /** The last worker of a run came when one job's grace was over. */
 function expectLate({ reports }: Result) {
   const verdicts = reports.at(-1)!.map(({ verdict }) => verdict);
@@ -202,7 +285,7 @@ function expectTogether({ reports }: Result) {
   }
 }
 
-describe("job_schedule", () => {
+describe.concurrent("job_schedule", () => {
   for (const workers of ["1", "50"]) {
     test(`serves ${workers} workers, the last of whom is late`, async () => {
       const { result, server, lines } = await play(schedule, {
@@ -264,7 +347,7 @@ describe("a clock that is set meanwhile", () => {
   }
 });
 
-describe("the server", () => {
+describe.concurrent("the server", () => {
   /** Sends it text over TCP, and gives what comes back. */
   async function exchange(address: Address, text: string): Promise<string> {
     await using peer = socket(AF_INET, SOCK_STREAM);
@@ -285,7 +368,7 @@ describe("the server", () => {
         }
         await using peer = socket(AF_INET, SOCK_STREAM);
         await peer.connect(end.address);
-        await peer.sendall("jobs\n");
+        await peer.sendall(`jobs besieger-${replies.length}\n`);
         const reader = new Reader(peer);
         let list = "";
         for (let line; (line = await reader.line());) list += `${line}\n`;
@@ -349,13 +432,13 @@ describe("the server", () => {
     expect(lines.join()).not.toContain("\x1b");
   });
 
-  test("shares a round among all who come before its last job", async () => {
+  test("shares a round among all who come in time", async () => {
     const client = async ({ address }: End) => {
       const peers = [0, 1, 2].map(() => socket(AF_INET, SOCK_STREAM));
       const lists: string[] = [];
-      for (const peer of peers) {
+      for (const [i, peer] of peers.entries()) {
         await peer.connect(address);
-        await peer.sendall("jobs\n");
+        await peer.sendall(`jobs peer-${i}\n`);
         const reader = new Reader(peer);
         let list = "";
         for (let line; (line = await reader.line());) list += `${line}\n`;
@@ -390,19 +473,12 @@ describe("the server", () => {
   });
 });
 
-describe("the client", () => {
+describe.concurrent("the client", () => {
   /** A server that tells the time, and whose workers get this text. */
   function announcing(text: () => string, answer = "kept 1\n"): Experiment {
     const server = async ({ address, ready, serve }: End) => {
       const [listener, receiver] = await openBoth(address);
       ready(listener, receiver);
-      const tellTime = async () => {
-        for await (const [data, sender] of receiver) {
-          const now = clock();
-          const bytes = pack(answerTo(requestIn(data)!, now, now));
-          await receiver.sendto(bytes, sender);
-        }
-      };
       const tellJobs = async () => {
         for await (const [worker] of listener) {
           await serve(worker, async () => {
@@ -414,7 +490,7 @@ describe("the client", () => {
           });
         }
       };
-      await Promise.all([tellTime(), tellJobs()]);
+      await Promise.all([tellTime(receiver), tellJobs()]);
     };
     return { ...schedule, server };
   }
@@ -472,7 +548,7 @@ describe("the client", () => {
     });
   });
 
-  for (const answer of ["", "refused\n", "kept 0\n", "kept 11\n"]) {
+  for (const answer of ["refused\n", "kept 0\n", "kept 11\n"]) {
     test(`is told ${JSON.stringify(answer)} of its reports`, async () => {
       const experiment = announcing(() => `${soon()}\n\n`, answer);
       await expect(play(experiment, { flags })).rejects.toMatchObject({
@@ -480,6 +556,206 @@ describe("the client", () => {
       });
     });
   }
+});
+
+/** What the first worker of a run said and was told, through a go-between. */
+interface Seen {
+  readonly port: number;
+  /** The lists that it got. */
+  readonly lists: Job[][];
+  /** The lines that it sent. */
+  readonly lines: string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Stands between workers and the server with a port, and tells them the time.
+ * If so, the connection of the first worker is reset at both ends, when it has
+ * its list or is about to report its second job; and so is any later one of it
+ * before the moment `back`.
+ */
+async function goBetween(
+  port: () => number | Promise<number>,
+  cut?: "list" | "report",
+  back: (jobs: Job[]) => number = () => 0,
+): Promise<Seen> {
+  const lists: Job[][] = [];
+  const lines: string[] = [];
+  let broken = false;
+  const sockets = new Set<Socket>();
+  const pass = (from: Socket, to: Socket, seen: (text: string) => void) => {
+    sockets.add(from);
+    from.on("data", (data) => {
+      seen(String(data));
+      if (!from.destroyed) to.write(data);
+    });
+    from.on("end", () => to.end()).on("error", () => to.destroy());
+  };
+  const meet = async (worker: Socket, request: string) => {
+    const first = /-1\n$/.test(request);
+    if (first && broken && clock() < back(lists[0])) {
+      return worker.resetAndDestroy();
+    }
+    const options = { port: await port(), allowHalfOpen: true };
+    const server = createConnection(options);
+    const reset = () => {
+      broken = true;
+      for (const end of [worker, server]) end.resetAndDestroy();
+    };
+    server.write(request);
+    let list = "";
+    pass(worker, server, (text) => {
+      if (!first) return;
+      lines.push(...text.trimEnd().split("\n"));
+      if (cut === "report" && !broken && text.includes("rotate")) reset();
+    });
+    pass(server, worker, (text) => {
+      if (!first || list.endsWith("\n\n")) return;
+      list += text;
+      if (!list.endsWith("\n\n")) return;
+      lists.push(list.trimEnd().split("\n").map((line) => parseJob(line)!));
+      if (cut === "list" && !broken) setTimeout(reset, 50);
+    });
+  };
+  const [listener, receiver] = await openBoth(["127.0.0.1", 0]);
+  const own = Number(listener.getsockname()[1]);
+  await listener.close();
+  const middle = createServer({ allowHalfOpen: true }, (worker) => {
+    worker.on("error", () => {});
+    worker.once("data", (data) => meet(worker, String(data)));
+  });
+  await new Promise<void>((resolve) =>
+    middle.listen(own, "127.0.0.1", resolve)
+  );
+  const telling = tellTime(receiver);
+  const close = async () => {
+    for (const one of sockets) one.destroy();
+    middle.close();
+    await receiver.close();
+    await telling;
+  };
+  return { port: own, lists, lines, close };
+}
+
+describe.concurrent("a worker whose connection breaks", () => {
+  /** Two workers, the first of whom is cut off so; they come off as they do. */
+  async function cutOff(
+    cut: "list" | "report",
+    back?: (jobs: Job[]) => number,
+  ) {
+    const client = async (end: End) => {
+      const seen = await goBetween(() => Number(end.address[1]), cut, back);
+      const address: Address = ["127.0.0.1", seen.port];
+      const result = await schedule.client({ ...end, address });
+      await seen.close();
+      return { seen, result };
+    };
+    const flags = { workers: "2" };
+    const played = await play({ ...schedule, client }, { flags });
+    const [{ seen, result }] = played.clients as unknown as {
+      seen: Seen;
+      result: Result;
+    }[];
+    expect(played.server).toEqual({ workers: 2, reports: 6 });
+    expect(played.lines.join()).not.toContain("did not report");
+    const told = played.lines.filter((line) => !line.includes("Cannot"));
+    expect(told[3]).toMatch(
+      /^client: lab-[0-9a-f]{8}-1 lost its connection; again in 100 ms$/,
+    );
+    expect(told.filter((line) => line.length > 68)).toEqual([]);
+    for (const list of seen.lists) expect(list).toEqual(seen.lists[0]);
+    const [mine] = result.reports;
+    for (const [i, { at, grace }] of seen.lists[0].entries()) {
+      const { verdict, time } = mine[i];
+      expect(verdict === "missed").toBe(time > at + grace);
+    }
+    return { ...seen, mine };
+  }
+
+  test("gets its list again, and begins each job once", async () => {
+    const { lists, lines, mine } = await cutOff("list");
+    expect(lists).toHaveLength(2);
+    expect(lines).toEqual(mine.map(formatReport));
+  });
+
+  test("reports again what it has begun, and does not begin it again", async () => {
+    const { lists, lines, mine } = await cutOff("report");
+    expect(lists).toHaveLength(2);
+    const [backup, rotate, report] = mine.map(formatReport);
+    expect(lines).toEqual([backup, rotate, backup, rotate, report]);
+  });
+
+  test("is late for a job when it is back within its grace", async () => {
+    const after = ([, , report]: Job[]) => report.at + 1;
+    const { lists, mine: [, , report] } = await cutOff("report", after);
+    const inTime = report.time <= lists[0][2].at + lists[0][2].grace;
+    expect(report.verdict).toBe(inTime ? "late" : "missed");
+  });
+
+  test("has missed a job when it is back after its grace", async () => {
+    const after = ([, , report]: Job[]) => report.at + report.grace + 1;
+    const { mine } = await cutOff("report", after);
+    expect(mine[2].verdict).toBe("missed");
+  });
+
+  const flags = { workers: "1" };
+  const far = () => formatJob({ name: "far", grace: 0, at: AT + 9e5 * HOUR });
+
+  test("comes again while nobody listens", async () => {
+    const server = async ({ address, ready }: End) => {
+      const [first, receiver] = await openBoth(address);
+      const own = first.getsockname();
+      ready(first, receiver);
+      const telling = tellTime(receiver);
+      const [worker] = await first.accept();
+      await first.close();
+      await new Reader(worker).line();
+      await worker.sendall(`${far()}\n\n`);
+      await worker.close();
+      await Bun.sleep(250);
+      const second = socket(AF_INET, SOCK_STREAM);
+      await second.bind(own);
+      await second.listen();
+      const [again] = await second.accept();
+      await again.sendall("\n");
+      const reader = new Reader(again);
+      while (await reader.line() !== null);
+      await again.sendall("kept 0\n");
+      await again.close();
+      await second.close();
+      await telling;
+    };
+    const { result, lines } = await play({ ...schedule, server }, { flags });
+    expect(result.reports).toEqual([[]]);
+    const pauses = lines.join().match(/again in \d+ ms/g)!;
+    expect(pauses.length).toBeWithin(2, 6);
+  });
+
+  test("does not wait for a job of a server that is gone; gives up", async () => {
+    const lines: string[] = [];
+    const server = async ({ address, ready, serve }: End) => {
+      const [listener, receiver] = await openBoth(address);
+      ready(listener, receiver);
+      const tellJobs = async () => {
+        for await (const [worker] of listener) {
+          await serve(worker, async () => {
+            await new Reader(worker).line();
+            await worker.sendall(`${far()}\n\n`);
+          });
+        }
+      };
+      await Promise.all([tellTime(receiver), tellJobs()]);
+    };
+    const failed = run(
+      { ...schedule, server },
+      { flags },
+      (_, line) => lines.push(line),
+    );
+    await expect(failed).rejects.toMatchObject({ code: "ECONNRESET" });
+    expect([...lines.join().matchAll(/again in \d+ ms/g)].flat()).toEqual(
+      [100, 200, 400, 800, 1600].map((ms) => `again in ${ms} ms`),
+    );
+  });
 });
 
 for (const runtime of RUNTIMES) {
@@ -523,6 +799,68 @@ for (const runtime of RUNTIMES) {
       const { code, stdout } = await server.finished;
       expect(stdout).toMatch(/^rotate: \d missed$/m);
       expect(code).toBe(0);
+    });
+
+    const other = RUNTIMES[(RUNTIMES.indexOf(runtime) + 1) % RUNTIMES.length];
+    const serve = async () => {
+      const server = start([...command(other), "server", "--port", "0"]);
+      const [, port] = await server.said(/Listening on .*:(\d+)/);
+      return { server, port: Number(port) };
+    };
+    const worker = (port: number) =>
+      start([
+        ...command(),
+        ...["client", "--port", String(port), "--workers", "3"],
+      ]);
+    const lost = /^lab-[0-9a-f]{8}-1 lost its connection; again in 100 ms$/m;
+
+    testOn(runtime, `comes again to a server on ${other}`, async () => {
+      const { server, port } = await serve();
+      const after = ([, , report]: Job[]) => report.at + report.grace + 1;
+      const seen = await goBetween(() => port, "report", after);
+      const client = await worker(seen.port).finished;
+      await seen.close();
+      server.kill("SIGINT");
+      const { stdout } = await server.finished;
+      expect(client).toMatchObject({ code: 0, stderr: "" });
+      expect(client.stdout).toMatch(lost);
+      expect(seen.lists).toHaveLength(2);
+      expect(seen.lists[1]).toEqual(seen.lists[0]);
+      const [backup, rotate, , , report] = seen.lines;
+      expect(seen.lines).toEqual([backup, rotate, backup, rotate, report]);
+      expect(parseReport(report, seen.lists[0])!.verdict).toBe("missed");
+      for (const name of ["backup", "rotate", "report"]) {
+        expect(stdout).toMatch(new RegExp(`^${name}: \\d of 3 on time`, "m"));
+      }
+      expect(stdout).toMatch(/^report: \d missed$/m);
+      expect(stdout).not.toMatch(/did not report|Refused/);
+    });
+
+    testOn(runtime, `goes on with a new server on ${other}`, async () => {
+      let { server, port } = await serve();
+      let ready = Promise.resolve(port);
+      const seen = await goBetween(() => ready);
+      const client = worker(seen.port);
+      while (seen.lists.length === 0) await Bun.sleep(5);
+      server.kill("SIGKILL");
+      ready = serve().then((next) => {
+        server = next.server;
+        return next.port;
+      });
+      const { code, stdout, stderr } = await client.finished;
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(stdout).toMatch(lost);
+      expect(seen.lists).toHaveLength(2);
+      expect(seen.lists[1][0].at).toBeGreaterThan(seen.lists[0][0].at);
+      expect(seen.lines).toHaveLength(3); // all of the second list
+      for (const line of seen.lines) {
+        expect(parseReport(line, seen.lists[1])).toBeDefined();
+      }
+      await seen.close();
+      server.kill("SIGINT");
+      const told = (await server.finished).stdout;
+      expect(told).toMatch(/^backup: \d of 3 on time/m);
+      expect(told).not.toMatch(/did not report|Refused/);
     });
 
     testOn(runtime, "says in plain words that no server is there", async () => {

@@ -32,6 +32,7 @@ import {
 } from "../lib/mod.ts";
 import { formatSyslog } from "../lib/protocols/syslog.ts";
 import { frameCounted, frameLine } from "../lib/protocols/syslog_framing.ts";
+import { collected, noRsyslog } from "./rsyslog.ts";
 import {
   commandFor,
   find,
@@ -77,14 +78,6 @@ async function send(address: Address, ...data: (string | Uint8Array)[]) {
 
 const sending = (...data: (string | Uint8Array)[]) => ({ address }: End) =>
   send(address, ...data);
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  await using probe = socket(AF_INET, SOCK_STREAM);
-  await probe.bind(["127.0.0.1", 0]);
-  await probe.listen();
-  return Number(probe.getsockname()[1]);
-}
 
 /** The words behind the two times. */
 const textOf = (line: string) => line.split(" ").slice(3).join(" ");
@@ -538,13 +531,19 @@ describe("logger as the client", () => {
         const expected: string[][] = [];
         for (const transport of ["--tcp", "--udp"]) {
           for (
-            const format of ["--rfc3164", "--rfc5424", "--rfc5424=notq,nohost"]
+            const format of [
+              "--rfc3164",
+              "--rfc5424",
+              "--rfc5424=notq,nohost",
+              "--rfc5424=notime",
+            ]
           ) {
             for (const counted of [[], ["--octet-count"]]) {
               const text = `é: ${[transport, format, ...counted].join(" ")}`;
               const { code, stderr } = await runCommand([
                 ...["logger", "--server", "127.0.0.1", "--port", port],
                 ...["--tag", "tag", "--id=77", "--priority", "local0.warn"],
+                ...["--msgid", "ID", "--sd-id", "x@1", "--sd-param", 'a="b"'],
                 ...[transport, format, ...counted, text],
               ]);
               expect([code, stderr]).toEqual([0, ""]);
@@ -563,6 +562,12 @@ describe("logger as the client", () => {
         ).toEqual(expected);
         for (const record of records) {
           expect(record).toMatchObject({ facility: 16, severity: 4 });
+          if (record.format === "rfc5424") {
+            expect(record.msgid).toBe("ID");
+            expect(record.data).toContainEqual(
+              { id: "x@1", params: [["a", "b"]] },
+            );
+          }
           expect(record).not.toHaveProperty("malformed");
         }
       },
@@ -570,50 +575,19 @@ describe("logger as the client", () => {
   }
 });
 
-const rsyslogd = ["/usr/sbin/rsyslogd", "rsyslogd"].find((path) =>
-  !spawnSync(path, ["-v"]).error
-);
-const noRsyslog = rsyslogd ? undefined : "rsyslogd is not installed";
-
 describe("rsyslog as the server", () => {
   for (const runtime of RUNTIMES) {
     const reason = noRsyslog ?? find(runtime).reason;
     needing(reason, `understands our client on ${runtime}`, async () => {
-      const path = newFile();
-      const port = await freePort();
-      writeFileSync(
-        `${path}.conf`,
-        `module(load="imtcp")
-module(load="imudp")
-input(type="imtcp" port="${port}" address="127.0.0.1")
-input(type="imudp" port="${port}" address="127.0.0.1")
-template(name="line" type="string"
-  string="%protocol-version% %pri% %hostname% %app-name%|%msg%\\n")
-*.* action(type="omfile" file="${path}" template="line")
-`,
-      );
-      const daemon = start([
-        ...[rsyslogd!, "-n", "-f", `${path}.conf`, "-i", `${path}.pid`],
-      ]);
-      const client = () =>
-        runCommand([
+      const template = "%protocol-version% %pri% %hostname% %app-name%|%msg%";
+      const lines = await collected(template, async (port) => {
+        const client = await runCommand([
           ...commandFor(runtime, ["--allow-net"]),
-          ...[SCRIPT, "client", "--port", String(port)],
+          ...[SCRIPT, "client", "--port", port],
         ]);
-      try {
-        const heard = async () => {
-          await using connection = socket(AF_INET, SOCK_STREAM);
-          await connection.connect(["127.0.0.1", port]);
-        };
-        while (await heard().then(() => false, () => true)) await Bun.sleep(20);
-        expect(await client()).toMatchObject({ code: 0, stderr: "" });
-      } finally {
-        daemon.kill();
-        await daemon.finished;
-      }
-      // Its inputs are threads, so that the order is up to them.
-      expect(linesOf(path).sort()).toEqual([
-        "",
+        expect(client).toMatchObject({ code: 0, stderr: "" });
+      });
+      expect(lines).toEqual([
         "0 13 4 one#012two|", // what it makes of no header
         "0 13 lamp relay| 3 is on",
         "1 13 door bell|1 rings",

@@ -96,10 +96,15 @@ function ignore(): void {}
 
 // --- what has arrived ---
 
-/** A line of things that arrive, and of callers that wait for them. */
+/**
+ * A line of things that arrive, and of callers that wait for them. One of the
+ * two is always empty, and idle it takes no memory: there may be thousands.
+ */
 export abstract class Inbox<T> {
-  #items: (T | Failure)[] = [];
-  #requests: Request<T>[] = [];
+  #items: (T | Failure)[] | undefined;
+  /** Who waits longest, and those behind. */
+  #request: Request<T> | undefined;
+  #others: Request<T>[] | undefined;
   /** Nothing more will come. */
   #over = false;
 
@@ -111,12 +116,12 @@ export abstract class Inbox<T> {
 
   /** Whether somebody waits. */
   get wanted(): boolean {
-    return this.#requests.length > 0;
+    return this.#request !== undefined;
   }
 
   /** How many things are here that nobody has asked for. */
   get waiting(): number {
-    return this.#items.length;
+    return this.#items === undefined ? 0 : this.#items.length;
   }
 
   /** The next thing, of bytes at most `size`; empty bytes at the end. */
@@ -127,38 +132,41 @@ export abstract class Inbox<T> {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     if (signal?.aborted) return refused(signal.reason);
-    if (this.#requests.length === 0) {
-      if (this.#items.length > 0) {
-        const item = this.#next(size);
-        return item instanceof Failure
-          ? refused(this.#error(item, call))
-          : Promise.resolve(item);
-      }
-      if (this.#over) return Promise.resolve(EMPTY as T);
+    if (this.waiting > 0) {
+      const item = this.#items![0];
+      const rest = restOf(item, size);
+      if (rest) this.#items![0] = rest;
+      else this.#items!.shift();
+      return item instanceof Failure
+        ? refused(this.#error(item, call))
+        : Promise.resolve(startOf(item, size));
     }
+    if (this.#over) return Promise.resolve(EMPTY as T);
     const request = new Request<T>(call, size);
     if (timeout !== null || signal) {
       const late = () => new SocketError("ETIMEDOUT", call, this.about);
-      request.limit(timeout, signal, late, () => {
-        this.#requests.splice(this.#requests.indexOf(request), 1);
-      });
+      request.limit(timeout, signal, late, () => this.#forget(request));
     }
-    if (this.#requests.push(request) === 1) this.want(size);
+    if (this.#request) (this.#others ??= []).push(request);
+    else {
+      this.#request = request;
+      this.want(size);
+    }
     return request.promise;
   }
 
   /** One more thing is here. */
   arrived(item: T | Failure): void {
     if (this.#over) return; // after SHUT_RD
-    this.#items.push(item);
-    while (this.#requests.length > 0) {
-      if (this.#items.length === 0) return this.want(this.#requests[0].size);
-      const request = this.#requests.shift()!;
-      const next = this.#next(request.size);
-      if (next instanceof Failure) {
-        request.reject(this.#error(next, request.call));
-      } else request.resolve(next);
-    }
+    const request = this.#request;
+    if (!request) return void (this.#items ??= []).push(item);
+    this.#request = this.#others?.shift();
+    if (item instanceof Failure) {
+      request.reject(this.#error(item, request.call));
+    } else request.resolve(startOf(item, request.size));
+    const rest = restOf(item, request.size);
+    if (rest) this.arrived(rest);
+    else if (this.#request) this.want(this.#request.size);
   }
 
   /** A failure is told once, after what is here already. */
@@ -169,7 +177,7 @@ export abstract class Inbox<T> {
   /** Nothing more will come. */
   ended(): void {
     this.#over = true;
-    for (const request of this.#requests.splice(0)) request.resolve(EMPTY as T);
+    for (const request of this.#requests()) request.resolve(EMPTY as T);
   }
 
   /**
@@ -177,31 +185,51 @@ export abstract class Inbox<T> {
    * can be closed. Who waits gets `code`, or without one the end.
    */
   drop(code?: string): T[] {
-    for (const request of code ? this.#requests.splice(0) : []) {
-      request.reject(new SocketError(code!, request.call, this.about));
+    if (code) {
+      for (const request of this.#requests()) {
+        request.reject(new SocketError(code, request.call, this.about));
+      }
     }
     this.ended();
-    const items = this.#items.splice(0);
+    const items = this.#items ?? [];
+    this.#items = undefined;
     return items.filter((item) => !(item instanceof Failure)) as T[];
   }
 
-  #next(size: number): T | Failure {
-    const item = this.#items[0];
-    if (item instanceof Uint8Array && item.length > size) {
-      this.#items[0] = item.subarray(size) as T;
-      return item.subarray(0, size) as T;
-    }
-    this.#items.shift();
-    // of a datagram, the rest is lost
-    if (Array.isArray(item) && item[0].length > size) {
-      item[0] = item[0].subarray(0, size);
-    }
-    return item;
+  /** Those who wait, from now on no more. */
+  #requests(): Request<T>[] {
+    if (!this.#request) return [];
+    const all = [this.#request, ...this.#others ?? []];
+    this.#request = this.#others = undefined;
+    return all;
+  }
+
+  /** Somebody waits no more. */
+  #forget(request: Request<T>): void {
+    if (this.#request === request) this.#request = this.#others?.shift();
+    else this.#others = this.#others?.filter((other) => other !== request);
   }
 
   #error({ code, cause }: Failure, call: string): SocketError {
     return new SocketError(code, call, this.about, cause);
   }
+}
+
+/** Of bytes the first ones; of a datagram, too, where the rest is lost. */
+function startOf<T>(item: T, size: number): T {
+  if (item instanceof Uint8Array && item.length > size) {
+    return item.subarray(0, size) as T;
+  }
+  if (Array.isArray(item) && item[0].length > size) {
+    item[0] = item[0].subarray(0, size);
+  }
+  return item;
+}
+
+/** What the next call gets of bytes that are more than this one asked for. */
+function restOf<T>(item: T, size: number): T | undefined {
+  if (!(item instanceof Uint8Array) || item.length <= size) return;
+  return item.subarray(size) as T;
 }
 
 /** What arrives in place of a thing: a reset, say. */
@@ -239,13 +267,19 @@ export interface Piece {
   bytes: Uint8Array;
 }
 
+/** A piece whose turn has not come, and who waits for it. */
+interface Turn {
+  piece: Piece;
+  waiter: Waiter<number | void>;
+}
+
 const DONE = Promise.resolve();
 
 /** A line of pieces, of which one is under way. */
 export class Outbox {
   readonly #connection: Connection;
   #current: Promise<number | void> | undefined;
-  #turns: { piece: Piece; waiter: Waiter<number | void> }[] = [];
+  #turns: Turn[] | undefined;
   #closed = false;
   /** Set by the first failure; from then on it is EPIPE. */
   #broken = false;
@@ -271,23 +305,23 @@ export class Outbox {
       this.#current = this.#finish(piece, taken);
       if (!limited) return this.#current;
     }
-    const turn = { piece, waiter: new Waiter<number | void>() };
+    const turn: Turn = { piece, waiter: new Waiter() };
     if (limited) {
       const late = () => this.#error(piece, { code: "ETIMEDOUT" });
       turn.waiter.limit(timeout, signal, late, () => {
         if (piece.call === "shutdown") return; // it is final: no send follows
-        this.#turns = this.#turns.filter((other) => other !== turn);
+        this.#turns = this.#turns?.filter((other) => other !== turn);
       });
     }
     if (idle) this.#answer(turn.waiter);
-    else this.#turns.push(turn);
+    else (this.#turns ??= []).push(turn);
     return turn.waiter.promise;
   }
 
   /** Refuses what has not begun; what has begun fails with the connection. */
   close(): void {
     this.#closed = true;
-    for (const { piece, waiter } of this.#turns.splice(0)) {
+    for (const { piece, waiter } of this.#turns?.splice(0) ?? []) {
       waiter.reject(this.#error(piece));
     }
   }
@@ -312,7 +346,7 @@ export class Outbox {
       throw this.#error(piece, known);
     } finally {
       this.#current = undefined;
-      const turn = this.#turns.shift();
+      const turn = this.#turns?.shift();
       if (turn) {
         this.#current = this.#finish(turn.piece, this.#begin(turn.piece));
         this.#answer(turn.waiter);

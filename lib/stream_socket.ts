@@ -124,7 +124,12 @@ export class StreamSocket {
     if (this.#bound && this.family === "AF_UNIX") { // no runtime can do it
       return refused(this.#error("EOPNOTSUPP", "connect", address));
     }
-    const attempt: Pending = { waiter: new Waiter(), cancel: undefined };
+    const attempt: Pending = {
+      waiter: new Waiter(),
+      cancel: undefined,
+      opened: (connection) => this.#opened(attempt, connection),
+      failed: (error) => this.#failed(attempt, address, error),
+    };
     if (this.#timeout !== null || signal) {
       const late = () => this.#error("ETIMEDOUT", "connect", address);
       attempt.waiter.limit(this.#timeout, signal, late, () => {
@@ -133,7 +138,10 @@ export class StreamSocket {
       });
     }
     this.#attempt = attempt;
-    this.#connect(address, attempt);
+    const target = resolveAddress(this.family, address, "connect");
+    if (target instanceof Promise) {
+      target.then((found) => this.#dial(attempt, found), attempt.failed);
+    } else this.#dial(attempt, target);
     return attempt.waiter.promise;
   }
 
@@ -289,6 +297,7 @@ export class StreamSocket {
   async #listen(address: Address, backlog: number): Promise<void> {
     try {
       const admit = (connection: Connection): Client => {
+        if (this.#closing) connection.close(); // nobody will accept it
         const client = new StreamSocket(this.family, connection);
         client.#apply(this.#options);
         return [client, copy(connection.about)];
@@ -306,27 +315,31 @@ export class StreamSocket {
     throw this.#error("EBADF", "listen", address);
   }
 
-  async #connect(address: Address, attempt: Pending): Promise<void> {
-    const { waiter } = attempt;
+  #dial(attempt: Pending, target: Address): void {
+    if (this.#attempt !== attempt) return; // given up meanwhile
     try {
-      let target = resolveAddress(this.family, address, "connect");
-      if (target instanceof Promise) target = await target;
-      if (this.#attempt !== attempt) return; // given up meanwhile
-      const connection = await runtime.connect(target, this.#bound, attempt);
-      if (this.#attempt !== attempt) return connection.close();
-      this.#attempt = undefined;
-      this.#connection = connection;
-      this.#apply(this.#options);
-      waiter.resolve();
+      runtime.connect(target, this.#bound, attempt);
     } catch (error) {
-      if (this.#attempt !== attempt) return; // its caller knows why
-      this.#attempt = undefined;
-      waiter.reject(
-        error instanceof SocketError
-          ? error
-          : this.#error(codeOf(error), "connect", address, error),
-      );
+      attempt.failed(error);
     }
+  }
+
+  #opened(attempt: Pending, connection: Connection): void {
+    if (this.#attempt !== attempt) return connection.close();
+    this.#attempt = undefined;
+    this.#connection = connection;
+    this.#apply(this.#options);
+    attempt.waiter.resolve();
+  }
+
+  #failed(attempt: Pending, address: Address, error: unknown): void {
+    if (this.#attempt !== attempt) return; // its caller knows why
+    this.#attempt = undefined;
+    attempt.waiter.reject(
+      error instanceof SocketError
+        ? error
+        : this.#error(codeOf(error), "connect", address, error),
+    );
   }
 
   #send(

@@ -53,30 +53,29 @@ export function connect(
   address: Address,
   from: Address | undefined,
   attempt: Attempt,
-): Promise<Connection> {
+): void {
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
   const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
   if (from || !near) {
-    return import("./node.ts").then((node) =>
-      node.connect(address, from, attempt)
-    );
+    import("./node.ts").then((node) => node.connect(address, from, attempt))
+      .catch(attempt.failed);
+    return;
   }
-  return new Promise((resolve, reject) => {
-    Bun.connect<unknown>({
-      ...optionsFor(address),
-      allowHalfOpen: true,
-      socket: CLIENT,
-      data: { address, resolve, reject } satisfies Dialling,
-    });
-  });
+  const data: Dialling = { address, attempt };
+  const options = { data, allowHalfOpen: true, socket: CLIENT };
+  if (typeof address === "string") {
+    Bun.connect<unknown>({ ...options, unix: address });
+  } else {
+    const [hostname, port] = address;
+    Bun.connect<unknown>({ ...options, hostname, port });
+  }
 }
 
 /** What a socket carries until it is connected. */
 interface Dialling {
   address: Address;
-  resolve: (connection: Connection) => void;
-  reject: (error: Error) => void;
+  attempt: Attempt;
 }
 
 function optionsFor(address: Address) {
@@ -237,12 +236,12 @@ const EVENTS = {
 const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
-    const { address, resolve } = socket.data as Dialling;
+    const { address, attempt } = socket.data as Dialling;
     const path = typeof address === "string" ? "" : undefined;
-    resolve(new BunConnection(socket, path, address));
+    attempt.opened(new BunConnection(socket, path, address));
   },
   connectError: (socket: Socket<unknown>, error: Error) =>
-    (socket.data as Dialling).reject(error),
+    (socket.data as Dialling).attempt.failed(error),
 };
 
 const SERVER = {

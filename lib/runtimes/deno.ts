@@ -57,21 +57,29 @@ export async function listen<Client>(
   return new DenoListener(listener, admit);
 }
 
-export async function connect(
+export function connect(
   address: Address,
   from: Address | undefined,
   attempt: Attempt,
-): Promise<Connection> {
-  if (from) return connectFrom(address, from, attempt);
+): void {
+  if (from) {
+    connectFrom(address, from, attempt).catch(attempt.failed);
+  } else {
+    dial(address, attempt).then(
+      (conn) => attempt.opened(new DenoConnection(conn)),
+      attempt.failed,
+    );
+  }
+}
+
+function dial(address: Address, attempt: Attempt): Promise<Deno.Conn> {
   if (typeof address === "string") { // refused or connected at once
-    const conn = await Deno.connect({ transport: "unix", path: address });
-    return new DenoConnection(conn);
+    return Deno.connect({ transport: "unix", path: address });
   }
   const [hostname, port] = address;
   const stop = new AbortController();
   attempt.cancel = () => stop.abort();
-  const { signal } = stop;
-  return new DenoConnection(await Deno.connect({ hostname, port, signal }));
+  return Deno.connect({ hostname, port, signal: stop.signal });
 }
 
 /** Deno cannot bind a client; its node:net can, but throws past its callers. */
@@ -79,7 +87,7 @@ async function connectFrom(
   address: Address,
   from: Address,
   attempt: Attempt,
-): Promise<Connection> {
+): Promise<void> {
   const host = `${address[0]}:${address[1]}`;
   const { state } = await Deno.permissions.query({ name: "net", host });
   if (state !== "granted") {
@@ -87,14 +95,13 @@ async function connectFrom(
       `Requires net access to "${host}", run again with the --allow-net flag`,
     );
   }
-  try {
-    const { connect } = await import("./node.ts");
-    return await connect(address, from, attempt);
-  } catch (error) {
+  const { failed } = attempt;
+  attempt.failed = (error) => {
     // An address of another machine, which Deno's node:net calls EINVAL.
-    const code = (error as { code: string }).code;
-    throw code === "EINVAL" ? { code: "EADDRNOTAVAIL" } : error;
-  }
+    const { code } = error as { code: string };
+    failed(code === "EINVAL" ? { code: "EADDRNOTAVAIL" } : error);
+  };
+  (await import("./node.ts")).connect(address, from, attempt);
 }
 
 // --- the listener ---

@@ -45,8 +45,10 @@ export interface ListenOptions {
   readonly ipv6Only: boolean;
 }
 
-/** A connect() that is under way. */
+/** A connect() that is under way: it is told how that ended. */
 export interface Attempt {
+  opened(connection: Connection): void;
+  failed(error: unknown): void;
   /** Ends it, where the runtime can; set by the runtime. */
   cancel: (() => void) | undefined;
 }
@@ -71,11 +73,8 @@ export interface Runtime {
     admit: Admit<Client>,
     options: ListenOptions,
   ): Promise<Listener<Client>>;
-  connect(
-    address: Address,
-    from: Address | undefined,
-    attempt: Attempt,
-  ): Promise<Connection>;
+  /** Opens a connection, and tells the attempt. */
+  connect(address: Address, from: Address | undefined, attempt: Attempt): void;
 }
 
 /** The runtime that runs this. */

@@ -77,21 +77,23 @@ export function connect(
   address: Address,
   from: Address | undefined,
   attempt: Attempt,
-): Promise<Connection> {
+): void {
   const [localAddress, localPort] = from as [string, number] | undefined ?? [];
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({
-      ...optionsFor(address),
-      allowHalfOpen: true,
-      ...(from && { localAddress, localPort }),
-    });
-    socket.on("error", reject);
-    socket.once("connect", () => {
-      const path = typeof address === "string";
-      resolve(new NodeConnection(socket, path ? "" : undefined, address));
-    });
-    attempt.cancel = () => socket.destroy();
+  const socket = net.connect({
+    ...optionsFor(address),
+    allowHalfOpen: true,
+    ...(from && { localAddress, localPort }),
   });
+  const { failed } = attempt;
+  socket.on("error", failed);
+  socket.once("connect", () => {
+    const local = typeof address === "string" ? "" : undefined;
+    // To any host is to this one, which the socket knows.
+    const about = /^(0\.0\.0\.0|::)$/.test(address[0]) ? undefined : address;
+    attempt.opened(new NodeConnection(socket, local, about));
+    socket.off("error", failed); // the connection has its own
+  });
+  attempt.cancel = () => socket.destroy();
 }
 
 function optionsFor(address: Address) {
@@ -112,12 +114,16 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
     super();
     this.#server = server;
     const name = server.address() as AddressInfo | string;
-    const path = typeof name === "string" ? name : undefined;
+    const path = typeof name === "string";
     this.about = typeof name === "string" ? name : [name.address, name.port];
+    const any = /^(0\.0\.0\.0|::)$/.test(this.about[0]);
+    const local = any ? undefined : this.about;
     // Node accepts by itself, so the inbox is the real backlog.
     server.on("connection", (socket) => {
       if (this.waiting >= MOST_WAITING) socket.resetAndDestroy();
-      else this.arrived(admit(new NodeConnection(socket, path, "")));
+      else {this.arrived(
+          admit(new NodeConnection(socket, local, path ? "" : undefined)),
+        );}
     });
   }
 
@@ -137,23 +143,19 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   readonly local: Address;
   readonly #socket: Socket;
 
-  /** Node knows no names of AF_UNIX sockets, so that these come along. */
-  constructor(socket: Socket, path?: string, peer?: Address) {
+  /**
+   * The names that are known come along: each that Node has to ask for costs a
+   * system call, and those of AF_UNIX sockets it does not know.
+   */
+  constructor(socket: Socket, local?: Address, about?: Address) {
     super();
     this.#socket = socket;
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    this.about = path !== undefined
-      ? peer!
-      : [remoteAddress ?? "", remotePort ?? 0];
-    this.local = path ?? [localAddress ?? "", localPort ?? 0];
-    socket.on("data", (chunk: Uint8Array) => {
-      const { buffer, byteOffset, byteLength } = chunk; // a Buffer
-      this.arrived(new Uint8Array(buffer, byteOffset, byteLength));
-      if (this.waiting > 1) socket.pause();
-    });
-    socket.on("end", () => this.ended());
-    socket.on("error", (error) => this.failed(codeOf(error), error));
-    socket.on("close", () => this.ended());
+    // Asked for at once, since it is gone with the descriptor after a reset.
+    this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
+    this.about = about ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    (socket as Owned).owner = this;
+    socket.on("data", onData).on("end", onEnd).on("error", onError)
+      .on("close", onEnd);
   }
 
   want(): void {
@@ -189,6 +191,26 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   close(): void {
     this.#socket.destroy();
   }
+}
+
+// The same functions for all sockets: what one takes when it idles, shows.
+
+interface Owned extends Socket {
+  owner: NodeConnection;
+}
+
+function onData(this: Owned, chunk: Uint8Array): void {
+  const { buffer, byteOffset, byteLength } = chunk; // a Buffer
+  this.owner.arrived(new Uint8Array(buffer, byteOffset, byteLength));
+  if (this.owner.waiting > 1) this.pause();
+}
+
+function onEnd(this: Owned): void {
+  this.owner.ended();
+}
+
+function onError(this: Owned, error: Error): void {
+  this.owner.failed(codeOf(error), error);
 }
 
 const NOTHING = new Uint8Array(0);

@@ -91,8 +91,8 @@ export function checkAddress(family: Family, address: Address, call: string) {
 }
 
 /**
- * The address with its host as a literal of the family: at once for a literal,
- * `""` (any) and `localhost` (RFC 6761 section 6.3), else by getaddrinfo(3).
+ * The address with its host as a literal of the family: at once for dotted
+ * quads, `""` (any) and `localhost` (RFC 6761 section 6.3), else by `hosts.ts`.
  */
 export function resolveAddress(
   family: Family,
@@ -103,32 +103,11 @@ export function resolveAddress(
   const [host, port] = address;
   const inet = family === "AF_INET";
   if (inet && isIPv4(host)) return copy(address);
-  if (!inet && isIPv6(host)) return [shortIPv6(host), port];
   if (host === "") return [inet ? ANY4 : ANY6, port];
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
-  return lookUp(inet ? 4 : 6, address, call);
-}
-
-async function lookUp(
-  family: 4 | 6,
-  name: [string, number],
-  call: string,
-): Promise<Address> {
-  const [host, port] = name;
-  try {
-    // What can be no name is not asked for (RFC 1035 section 2.3.4, RFC 3696).
-    const label = host.split(".").some((part) => part.length > 63);
-    if (label || /[\s[\]/:@]/.test(host) || /^\d+(\.\d+){3}$/.test(host)) {
-      throw new Error("not a host name");
-    }
-    const { lookup } = await import("node:dns/promises");
-    return [(await lookup(host, { family })).address, port];
-  } catch (error) {
-    const code = (error as { name: string }).name === "NotCapable"
-      ? "EACCES"
-      : "ENOTFOUND";
-    throw new SocketError(code, call, name, error);
-  }
+  return import("./hosts.ts").then(({ resolveHost }) =>
+    resolveHost(inet ? 4 : 6, address, call)
+  );
 }
 
 const ANY4 = "0.0.0.0";
@@ -145,20 +124,3 @@ function isIPv4(host: string): boolean {
 }
 
 let lastIPv4 = "127.0.0.1";
-
-/** Whether the URL standard's parser takes it; `[::1]` is no literal here. */
-function isIPv6(host: string): boolean {
-  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`);
-}
-
-/** As the system writes it, RFC 5952; an IPv4 address in it: its section 5. */
-function shortIPv6(host: string): string {
-  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
-  return short.replace(
-    /^::ffff:([0-9a-f]+):([0-9a-f]+)$/,
-    (_, high, low) => {
-      const [h, l] = [parseInt(high, 16), parseInt(low, 16)];
-      return `::ffff:${h >> 8}.${h & 255}.${l >> 8}.${l & 255}`;
-    },
-  );
-}

@@ -113,6 +113,7 @@ function transmit(
   } else {
     sent = attempt(state, call, to, async () => {
       const address = await target;
+      if (address && address[0] === to![0]) state.literal = to![0];
       const endpoint = await (state.opening ?? named(state, call));
       return await sendNow(state, endpoint, call, bytes, address);
     });

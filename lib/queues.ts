@@ -185,20 +185,19 @@ export abstract class Inbox<T> {
    * can be closed. Who waits gets `code`, or without one the end.
    */
   drop(code?: string): T[] {
-    if (code) {
-      for (const request of this.#requests()) {
-        request.reject(new SocketError(code, request.call, this.about));
-      }
+    for (const request of code ? this.#requests() : NONE) {
+      request.reject(new SocketError(code!, request.call, this.about));
     }
     this.ended();
-    const items = this.#items ?? [];
+    const items = this.#items;
     this.#items = undefined;
+    if (!items) return NONE;
     return items.filter((item) => !(item instanceof Failure)) as T[];
   }
 
   /** Those who wait, from now on no more. */
   #requests(): Request<T>[] {
-    if (!this.#request) return [];
+    if (!this.#request) return NONE;
     const all = [this.#request, ...this.#others ?? []];
     this.#request = this.#others = undefined;
     return all;
@@ -258,6 +257,7 @@ class Request<T> extends Waiter<T> {
 export const MOST_WAITING = 4096;
 
 const EMPTY: unknown = new Uint8Array(0);
+const NONE: never[] = [];
 
 // --- what is to be sent ---
 

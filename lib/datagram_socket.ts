@@ -12,15 +12,7 @@ import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 
 /** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
-export type DatagramOption =
-  | "SO_REUSEADDR"
-  | "SO_BROADCAST"
-  | "IPV6_V6ONLY"
-  | "IP_ADD_MEMBERSHIP"
-  | "IP_DROP_MEMBERSHIP"
-  | "IP_MULTICAST_IF"
-  | "IP_MULTICAST_LOOP"
-  | "IP_MULTICAST_TTL";
+export type DatagramOption = keyof typeof OPTIONS;
 
 /** On or off, a number, an address, or `[group, own address]`. */
 export type OptionValue = boolean | number | string | [string, string?];
@@ -100,9 +92,7 @@ export class DatagramSocket {
     address: Address,
     { signal }: Wait = {},
   ): Promise<number> {
-    return calls
-      ? calls.sendto(this.#state, data, address, signal)
-      : load((calls) => calls.sendto(this.#state, data, address, signal));
+    return load((calls) => calls.sendto(this.#state, data, address, signal));
   }
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
@@ -120,9 +110,9 @@ export class DatagramSocket {
    * once, where a connected peer's machine said that nobody is there.
    */
   recvfrom(size: number, { signal }: Wait = {}): Promise<Datagram> {
-    return calls
-      ? calls.receive(this.#state, "recvfrom", size, signal)
-      : load((calls) => calls.receive(this.#state, "recvfrom", size, signal));
+    return load((calls) =>
+      calls.receive(this.#state, "recvfrom", size, signal)
+    );
   }
 
   /**
@@ -139,19 +129,12 @@ export class DatagramSocket {
   }
 
   /** Receives one datagram after the other until the socket is closed. */
-  [Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
-    const end = { done: true, value: undefined } as const;
-    return {
-      next: async () => {
-        if (this.#state.closing) return end;
-        try {
-          return { done: false, value: await this.recvfrom(65536) };
-        } catch (error) {
-          if (this.#state.closing) return end;
-          throw error;
-        }
-      },
-    };
+  async *[Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
+    try {
+      while (!this.#state.closing) yield await this.recvfrom(65536);
+    } catch (error) {
+      if (!this.#state.closing) throw error;
+    }
   }
 
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
@@ -213,7 +196,7 @@ export class DatagramSocket {
 }
 
 /** The options, with what they are unless they are set. */
-const OPTIONS: Record<DatagramOption, OptionValue> = {
+const OPTIONS = {
   SO_REUSEADDR: false,
   SO_BROADCAST: false,
   IPV6_V6ONLY: false,

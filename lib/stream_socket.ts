@@ -33,11 +33,7 @@ import { codeOf, SocketError } from "./socket_error.ts";
 export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
 
 /** The options of a stream socket: socket(7), tcp(7), ipv6(7). */
-export type StreamOption =
-  | "SO_REUSEADDR"
-  | "SO_KEEPALIVE"
-  | "TCP_NODELAY"
-  | "IPV6_V6ONLY";
+export type StreamOption = typeof OPTIONS[number];
 
 /** An accepted client and its address, as accept(2) gives them. */
 export type Client = [client: StreamSocket, address: Address];
@@ -198,19 +194,12 @@ export class StreamSocket {
   }
 
   /** Accepts one client after the other, until the socket is closed. */
-  [Symbol.asyncIterator](): AsyncIterator<Client, undefined> {
-    const end = { done: true, value: undefined } as const;
-    return {
-      next: async () => {
-        if (this.#closing) return end;
-        try {
-          return { done: false, value: await this.accept() };
-        } catch (error) {
-          if (this.#closing) return end;
-          throw error;
-        }
-      },
-    };
+  async *[Symbol.asyncIterator](): AsyncIterator<Client, undefined> {
+    try {
+      while (!this.#closing) yield await this.accept();
+    } catch (error) {
+      if (!this.#closing) throw error;
+    }
   }
 
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
@@ -398,11 +387,11 @@ interface Pending extends Attempt {
   waiter: Waiter<void>;
 }
 
-const OPTIONS: StreamOption[] = [
+const OPTIONS = [
   "SO_REUSEADDR",
   "SO_KEEPALIVE",
   "TCP_NODELAY",
   "IPV6_V6ONLY",
-];
+] as const;
 
 const encoder = new TextEncoder();

@@ -84,6 +84,8 @@ export interface Clock {
   own(): number;
   /** The time by it put right, where the service told the time. */
   now(): number;
+  /** Whether any answer came. */
+  readonly answered: boolean;
   /** What the best of the answers says; undefined: none that may be used. */
   readonly sample: Sample | undefined;
 }
@@ -103,9 +105,11 @@ export async function putRight(
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(service);
   const samples: Sample[] = [];
+  let answered = false;
   try {
     for (let left = ANSWERS; left > 0; left--) {
       const [answer, arrival] = await askTime(connection, WAITS, lost, own);
+      answered = true;
       if (refusal(answer)) break;
       const sample = measure(answer, arrival);
       if (sample) samples.push(sample);
@@ -115,7 +119,7 @@ export async function putRight(
   }
   const sample = bestFirst(samples).at(0);
   const offset = sample?.offset ?? 0;
-  return { own, now: () => own() + offset, sample };
+  return { own, now: () => own() + offset, answered, sample };
 }
 
 /** How often a clock's owner asks, and how long (ms) it waits each time. */

@@ -133,7 +133,8 @@ export async function client(end: End) {
     const note = (ms: number) => print(`No answer in ${ms} ms`);
     const clock = await putRight(() => steady() + skew, address, note);
     if (clock.sample) return { ...clock, bound: clock.sample.bound };
-    throw new SocketError("EPROTO", "recv", address);
+    const code = clock.answered ? "EPROTO" : "ETIMEDOUT";
+    throw new SocketError(code, "recv", address);
   };
   const punctual = skews.length > 1 ? skews.slice(0, -1) : skews;
   const clocks = [];

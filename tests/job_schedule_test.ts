@@ -541,6 +541,14 @@ describe.concurrent("the client", () => {
     });
   }
 
+  test("tells of a time service that says nothing", async () => {
+    await using silent = socket(AF_INET, SOCK_DGRAM);
+    await silent.bind(["127.0.0.1", 0]);
+    const [, port] = silent.getsockname() as [string, number];
+    await expect(play(schedule, { role: "client", port })).rejects
+      .toMatchObject({ code: "ETIMEDOUT" });
+  });
+
   test("takes no line without an end", async () => {
     const endless = announcing(() => "x".repeat(100_000));
     await expect(play(endless, { flags })).rejects.toMatchObject({

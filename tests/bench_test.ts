@@ -3,7 +3,6 @@
  * fast anything is depends on the machine, so that no test asserts it.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,22 +10,22 @@ import { plot } from "../scripts/tools/bench/plot.ts";
 import { interleaved, ratios } from "../scripts/tools/bench/pairs.ts";
 import { type Row, rowOf, WORKS } from "../scripts/tools/bench/row.ts";
 import { markdown, table } from "../scripts/tools/bench/table.ts";
-import { commandFor, run, RUNTIMES } from "./runtimes.ts";
+import { commandFor, python, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+import { alongside, testOn } from "./test_on.ts";
 
 const TOOL = join(ROOT, "scripts/tools/bench.ts");
 const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const { error } = spawnSync("python3", ["--version"]);
+const { reason: noPython } = python();
 /** What each piece of work is compared with, wherever it is measured. */
 const AGAINST = [
   ...["round-trip", "exchange", "exchange-64", "bulk", "udp"].flatMap((work) =>
-    error ? [`${work} / raw`] : [`${work} / raw`, `${work} / CPython`]
+    noPython ? [`${work} / raw`] : [`${work} / raw`, `${work} / CPython`]
   ),
   "memory / raw",
-  ...["raw", "empty", ...(error ? [] : ["CPython"])].map((other) =>
+  ...["raw", "empty", ...(noPython ? [] : ["CPython"])].map((other) =>
     `start / ${other}`
   ),
   "observe / unobserved",
@@ -82,20 +81,23 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-test("bench.ts prints a table a runtime and says where it ran", async () => {
-  const { code, stdout } = await bench(
-    "bun",
-    ...["--short", "--runtimes", "bun", "--only", "round-trip,udp"],
-  );
-  const lines = stdout.trimEnd().split("\n");
-  expect(lines[0]).toMatch(/^Bun \S+ +ratio +middle half +limit +cost$/);
-  expect(lines[1]).toMatch(
-    /^round trips \/ raw +\d+\.\d\d +\d+\.\d\d-\d+\.\d\d +>= 0\.91.* us$/,
-  );
-  expect(lines.at(-2)).toMatch(/^Bun \S+; 3 pairs$/);
-  expect(lines.filter((line) => line.length > 68)).toEqual([]);
-  expect(code).toBe(0);
-});
+alongside(
+  "bench.ts prints a table a runtime and says where it ran",
+  async () => {
+    const { code, stdout } = await bench(
+      "bun",
+      ...["--short", "--runtimes", "bun", "--only", "round-trip,udp"],
+    );
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^Bun \S+ +ratio +middle half +limit +cost$/);
+    expect(lines[1]).toMatch(
+      /^round trips \/ raw +\d+\.\d\d +\d+\.\d\d-\d+\.\d\d +>= 0\.91.* us$/,
+    );
+    expect(lines.at(-2)).toMatch(/^Bun \S+; 3 pairs$/);
+    expect(lines.filter((line) => line.length > 68)).toEqual([]);
+    expect(code).toBe(0);
+  },
+);
 
 describe("the tables", () => {
   const row = (own: Partial<Row>, ratio: number) =>

@@ -2,12 +2,12 @@
  * The command line of the experiments, on every runtime: both ends in two
  * processes, what is wrong, and how a server is stopped.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
 import { commandFor, run, type Running, RUNTIMES, start } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+import { alongside, testOn } from "./test_on.ts";
 
 const USAGE = "(usage: tcp_time.ts [both | server | client] [--host H] " +
   "[--port P] [--clients N] [--timeout MS] [--trace] [--diagram] [--json] " +
@@ -227,7 +227,7 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-test("the scripts run from another folder", async () => {
+alongside("the scripts run from another folder", async () => {
   const script = fileURLToPath(
     new URL("../scripts/tcp_hello.ts", import.meta.url).href,
   );

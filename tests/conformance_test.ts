@@ -1,6 +1,6 @@
 /**
- * The conformance suite on every runtime: in this process on Bun, and once in a
- * child process on each of the others, whose cases are tests of their own.
+ * The conformance suite on every runtime, once in a process of its own, whose
+ * cases are tests of their own.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,6 @@ import {
   cases,
   GUARD,
   type Need,
-  perform,
   type Result,
 } from "./conformance/suite.ts";
 import {
@@ -38,46 +37,52 @@ test("each deviation is one of a case", () => {
   for (const deviation of deviations) expect(names).toContain(deviation.case);
 });
 
+/** What runs, or has run, for each runtime and need. */
+const children = new Map<string, Promise<Running>>();
+const keyOf = (runtime: RuntimeName, need?: Need) => `${runtime} ${need}`;
+
+// The runtimes go on side by side, each with one process after the other.
+beforeAll(() => {
+  for (const runtime of RUNTIMES) {
+    if (find(runtime).reason) continue;
+    let before: Promise<unknown> = Promise.resolve();
+    for (const need of NEEDS) {
+      const child = before.then(() => startChild(runtime, need));
+      before = child.then(({ finished }) => finished);
+      children.set(keyOf(runtime, need), child);
+    }
+  }
+});
+afterAll(async () => {
+  for (const child of children.values()) (await child).kill("SIGKILL");
+});
+
 for (const runtime of RUNTIMES) {
   for (const need of NEEDS) {
     describe(need ? `${runtime} with ${need}` : runtime, () => {
-      if (runtime === "bun" && need !== "few descriptors") {
-        for (const each of casesThatNeed(need)) {
-          testCase(runtime, each, () => perform(each));
-        }
-      } else {
-        testInChild(runtime, need);
+      const child = () => children.get(keyOf(runtime, need))!;
+      for (const each of casesThatNeed(need)) {
+        testCase(runtime, each, async () => resultOf(await child(), each.name));
       }
+      testOn(runtime, "the process ends by itself", async () => {
+        expect((await (await child()).finished).code).not.toBeNull();
+      });
     });
   }
 }
 
-/** Runs the cases in one process, and each test waits for its line. */
-function testInChild(runtime: RuntimeName, need: Need | undefined): void {
+/** Runs the cases in one process, of which each test waits for its line. */
+function startChild(runtime: RuntimeName, need: Need | undefined): Running {
   const chosen = casesThatNeed(need);
-  let child: Running;
-  beforeAll(() => {
-    if (find(runtime).reason) return;
-    const permission = need === "all permissions"
-      ? "--allow-all"
-      : "--allow-net";
-    const command = [
-      ...commandFor(runtime, [permission]),
-      fileURLToPath(import.meta.resolve("./conformance/run.ts")),
-      ...(need ? chosen.map(({ name }) => name) : []),
-    ];
-    const limited = ["sh", "-c", 'ulimit -n 256 && exec "$0" "$@"', ...command];
-    child = start(need === "few descriptors" ? limited : command, {
-      limit: chosen.length * GUARD,
-    });
-  });
-  afterAll(() => child?.kill("SIGKILL"));
-
-  for (const each of chosen) {
-    testCase(runtime, each, () => resultOf(child, each.name));
-  }
-  testOn(runtime, "the process ends by itself", async () => {
-    expect((await child.finished).code).not.toBeNull();
+  const permission = need === "all permissions" ? "--allow-all" : "--allow-net";
+  const command = [
+    ...commandFor(runtime, [permission]),
+    fileURLToPath(import.meta.resolve("./conformance/run.ts")),
+    ...(need ? chosen.map(({ name }) => name) : []),
+  ];
+  const limited = ["sh", "-c", 'ulimit -n 256 && exec "$0" "$@"', ...command];
+  return start(need === "few descriptors" ? limited : command, {
+    limit: chosen.length * GUARD,
   });
 }
 

@@ -12,7 +12,7 @@ import { testOn } from "./test_on.ts";
 for (const script of SCRIPTS) {
   const header = readHeader(readFileSync(`${ROOT}scripts/${script}`, "utf8"));
 
-  describe(script, () => {
+  describe.concurrent(script, () => {
     test("the header states a fact and quotes an output", () => {
       expect(header.fact).toMatch(/^[A-Z].*\.$/);
       expect(header.output).not.toBeEmpty();

@@ -2,8 +2,7 @@
  * The matrix: every pair of runtimes understands each other in every
  * experiment, what goes wrong is seen and told, and nothing stays behind.
  */
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
+import { afterAll, describe, expect, test } from "bun:test";
 import {
   existsSync,
   mkdtempSync,
@@ -22,12 +21,10 @@ import {
   SEEDS,
 } from "../scripts/tools/matrix/pair.ts";
 import { table } from "../scripts/tools/matrix/table.ts";
-import { commandFor, find, RUNTIMES, start } from "./runtimes.ts";
+import { commandFor, find, python, RUNTIMES, start } from "./runtimes.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+import { alongside, needing, needingAll, testOn } from "./test_on.ts";
 import { noTerminal, onTerminal } from "./terminal.ts";
-
-setDefaultTimeout(60_000);
 
 const folder = mkdtempSync(join(tmpdir(), "socket-lab-matrix-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,7 +33,6 @@ const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
 const noProcesses = existsSync("/proc/self/environ")
   ? undefined
   : "no /proc here";
-const noPython = spawnSync("python3", ["--version"]).status !== 0;
 const names = SCRIPTS.filter((file) => !GUIDED.includes(file))
   .map((file) => file.slice(0, -3));
 
@@ -97,6 +93,14 @@ function fits(text: string): void {
 }
 
 describe("the whole matrix", () => {
+  test("has every experiment with two ends", () => {
+    expect(experiments().map(({ name }) => name)).toEqual(names);
+    for (const { permissions, output } of experiments()) {
+      expect(permissions).toContain("--allow-net");
+      expect(output).not.toBeEmpty();
+    }
+  });
+
   const run = async () => {
     const { code, stdout, stderr, left } = await matrix(["--json"], {
       limit: 150_000,
@@ -107,7 +111,7 @@ describe("the whole matrix", () => {
 
     const expected: string[] = [];
     for (const name of names) {
-      const seed = SEEDS.includes(name) && !noPython;
+      const seed = SEEDS.includes(name) && python().path;
       const able = seed ? [...RUNTIMES, "python3"] : RUNTIMES;
       for (const server of able) {
         for (const client of able) expected.push(`${name} ${server} ${client}`);
@@ -126,15 +130,7 @@ describe("the whole matrix", () => {
     }
   };
   const title = "is green: each experiment, each server with each client";
-  needing(missing, title, run, 160_000);
-
-  test("has every experiment with two ends", () => {
-    expect(experiments().map(({ name }) => name)).toEqual(names);
-    for (const { permissions, output } of experiments()) {
-      expect(permissions).toContain("--allow-net");
-      expect(output).not.toBeEmpty();
-    }
-  });
+  needingAll(missing, title, run, 160_000);
 });
 
 for (const runtime of RUNTIMES) {
@@ -225,7 +221,7 @@ describe("a pair that fails", () => {
   const byRole = (server: string, client: string) =>
     `case $2 in server) ${server};; *) ${client};; esac`;
 
-  test("prints other lines than the header has", async () => {
+  alongside("prints other lines than the header has", async () => {
     const body = byRole('bun "$@"', 'bun "$@" | sed s/Hello/Hallo/');
     const reason =
       'expected "client: Hello World!", saw "client: Hallo World!"';
@@ -235,7 +231,7 @@ describe("a pair that fails", () => {
     });
   });
 
-  test("prints what is no line of an experiment", async () => {
+  alongside("prints what is no line of an experiment", async () => {
     const body = byRole('bun "$@"; echo "{\x1b[2J"', 'bun "$@"');
     const reason = 'expected "nothing", saw "{\\x1b[2J"';
     expect(await failures(body)).toEqual({
@@ -244,7 +240,7 @@ describe("a pair that fails", () => {
     });
   });
 
-  test("ends with an error, which is told in one safe line", async () => {
+  alongside("ends with an error, which is told in one safe line", async () => {
     const body = "printf 'at x\\nError: \\033[2J broken\\nby y\\n' >&2; exit 3";
     expect(await failures(body)).toEqual({
       "bun node": "the client ended with 3: Error: \\x1b[2J broken",
@@ -255,7 +251,7 @@ describe("a pair that fails", () => {
     });
   });
 
-  test("says on standard error that something is wrong", async () => {
+  alongside("says on standard error that something is wrong", async () => {
     const body = byRole('bun "$@"', 'echo "a warning" >&2; bun "$@"');
     expect(await failures(body)).toEqual({
       "bun node": "the client says: a warning",
@@ -263,34 +259,34 @@ describe("a pair that fails", () => {
     });
   });
 
-  test("has a client that hangs", async () => {
-    expect(await failures(byRole('bun "$@"', "sleep 300"), "2000")).toEqual({
-      "bun node": "the client had not ended after 2 s",
-      "node node": "the client had not ended after 2 s",
+  alongside("has a client that hangs", async () => {
+    expect(await failures(byRole('bun "$@"', "sleep 300"), "5000")).toEqual({
+      "bun node": "the client had not ended after 5 s",
+      "node node": "the client had not ended after 5 s",
     });
   });
 
-  test("has a server that never listens", async () => {
-    expect(await failures(byRole("sleep 300", 'bun "$@"'), "2000")).toEqual({
-      "node bun": "the server does not listen after 2 s",
-      "node node": "the server does not listen after 2 s",
+  alongside("has a server that never listens", async () => {
+    expect(await failures(byRole("sleep 300", 'bun "$@"'), "5000")).toEqual({
+      "node bun": "the server does not listen after 5 s",
+      "node node": "the server does not listen after 5 s",
     });
   });
 
-  test("has a server that ends badly, or never", async () => {
+  alongside("has a server that ends badly, or never", async () => {
     const bad = byRole('bun "$@"; exit 4', 'bun "$@"');
     expect(await failures(bad)).toEqual({
       "node bun": "the server ended with 4",
       "node node": "the server ended with 4",
     });
     const never = byRole('bun "$@"; sleep 300', 'bun "$@"');
-    expect(await failures(`trap "" TERM; ${never}`, "2000")).toEqual({
-      "node bun": "the server had not ended after 2 s",
-      "node node": "the server had not ended after 2 s",
+    expect(await failures(`trap "" TERM; ${never}`, "5000")).toEqual({
+      "node bun": "the server had not ended after 5 s",
+      "node node": "the server had not ended after 5 s",
     });
   });
 
-  test("has a cross in the table, and its reason below", async () => {
+  alongside("has a cross in the table, and its reason below", async () => {
     const { code, stdout } = await matrix(
       ["--runtimes", "bun,node", "--only", "tcp_hello"],
       { env: { SOCKET_LAB_NODE: fakeNode("exit 5") } },
@@ -305,7 +301,7 @@ describe("a pair that fails", () => {
     fits(stdout);
   });
 
-  test("is none if a runtime is missing, or too old", async () => {
+  alongside("is none if a runtime is missing, or too old", async () => {
     const old = fakeNode("exit 6", "v20.20.2");
     for (
       const [path, reason] of [
@@ -336,7 +332,7 @@ async function own(server: string, client: string, ...more: string[]) {
   return { ...rest, ...result };
 }
 
-test("own commands may print without end", async () => {
+alongside("own commands may print without end", async () => {
   const { reason, lines, left } = await own(
     "yes server",
     "yes 'client\x1b'",
@@ -349,8 +345,8 @@ test("own commands may print without end", async () => {
   expect(left).toEqual([]);
 });
 
-describe.concurrent("own commands", () => {
-  test("are shown side by side, whatever they print", async () => {
+describe("own commands", () => {
+  alongside("are shown side by side, whatever they print", async () => {
     const { code, ok, lines, left, ...result } = await own(
       "printf 'a\\033[2J\\rb\\r\\n\\tc\\n'; echo '\u202e' >&2; sleep 300",
       `printf '${"wide ".repeat(30)}\\n\\n\\302\\233 \\377'`,
@@ -362,7 +358,7 @@ describe.concurrent("own commands", () => {
     expect(text).toMatch(/^a\\x1b\[2J\\x0db +\| wide wide/m);
   });
 
-  test("are a failure if the client is, or hangs", async () => {
+  alongside("are a failure if the client is, or hangs", async () => {
     const [failed, hung] = await Promise.all([
       own("sleep 300", "exit 3"),
       own("sleep 300", "sleep 301 & sleep 302", "--timeout", "1000"),
@@ -374,29 +370,32 @@ describe.concurrent("own commands", () => {
     }
   });
 
-  test("are a failure if the server does not start, or end, well", async () => {
-    const bad: [server: string, reason: RegExp, client?: string][] = [
-      ["echo {port}; sleep 300", /^the server does not listen on port \d+ /],
-      ["echo {port}; exit 3", /^the server ended with 3 before it listened$/],
-      ["exit 3", /^the server ended with 3 before the client started$/],
-      ["sleep 0.7; exit 3", /^the server ended with 3$/, "sleep 1"],
-      [
-        "trap 'exit 3' TERM; sleep 300 & wait",
-        /^the server ended with 3 when it was stopped$/,
-      ],
-      [
-        "trap '' TERM; sleep 300; sleep 301",
-        /^the server had not ended after 2 s of SIGTERM$/,
-      ],
-    ];
-    await Promise.all(bad.map(async ([server, reason, client = "true"]) => {
-      const result = await own(server, client, "--timeout", "2000");
-      expect(result.reason).toMatch(reason);
-      expect([result.code, result.left]).toEqual([1, []]);
-    }));
-  });
+  alongside(
+    "are a failure if the server does not start, or end, well",
+    async () => {
+      const bad: [server: string, reason: RegExp, client?: string][] = [
+        ["echo {port}; sleep 300", /^the server does not listen on port \d+ /],
+        ["echo {port}; exit 3", /^the server ended with 3 before it listened$/],
+        ["exit 3", /^the server ended with 3 before the client started$/],
+        ["sleep 2; exit 3", /^the server ended with 3$/, "sleep 3"],
+        [
+          "trap 'exit 3' TERM; sleep 300 & wait",
+          /^the server ended with 3 when it was stopped$/,
+        ],
+        [
+          "trap '' TERM; sleep 300; sleep 301",
+          /^the server had not ended after 4 s of SIGTERM$/,
+        ],
+      ];
+      await Promise.all(bad.map(async ([server, reason, client = "true"]) => {
+        const result = await own(server, client, "--timeout", "4000");
+        expect(result.reason).toMatch(reason);
+        expect([result.code, result.left]).toEqual([1, []]);
+      }));
+    },
+  );
 
-  test("are well if the server serves one client, and ends", async () => {
+  alongside("are well if the server serves one client, and ends", async () => {
     const bun = `"${process.execPath}" "${ROOT}scripts/tcp_hello.ts"`;
     const { code, ok, lines } = await own(
       `${bun} server --port {port} --clients 1`,
@@ -407,7 +406,7 @@ describe.concurrent("own commands", () => {
 });
 
 describe("the command line", () => {
-  test("is told in one line what is wrong with it", async () => {
+  alongside("is told in one line what is wrong with it", async () => {
     const wrong: [string[], RegExp][] = [
       [["--nothing"], /^Unknown flag --nothing$/],
       [["tcp_time"], /^Only flags, not "tcp_time"$/],
@@ -430,14 +429,14 @@ describe("the command line", () => {
     }));
   });
 
-  test("may leave no pair", async () => {
+  alongside("may leave no pair", async () => {
     const args = ["--runtimes", "python3", "--only", "names"];
     const { code, stdout, stderr } = await matrix(args);
     expect(stderr).toEndWith("There is no pair to run\n");
     expect([code, stdout]).toEqual([0, ""]);
   });
 
-  test("has --help", async () => {
+  alongside("has --help", async () => {
     const { code, stdout } = await matrix(["--help"]);
     expect(code).toBe(0);
     for (const flag of ["runtimes", "only", "json", "timeout", "server"]) {

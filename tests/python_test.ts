@@ -3,8 +3,7 @@
  * the language of the seeds: what goes over the wire is the same.
  */
 import { describe, expect } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { commandFor, find, run, RUNTIMES, start } from "./runtimes.ts";
+import { commandFor, find, python, run, RUNTIMES, start } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 import { needing } from "./test_on.ts";
 
@@ -52,12 +51,12 @@ const WIRE: Record<string, {
   },
 };
 
-const { error } = spawnSync("python3", ["--version"]);
-const noPython = error && "python3 is not on the PATH";
-
 for (const runtime of RUNTIMES) {
-  const reason = noPython ?? find(runtime).reason;
-  const python = (...args: string[]) => ["python3", "tests/peers.py", ...args];
+  const reason = python().reason ?? find(runtime).reason;
+  const peers = (...args: string[]) => [
+    ...[python().path!, "tests/peers.py"],
+    ...args,
+  ];
   const ours = (name: string, ...args: string[]) => [
     ...commandFor(runtime, ["--allow-net"]),
     `scripts/${name}.ts`,
@@ -72,7 +71,7 @@ for (const runtime of RUNTIMES) {
           { cwd: ROOT },
         );
         const [, port] = await server.said(/Listening on .*:(\d+)/);
-        const peer = await run(python(name, "client", port), { cwd: ROOT });
+        const peer = await run(peers(name, "client", port), { cwd: ROOT });
         const received = peer.stdout.trimEnd().split("\n");
         expect(received).toHaveLength(wire.fromServer.length);
         for (const [i, expected] of wire.fromServer.entries()) {
@@ -85,7 +84,7 @@ for (const runtime of RUNTIMES) {
       });
 
       needing(reason, `${name}: our client, a Python server`, async () => {
-        const peer = start(python(name, "server"), { cwd: ROOT });
+        const peer = start(peers(name, "server"), { cwd: ROOT });
         const [port] = await peer.said(/\d+/);
         const client = await run(ours(name, "client", "--port", port), {
           cwd: ROOT,

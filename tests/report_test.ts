@@ -2,7 +2,14 @@
  * Lab reports: of every experiment, complete, true to the run, well formed, and
  * safe from what a peer sends.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  beforeAll,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import {
   mkdtempSync,
   readdirSync,
@@ -24,7 +31,9 @@ import { readSource } from "../scripts/tools/report/source.ts";
 import { printable } from "../scripts/tools/report/text.ts";
 import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+import { alongside, testOn } from "./test_on.ts";
+
+setDefaultTimeout(30_000);
 
 /** What deno.json gives the tool. */
 const PERMISSIONS = [
@@ -48,13 +57,12 @@ test("every experiment with two ends has a report", () => {
 });
 
 for (const name of names) {
-  describe(`the report of ${name}`, () => {
-    let made: Made;
-    beforeAll(async () => {
-      made = await make(name);
-    }, 30_000);
+  describe.concurrent(`the report of ${name}`, () => {
+    let making: Promise<Made> | undefined;
+    const report = () => making ??= make(name);
 
-    test("has every section, and none is empty", () => {
+    test("has every section, and none is empty", async () => {
+      const made = await report();
       const sections = markdownSections(markdown(contentOf(made)));
       expect(sections.map(({ heading }) => heading)).toEqual([...SECTIONS]);
       const page = parse(html(contentOf(made)));
@@ -81,7 +89,8 @@ for (const name of names) {
       }
     });
 
-    test("quotes what the run printed, line for line", () => {
+    test("quotes what the run printed, line for line", async () => {
+      const made = await report();
       const page = parse(html(contentOf(made)));
       const sections = markdownSections(markdown(contentOf(made)));
       const { parts } = sections.find(({ heading }) => heading === "Output")!;
@@ -102,7 +111,8 @@ for (const name of names) {
       }
     });
 
-    test("quotes the whole program, and all of the algorithm", () => {
+    test("quotes the whole program, and all of the algorithm", async () => {
+      const made = await report();
       const { source } = made;
       const file = readFileSync(join(ROOT, `scripts/${name}.ts`), "utf8");
       const chunks = file.replace(/^\/\*\*[\s\S]*?\n \*\/\n/, "").trim()
@@ -115,7 +125,8 @@ for (const name of names) {
       expect(server.steps.length + client.steps.length).toBe(numbered);
     });
 
-    test("draws each call of each end", () => {
+    test("draws each call of each end", async () => {
+      const made = await report();
       const page = parse(html(contentOf(made)));
       const rows = condensed(made.run.calls);
       expect(rows.reduce((sum, { times }) => sum + times, 0))
@@ -131,11 +142,12 @@ for (const name of names) {
       }
     });
 
-    test("is one well-formed page that fetches and runs nothing", () => {
-      standsAlone(parse(html(contentOf(made))));
+    test("is one well-formed page that fetches and runs nothing", async () => {
+      standsAlone(parse(html(contentOf(await report()))));
     });
 
-    test("names its runtime, and the command that makes it", () => {
+    test("names its runtime, and the command that makes it", async () => {
+      const made = await report();
       for (const file of [markdown, html]) {
         const text = file(contentOf(made));
         expect(text).toContain(`Bun ${Bun.version}`);
@@ -362,7 +374,7 @@ describe("report.ts", () => {
     });
   }
 
-  test("uses a headings file, and says so in the report", async () => {
+  alongside("uses a headings file, and says so in the report", async () => {
     const file = join(folder, "headings.txt");
     writeFileSync(file, "Output = OUTPUT:\nAim = <b>Aim\n");
     const { code } = await report(
@@ -378,7 +390,7 @@ describe("report.ts", () => {
     expect(text).toContain(`report.ts tcp_hello --headings ${file}`);
   });
 
-  test("refuses what it does not know, in one line, with 2", async () => {
+  alongside("refuses what it does not know, in one line, with 2", async () => {
     const bad = join(folder, "bad.txt");
     writeFileSync(bad, "Aim\nGoal = X\n");
     const known = "(experiments: event_log, ";
@@ -405,24 +417,27 @@ describe("report.ts", () => {
     }
   });
 
-  test("tells of an experiment that fails, and makes the others", async () => {
-    const broken = join(folder, "broken.ts");
-    writeFileSync(
-      broken,
-      'if (process.argv[1].endsWith("tcp_hello.ts")) {' +
-        'console.error("Cannot \\x1b[2J listen\\nAdvice"); process.exit(1); }',
-    );
-    const { code, stdout, stderr } = await run([
-      ...commandFor("bun", []),
-      "scripts/tools/report.ts",
-      ...["tcp_hello", "tcp_thank_you", "--out", folder],
-    ], { cwd: ROOT, env: { BUN_OPTIONS: `--preload ${broken}` } });
-    expect(stderr).toBe("tcp_hello ended with 1: Cannot \\x1b[2J listen\n");
-    expect(stdout).toBe(`${join(folder, "tcp_thank_you.md")}\n`);
-    expect(code).toBe(1);
-  });
+  alongside(
+    "tells of an experiment that fails, and makes the others",
+    async () => {
+      const broken = join(folder, "broken.ts");
+      writeFileSync(
+        broken,
+        'if (process.argv[1].endsWith("tcp_hello.ts")) {' +
+          'console.error("Cannot \\x1b[2J listen\\nAdvice"); process.exit(1); }',
+      );
+      const { code, stdout, stderr } = await run([
+        ...commandFor("bun", []),
+        "scripts/tools/report.ts",
+        ...["tcp_hello", "tcp_thank_you", "--out", folder],
+      ], { cwd: ROOT, env: { BUN_OPTIONS: `--preload ${broken}` } });
+      expect(stderr).toBe("tcp_hello ended with 1: Cannot \\x1b[2J listen\n");
+      expect(stdout).toBe(`${join(folder, "tcp_thank_you.md")}\n`);
+      expect(code).toBe(1);
+    },
+  );
 
-  test("cannot write into a file", async () => {
+  alongside("cannot write into a file", async () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     const { code, stderr } = await report("tcp_hello", "--out", file);

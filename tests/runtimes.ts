@@ -6,6 +6,8 @@
  * its tests are skipped with the reason, and fail where CI=true.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 
 export type RuntimeName = "deno" | "bun" | "node";
@@ -26,6 +28,16 @@ export function find(name: RuntimeName): { path?: string; reason?: string } {
   return path ? { path } : { reason: `${name} is not on the PATH nor in npm` };
 }
 
+/** Python itself, or why there is none: what is on the PATH may be a shim. */
+export function python(): { path?: string; reason?: string } {
+  const path = process.env.SOCKET_LAB_PYTHON3 ??= spawnSync(
+    "python3",
+    ["-c", "import sys; print(sys.executable)"],
+    { encoding: "utf8" },
+  ).stdout?.trim() ?? "";
+  return path ? { path } : { reason: "python3 is not on the PATH" };
+}
+
 /** The command that runs a script, as the README and the headers write it. */
 export function commandFor(name: RuntimeName, permissions: string[]): string[] {
   const path = find(name).path!;
@@ -33,6 +45,13 @@ export function commandFor(name: RuntimeName, permissions: string[]): string[] {
     ? [path, "run", "--no-prompt", ...permissions]
     : [path];
 }
+
+/**
+ * Node keeps what it has made of TypeScript only where it is told to (Deno and
+ * Bun do so by themselves), and each start costs it a third then. The folder is
+ * the one that it chooses itself for a program that asks for a cache.
+ */
+const CACHE = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache") };
 
 export interface Finished {
   code: number | null;
@@ -64,7 +83,7 @@ export function start(
   const [file, ...args] = command;
   const child = spawn(file, args, {
     cwd,
-    env: { ...process.env, NO_COLOR: "1", ...env },
+    env: { ...CACHE, ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };

@@ -62,7 +62,7 @@ needing(noDeno, "the snippets of both bundlers are tested", async () => {});
 for (const [i, name] of names().entries()) {
   const source = readFileSync(join(ROOT, "scripts", `${name}.ts`), "utf8");
 
-  describe(`the snippet of ${name}`, () => {
+  describe.concurrent(`the snippet of ${name}`, () => {
     const texts = bundlers.map((bundler) => snippet(name, [bundler]));
 
     test("has the header and the code of the experiment as they are", () => {

@@ -3,13 +3,14 @@
  * call for that.
  */
 import { spawnSync } from "node:child_process";
-import { type Finished, run } from "./runtimes.ts";
+import { type Finished, python, run } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 
 /** What may be missing for it. */
-export const noTerminal = spawnSync("python3", ["-c", "import pty"]).status
-  ? "python3 has no terminals here"
-  : undefined;
+export const noTerminal = python().reason ??
+  (spawnSync(python().path!, ["-c", "import pty"]).status
+    ? "python3 has no terminals here"
+    : undefined);
 
 /**
  * Runs a command; each answer is typed once its question is shown. Gives what
@@ -20,7 +21,7 @@ export async function onTerminal(
   dialogue: [question: string, answer: string][],
 ): Promise<Finished> {
   const finished = await run(
-    ["python3", "tests/terminal.py", JSON.stringify(dialogue), ...command],
+    [python().path!, "tests/terminal.py", JSON.stringify(dialogue), ...command],
     { cwd: ROOT },
   );
   return { ...finished, stdout: finished.stdout.replaceAll("\r\n", "\n") };

@@ -1,13 +1,23 @@
 /**
- * A test that needs another runtime: skipped with the reason where that one is
- * missing, and failed where everything has to be there (CI=true).
+ * Tests that go on side by side, since most of each is waiting for processes;
+ * and those that need another runtime: skipped with the reason where that one
+ * is missing, and failed where everything has to be there (CI=true).
+ *
+ * A test that shares something with others in this process (a clock that is
+ * set, `limits`, `observe`, the `timeout` of an experiment that runs here) is
+ * Bun's own `test`, which runs alone; it splits those around it in two groups.
+ * What Bun tells of the others' time includes the wait for their turn.
  */
 import { test } from "bun:test";
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { find, type RuntimeName } from "./runtimes.ts";
 
-/** How long a test that starts processes may take, in ms. */
+/** How long a test may take from its turn on, in ms. */
 const LIMIT = 30_000;
+
+/** How long it may wait for its turn, and take, as Bun counts it. */
+const PATIENCE = 600_000;
 
 export function testOn(
   runtime: RuntimeName,
@@ -24,7 +34,59 @@ export function needing(
   body: () => Promise<void>,
   limit = LIMIT,
 ): void {
-  if (!reason) test(name, body, limit);
-  else if (process.env.CI !== "true") test.skip(`${name} (${reason})`, body);
+  if (reason) missing(reason, name);
+  else alongside(name, body, limit);
+}
+
+/** The same for one that keeps all cores busy: it runs alone. */
+export function needingAll(
+  reason: string | undefined,
+  name: string,
+  body: () => Promise<void>,
+  limit = LIMIT,
+): void {
+  if (reason) missing(reason, name);
+  else test(name, body, limit);
+}
+
+function missing(reason: string, name: string): void {
+  if (process.env.CI !== "true") test.skip(`${name} (${reason})`, () => {});
   else test(name, () => Promise.reject(new Error(reason)));
+}
+
+/** A test that goes on beside those before and after it in its file. */
+export function alongside(
+  name: string,
+  body: () => void | Promise<void>,
+  limit = LIMIT,
+): void {
+  test.concurrent(name, () => inTurn(() => within(limit, body())), PATIENCE);
+}
+
+/** Bun starts 20 at once; so many processes would make each other late. */
+let free = 2 * availableParallelism();
+const waiting: (() => void)[] = [];
+
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  if (free > 0) free--;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  }
+}
+
+async function within(
+  limit: number,
+  work: void | Promise<void>,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`The test has not ended after ${limit} ms`);
+    timer = setTimeout(() => reject(error), limit);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

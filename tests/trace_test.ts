@@ -20,7 +20,7 @@ import {
 import { type CallInWords, inWords, lineOf, textOf } from "../lib/strace.ts";
 import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+import { alongside, testOn } from "./test_on.ts";
 
 let stop: (() => void) | undefined;
 afterEach(() => stop?.());
@@ -330,11 +330,11 @@ describe("--trace", () => {
       "deno",
       `${name} makes the same calls on every runtime`,
       async () => {
-        const [bun, ...others] = (await Promise.all(
-          ["bun", "deno", "node"].map((one) =>
-            traceOf(one as typeof RUNTIMES[number], name)
-          ),
-        )).map(bySocket);
+        const traces: string[][] = [];
+        for (const one of ["bun", "deno", "node"] as const) {
+          traces.push(bySocket(await traceOf(one, name)));
+        }
+        const [bun, ...others] = traces;
         expect(bun).not.toBeEmpty();
         for (const other of others) expect(other).toEqual(bun);
       },
@@ -399,7 +399,7 @@ describe("README.md", () => {
         .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/, "DATE")
     ).sort();
 
-  test("quotes a trace and a diagram as they are printed", async () => {
+  alongside("quotes a trace and a diagram as they are printed", async () => {
     const command = [...commandFor("bun", []), `${ROOT}scripts/tcp_time.ts`];
     const [, trace] = readme.match(/```\n(\d+\.\d{4} [^`]+)\n```/)!;
     const traced = await run([...command, "--trace"]);

@@ -47,7 +47,7 @@ let runs = 0;
 /** Starts the tool; `left` gives what it has started and still runs. */
 function startTool(
   args: string[],
-  { runtime = "bun" as typeof RUNTIMES[number], env = {}, limit = 25_000 } = {},
+  { runtime = "bun" as typeof RUNTIMES[number], env = {}, limit = 60_000 } = {},
 ) {
   const mark = `${process.pid}-${runs++}`;
   const tool = start(toolOn(runtime, args), {
@@ -103,7 +103,7 @@ describe("the whole matrix", () => {
 
   const run = async () => {
     const { code, stdout, stderr, left } = await matrix(["--json"], {
-      limit: 150_000,
+      limit: 300_000,
     });
     const results = resultsIn(stdout);
     expect(results.filter(({ ok }) => !ok)).toEqual([]);
@@ -130,7 +130,7 @@ describe("the whole matrix", () => {
     }
   };
   const title = "is green: each experiment, each server with each client";
-  needingAll(missing, title, run, 160_000);
+  needingAll(missing, title, run, 310_000);
 });
 
 for (const runtime of RUNTIMES) {

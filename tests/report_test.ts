@@ -33,7 +33,7 @@ import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 import { alongside, testOn } from "./test_on.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 /** What deno.json gives the tool. */
 const PERMISSIONS = [

@@ -74,7 +74,7 @@ export interface Running {
 /** Starts a command; it is killed after `limit` ms, so that no test hangs. */
 export function start(
   command: string[],
-  { limit = 20_000, cwd, env }: {
+  { limit = 60_000, cwd, env }: {
     limit?: number;
     cwd?: string;
     env?: Record<string, string>;

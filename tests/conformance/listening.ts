@@ -487,7 +487,7 @@ async function untilItFails(step: () => Promise<void>): Promise<SocketError> {
 
 /** Whether one more client is reset, or not answered at all. */
 async function isTurnedAway(server: StreamSocket): Promise<boolean> {
-  const patience = AbortSignal.timeout(300);
+  const patience = AbortSignal.timeout(1000);
   const client = tcp();
   try {
     await client.connect(server.getsockname(), { signal: patience });

@@ -16,14 +16,14 @@ import os from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { plot } from "./bench/plot.ts";
 import type { Row, RuntimeName, Work } from "./bench/row.ts";
 import { WORKS } from "./bench/row.ts";
 import { markdown, table } from "./bench/table.ts";
 import type { Message, Orders } from "./bench/worker.ts";
+import { listOf, readFlags, Refusal } from "./flags.ts";
 import { find, type Name } from "./matrix/runtimes.ts";
-import { printable } from "./report/text.ts";
+import { clearProgress, showProgress } from "./progress_line.ts";
 
 const WORKER = fileURLToPath(new URL("bench/worker.ts", import.meta.url).href);
 const RUNTIMES: RuntimeName[] = ["deno", "bun", "node"];
@@ -54,9 +54,6 @@ interface Settings {
   /** The file to draw into. */
   picture: string | undefined;
 }
-
-/** A wrong flag; the message is for the user. */
-class Refusal extends Error {}
 
 async function main(args: string[]): Promise<void> {
   process.stdout.on("error", () => {}); // a reader that has left, as in | head
@@ -159,20 +156,18 @@ const RAISED = `
 exec "$@"
 `.trim();
 
-// --- how far it is ---
-
-function showProgress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-}
-
-function clearProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-}
-
 // --- the command line ---
 
 function settingsOf(args: string[]): Settings {
-  const values = parsed(args);
+  const values = readFlags(args, {
+    runtimes: { type: "string" },
+    only: { type: "string" },
+    pairs: { type: "string" },
+    short: { type: "boolean" },
+    json: { type: "boolean" },
+    markdown: { type: "boolean" },
+    plot: { type: "string" },
+  });
   const works = listOf("only", values.only, Object.keys(WORKS) as Work[]);
   const pairs = Number(values.pairs ?? (values.short ? 3 : 15));
   if (!/^[1-9]\d{0,3}$/.test(values.pairs ?? "1")) {
@@ -190,39 +185,6 @@ function settingsOf(args: string[]): Settings {
     output: values.json ? "json" : values.markdown ? "markdown" : "table",
     picture: values.plot,
   };
-}
-
-function parsed(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        runtimes: { type: "string" },
-        only: { type: "string" },
-        pairs: { type: "string" },
-        short: { type: "boolean" },
-        json: { type: "boolean" },
-        markdown: { type: "boolean" },
-        plot: { type: "string" },
-      },
-    }).values;
-  } catch (error) {
-    const [line] = (error as Error).message.split(/\n|\. /);
-    throw new Refusal(`${printable(line)} (--help lists the flags)`);
-  }
-}
-
-/** The names of a list, in the order in which they are known. */
-function listOf<T extends string>(
-  flag: string,
-  list: string | undefined,
-  known: T[],
-): T[] {
-  if (list === undefined) return known;
-  const names = list.split(",");
-  const wrong = names.find((name) => !known.includes(name as T));
-  if (wrong === undefined) return known.filter((name) => names.includes(name));
-  throw new Refusal(`--${flag} takes ${known.join(", ")}`);
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

@@ -23,7 +23,12 @@ import {
   runPair,
   speaks,
 } from "./matrix/pair.ts";
-import { checkStopped, endAll, Stopped } from "./matrix/processes.ts";
+import {
+  checkStopped,
+  endAll,
+  endAllAtSignals,
+  Stopped,
+} from "./matrix/processes.ts";
 import { find, type Name, NAMES, type Runtime } from "./matrix/runtimes.ts";
 import { inWords, table } from "./matrix/table.ts";
 import { printable } from "./report/text.ts";
@@ -221,13 +226,7 @@ async function runCommands(
 
 /** Ends with 1 when a pair has failed, 2 for a wrong flag. */
 async function main(): Promise<number> {
-  let stoppedAs = 0;
-  for (const [signal, code] of SIGNALS) {
-    process.on(signal, () => {
-      stoppedAs = code;
-      endAll(); // and that ends the rest of this
-    });
-  }
+  const stoppedAs = endAllAtSignals();
   try {
     const request = read(process.argv.slice(2));
     if (!request) {
@@ -238,7 +237,7 @@ async function main(): Promise<number> {
     const ok = own ? await runCommands(own, request) : await runMatrix(request);
     return ok ? 0 : 1;
   } catch (error) {
-    if (error instanceof Stopped) return stoppedAs;
+    if (error instanceof Stopped) return stoppedAs();
     if (!(error instanceof UsageError)) throw error;
     console.error(printable(error.message));
     return 2;
@@ -246,9 +245,6 @@ async function main(): Promise<number> {
     await endAll();
   }
 }
-
-/** What ends the tool, and the exit code that says so. */
-const SIGNALS = [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const;
 
 if (import.meta.main) {
   runtime.outliveReaders();

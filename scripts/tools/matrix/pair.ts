@@ -107,7 +107,9 @@ async function failureOf(
   const run = (runtime: Runtime, role: string, port: string) => {
     const where = path ? ["--path", path] : ["--port", port];
     const command = commandOf(experiment, runtime, path);
-    const running = start([...command, role, ...where, "--json"], ROOT);
+    const running = start([...command, role, ...where, "--json"], {
+      cwd: ROOT,
+    });
     started.push(running);
     return running;
   };

@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
+import { createInterface } from "node:readline";
 
 /** How a command ended. */
 export interface Ended {
@@ -18,21 +19,39 @@ export interface Ended {
 
 /** A command that runs, or has run. */
 export interface Running {
+  /** undefined if it could not be started. */
+  readonly pid: number | undefined;
   /** Resolves when nothing that it has started can write any more. */
   readonly ended: Promise<Ended>;
   /** What it has written so far; of each at most `MOST` characters. */
   readonly written: { stdout: string; stderr: string; both: string };
   /** Resolves to the match when standard error has it. */
   said(pattern: RegExp): Promise<RegExpMatchArray>;
+  /** Says a line on its standard input, if that was asked for. */
+  tell(line: string): void;
+  /** Ends its standard input. */
+  tellEnd(): void;
   /** Sends a signal to the whole group. */
   signal(name: NodeJS.Signals): void;
+}
+
+/** How to deal with a command. */
+export interface Dealings {
+  readonly cwd?: string;
+  /** Is given each line of standard output, of which then nothing is kept. */
+  readonly heard?: (line: string) => void;
+  /** It has a standard input. */
+  readonly orders?: boolean;
 }
 
 /** All is to end: nothing more is started. */
 export class Stopped extends Error {}
 
 /** Starts a command; a text is for the shell. Throws `Stopped`. */
-export function start(command: string[] | string, cwd?: string): Running {
+export function start(
+  command: string[] | string,
+  { cwd, heard, orders = false }: Dealings = {},
+): Running {
   checkStopped();
   const [file, args] = typeof command === "string"
     ? [command, []]
@@ -42,12 +61,18 @@ export function start(command: string[] | string, cwd?: string): Running {
     shell: typeof command === "string",
     detached: true, // the leader of a group
     env: { ...process.env, NO_COLOR: "1", NODE_NO_WARNINGS: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [orders ? "pipe" : "ignore", "pipe", "pipe"],
   });
+  child.stdin?.on("error", () => {}); // it has ended already
   const written = { stdout: "", stderr: "", both: "" };
   const watchers = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => {
+    const output = child[name]!.setEncoding("utf8");
+    if (name === "stdout" && heard) {
+      createInterface({ input: output }).on("line", heard);
+      continue;
+    }
+    output.on("data", (text: string) => {
       for (const into of [name, "both"] as const) {
         written[into] += text.slice(0, MOST - written[into].length);
       }
@@ -55,6 +80,7 @@ export function start(command: string[] | string, cwd?: string): Running {
     });
   }
   const running: Running = {
+    pid: child.pid,
     ended: endOf(child),
     written,
     said: (pattern) =>
@@ -68,6 +94,8 @@ export function start(command: string[] | string, cwd?: string): Running {
         watchers.add(watch);
         watch();
       }),
+    tell: (line) => void child.stdin?.write(`${line}\n`),
+    tellEnd: () => void child.stdin?.end(),
     signal(name) {
       // The system may have given the id of an ended one to another.
       if (alive.has(running)) signalGroup(child, name);
@@ -96,6 +124,21 @@ export async function endAll(): Promise<void> {
   for (const running of all) running.signal("SIGKILL");
   await within(1000, ended);
 }
+
+/** Ends all at Ctrl-C and the like; gives what then is the exit code. */
+export function endAllAtSignals(): () => number {
+  let code = 0;
+  for (const [signal, itsCode] of SIGNALS) {
+    process.on(signal, () => {
+      code = itsCode;
+      endAll(); // and that ends the rest of this
+    });
+  }
+  return () => code;
+}
+
+/** What ends a tool, and the exit code that says so. */
+const SIGNALS = [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const;
 
 /** What the promise gives, or undefined if that takes longer than `ms`. */
 export async function within<T>(

@@ -1,0 +1,62 @@
+/**
+ * What a process takes, and whether that has grown: proc(5), Linux only.
+ *
+ * @module
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { pause } from "./talks.ts";
+
+export interface Figures {
+  descriptors: number;
+  /** The memory that is its own and in use, in KiB. */
+  resident: number;
+}
+
+/** By so much the memory of an idle server may grow, in KiB. */
+const GROWTH = 32 * 1024;
+
+/** What was closed, and what is garbage, goes in its own time; ms. */
+const PATIENCE = 10_000;
+
+/**
+ * Its figures as soon as they have not grown, or as they are after a while;
+ * undefined where the system does not tell.
+ */
+export async function figuresOf(
+  pid: number,
+  before: Figures[],
+): Promise<Figures | undefined> {
+  for (let waited = 0;; waited += 100) {
+    const now = read(pid);
+    if (!now || !growth([...before, now]) || waited >= PATIENCE) return now;
+    await pause(100);
+  }
+}
+
+/**
+ * What has grown, in words. The descriptors of the last must be those of the
+ * first, and its memory that of halfway: before, a runtime warms up.
+ */
+export function growth(all: Figures[]): string | undefined {
+  const [first, last] = [all[0], all.at(-1)];
+  const middle = all[Math.floor(all.length / 2)];
+  if (!last) return;
+  if (last.descriptors > first.descriptors) {
+    return `${first.descriptors} descriptors became ${last.descriptors}`;
+  }
+  if (last.resident > middle.resident + GROWTH) {
+    return `${middle.resident} KiB of memory became ${last.resident}`;
+  }
+}
+
+function read(pid: number): Figures | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return {
+      descriptors: readdirSync(`/proc/${pid}/fd`).length,
+      resident: Number(status.match(/^VmRSS:\s*(\d+) kB/m)![1]),
+    };
+  } catch {
+    return;
+  }
+}

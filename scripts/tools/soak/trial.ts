@@ -1,0 +1,246 @@
+/**
+ * Soaks the server of one runtime: starts it and its clients, orders traffic,
+ * kills clients, stops the server at last, and puts together what all told.
+ *
+ * @module
+ */
+import { createServer } from "node:net";
+import { after } from "../matrix/pair.ts";
+import { checkStopped, within } from "../matrix/processes.ts";
+import type { Runtime } from "../matrix/runtimes.ts";
+import { printable } from "../report/text.ts";
+import { Ledger, type Tally } from "./account.ts";
+import { Child } from "./child.ts";
+import {
+  type Datagrams,
+  droppedAt,
+  type Echoed,
+  type Sent,
+  sumOf,
+} from "./datagrams.ts";
+import type { News } from "./ends.ts";
+import { type Figures, figuresOf, growth } from "./figures.ts";
+import { keyOf, pick, type Random, randomOf } from "./pattern.ts";
+import { DOOMED } from "./plan.ts";
+import { pause } from "./talks.ts";
+
+/** What is asked of a trial. */
+export interface Request {
+  seed: number;
+  seconds: number;
+  /** Only this connection, again and again. */
+  only?: number;
+  /** Is told how far it is. */
+  told(text: string): void;
+}
+
+/** What a trial has shown. */
+export interface Result {
+  server: string;
+  version: string;
+  clients: string[];
+  seed: number;
+  seconds: number;
+  /** By how they spoke, or what went wrong on purpose. */
+  connections: Record<string, Tally>;
+  datagrams: Datagrams;
+  /** How often the listener was closed and opened again. */
+  reopened: number;
+  /** Of the server's process: before, and after each round of traffic. */
+  figures: Figures[];
+  /** What is not accounted for; empty if all is well. */
+  complaints: string[];
+}
+
+/** A round of traffic is not longer than that, in ms. */
+const ROUND = 60_000;
+/** What all but the traffic may take, in ms. */
+const PATIENCE = 60_000;
+/** A wait of either end that is longer than that hangs, in ms. */
+const HANGS = 20_000;
+/** Time from one kill to the next, in ms. */
+const BETWEEN_KILLS = 5_000;
+/** A client that is killed has so many connections. */
+const KILLED = 4;
+/** Each client has so many in hand when the server is stopped. */
+const IN_HAND = 3;
+
+export async function soak(
+  server: Runtime,
+  clients: Runtime[],
+  request: Request,
+): Promise<Result> {
+  const trial = new Trial(server, clients, request);
+  const limit = 1000 * request.seconds + PATIENCE;
+  try {
+    const done = await within(limit, trial.run().then(() => true));
+    if (!done) trial.complain(`Not done ${after(limit)}`);
+  } catch (error) {
+    trial.complain(printable((error as Error).message));
+  } finally {
+    trial.kill();
+  }
+  checkStopped();
+  return trial.result();
+}
+
+class Trial {
+  readonly #server: Runtime;
+  readonly #clients: Runtime[];
+  readonly #request: Request;
+  readonly #random: Random;
+  readonly #ledger: Ledger;
+  readonly #sent: Sent[] = [];
+  readonly #figures: Figures[] = [];
+  readonly #children: Child[] = [];
+  #echoed: Echoed | undefined;
+  #dropped: number | undefined;
+  #port = 0;
+  #reopened = 0;
+  #doomed = 0;
+
+  constructor(server: Runtime, clients: Runtime[], request: Request) {
+    this.#server = server;
+    this.#clients = clients;
+    this.#request = request;
+    this.#random = randomOf(keyOf(request.seed, 10));
+    this.#ledger = new Ledger(request.seed);
+  }
+
+  async run(): Promise<void> {
+    this.#port = await freePort(this.#random);
+    const server = this.#begin(this.#server, "server");
+    await server.listening();
+    const clients = this.#clients.map((runtime, peer) =>
+      this.#begin(runtime, "client", peer)
+    );
+    await this.#idle(server);
+    await this.#traffic(server, clients);
+    await this.#stop(server, clients);
+    for (const child of [server, ...clients]) {
+      for (const line of await child.complaints()) this.complain(line);
+    }
+    for (
+      const line of sumOf(this.#sent, this.#echoed, this.#dropped).complaints
+    ) {
+      this.complain(line);
+    }
+    const grown = growth(this.#figures);
+    if (grown) this.complain(`the ${this.#server.name} server: ${grown}`);
+  }
+
+  complain(line: string): void {
+    this.#ledger.complain(line);
+  }
+
+  kill(): void {
+    for (const { running } of this.#children) running.signal("SIGKILL");
+  }
+
+  result(): Result {
+    const { name, version } = this.#server;
+    const { seed, seconds } = this.#request;
+    const { complaints: _, ...datagrams } = sumOf(this.#sent, this.#echoed);
+    return {
+      server: name,
+      version,
+      clients: this.#clients.map(({ name }) => name),
+      seed,
+      seconds,
+      connections: Object.fromEntries(this.#ledger.tallies),
+      datagrams,
+      reopened: this.#reopened,
+      figures: this.#figures,
+      complaints: this.#ledger.complaints,
+    };
+  }
+
+  /** Has the clients send, for all the time there is, in rounds. */
+  async #traffic(server: Child, clients: Child[]): Promise<void> {
+    const { seconds, only, told } = this.#request;
+    const rounds = Math.max(2, Math.ceil(1000 * seconds / ROUND));
+    const traffic = 1000 * seconds / rounds;
+    for (let round = 1; round <= rounds; round++) {
+      told(`${this.#server.name}: round ${round} of ${rounds}`);
+      const killing = only === undefined
+        ? this.#killSome(Date.now() + traffic)
+        : undefined;
+      await Promise.all(clients.map(async (client) => {
+        const { done } = await client.order({ traffic, only });
+        if (done) this.#sent.push(done);
+      }));
+      await killing;
+      await this.#idle(server);
+    }
+  }
+
+  /** Kills a client in the middle of what it does, and then another. */
+  async #killSome(until: number): Promise<void> {
+    do {
+      const runtime = pick(this.#random, this.#clients);
+      const victim = this.#begin(runtime, "client", DOOMED + this.#doomed++);
+      this.#ledger.addDoomed(KILLED);
+      await victim.order({ hold: KILLED });
+      await pause(300 * this.#random());
+      victim.running.signal("SIGKILL");
+      for (const line of await victim.complaints({ signal: "SIGKILL" })) {
+        this.complain(line);
+      }
+      this.#children.splice(this.#children.indexOf(victim), 1);
+      await pause(Math.min(BETWEEN_KILLS, until - Date.now()));
+    } while (Date.now() < until);
+  }
+
+  /** Looks at the server's process when it has nothing in hand. */
+  async #idle({ running: { pid } }: Child): Promise<void> {
+    const now = await figuresOf(pid!, this.#figures);
+    if (now) this.#figures.push(now);
+    this.#ledger.close();
+  }
+
+  /** Stops the server while it has connections in hand; they end. */
+  async #stop(server: Child, clients: Child[]): Promise<void> {
+    this.#request.told(`${this.#server.name}: the end`);
+    this.#dropped = droppedAt(this.#port);
+    await Promise.all(clients.map((client) => client.order({ hold: IN_HAND })));
+    const closed = server.next("echoed");
+    server.running.signal("SIGTERM");
+    await closed;
+    await Promise.all(clients.map(async (client) => {
+      await client.order({});
+      client.running.tellEnd();
+    }));
+    await server.running.ended;
+    this.#ledger.close();
+  }
+
+  /** Starts an end, and hears what it tells. */
+  #begin(runtime: Runtime, role: "server" | "client", peer = 0): Child {
+    const { seed } = this.#request;
+    const flags = { port: this.#port, timeout: HANGS, seed, peer };
+    const child = new Child(runtime, role, flags, (news: News) => {
+      if (news.half) this.#ledger.add(news.half);
+      if (news.echoed) this.#echoed = news.echoed;
+      if (!news.gap) return;
+      this.#ledger.addGap(news.gap);
+      this.#reopened++;
+    });
+    this.#children.push(child);
+    return child;
+  }
+}
+
+/**
+ * A port that nobody has, and that no system gives to a client: a listener that
+ * is closed for a moment must get it again.
+ */
+async function freePort(random: Random): Promise<number> {
+  while (true) {
+    const port = 10_000 + Math.floor(20_000 * random());
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer().on("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}

@@ -166,13 +166,13 @@ export class Ledger {
     for (const { port, received, ended, note } of nameless) {
       if (unknown-- > 0 && received === 0 && ended !== "garbage") continue;
       const said = note ?? `${ended} after ${received} bytes`;
-      this.complain(`port ${port}: unknown to any client (${said})`);
+      this.#complain(`port ${port}: unknown to any client (${said})`);
     }
     this.#gaps = [];
     this.#doomed = 0;
   }
 
-  complain(line: string): void {
+  #complain(line: string): void {
     if (this.complaints.length < MOST) this.complaints.push(line);
   }
 
@@ -200,7 +200,7 @@ export class Ledger {
     const wrong = complaint(account);
     if (wrong) {
       const sort = plan.fault ? `${plan.talk}, ${plan.fault}` : plan.talk;
-      this.complain(`connection ${id} (${sort}): ${wrong}`);
+      this.#complain(`connection ${id} (${sort}): ${wrong}`);
     }
     const sort = isTurnedAway(account)
       ? "turned away"
@@ -216,7 +216,7 @@ export class Ledger {
 }
 
 /** More complaints than these nobody reads. */
-const MOST = 20;
+const MOST = 10;
 
 function emptyTally(): Tally {
   const none = () => ({ sent: 0, received: 0 });

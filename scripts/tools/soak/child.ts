@@ -53,18 +53,14 @@ export class Child {
       if (names.some((name) => name in news)) resolve(news);
     };
     this.#watchers.add(watch);
-    const early = this.running.ended.then((ended): never => {
-      throw new Error(`The ${this.#name} ${endedAs(ended)} too early`);
-    });
-    return Promise.race([promise, early]).finally(() => {
+    return this.#unlessEnded(promise).finally(() => {
       this.#watchers.delete(watch);
     });
   }
 
-  /** Resolves when the server listens, or has ended. */
-  async listening(): Promise<void> {
-    const { said, ended } = this.running;
-    await Promise.race([said(/^Listening on /m), ended]);
+  /** Resolves when the server listens. Rejects if it ends before. */
+  listening(): Promise<unknown> {
+    return this.#unlessEnded(this.running.said(/^Listening on /m));
   }
 
   /** What is wrong with how it has ended, and with what it has said. */
@@ -74,14 +70,24 @@ export class Child {
       ? ended.signal === wanted.signal
       : ended.code === wanted.code;
     if (!asWanted) this.#complaints.push(endedAs(ended));
-    const notes = this.running.written.stderr.split("\n").filter((line) =>
+    for (const note of this.#notes()) this.#complaints.push(`says: ${note}`);
+    return this.#complaints.map((line) => `the ${this.#name} ${line}`);
+  }
+
+  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
+    const early = this.running.ended.then((ended): never => {
+      const [note = ""] = this.#notes();
+      throw new Error(`The ${this.#name} ${endedAs(ended)} too early: ${note}`);
+    });
+    return Promise.race([promise, early]);
+  }
+
+  /** What it has said and should not; of a stack trace the start is enough. */
+  #notes(): string[] {
+    const lines = this.running.written.stderr.split("\n").filter((line) =>
       line !== "" && !line.startsWith("Listening on ")
     );
-    // The first lines of a stack trace say enough.
-    for (const note of notes.slice(0, 3)) {
-      this.#complaints.push(`says: ${printable(note.slice(0, 200))}`);
-    }
-    return this.#complaints.map((line) => `the ${this.#name} ${line}`);
+    return lines.slice(0, 3).map((line) => printable(line.slice(0, 200)));
   }
 
   #read(line: string): News {

@@ -17,6 +17,8 @@ const GROWTH = 32 * 1024;
 
 /** What was closed, and what is garbage, goes in its own time; ms. */
 const PATIENCE = 10_000;
+/** But where nothing has changed for so long, nothing will; ms. */
+const STILL = 2_000;
 
 /**
  * Its figures as soon as they have not grown, or as they are after a while;
@@ -26,9 +28,14 @@ export async function figuresOf(
   pid: number,
   before: Figures[],
 ): Promise<Figures | undefined> {
-  for (let waited = 0;; waited += 100) {
+  let seen = read(pid);
+  for (let waited = 0, still = 0;; waited += 100, still += 100) {
     const now = read(pid);
-    if (!now || !growth([...before, now]) || waited >= PATIENCE) return now;
+    if (!now || !growth([...before, now])) return now;
+    if (waited >= PATIENCE || still >= STILL) return now;
+    if (now.descriptors !== seen?.descriptors) still = 0;
+    if (now.resident !== seen?.resident) still = 0;
+    seen = now;
     await pause(100);
   }
 }

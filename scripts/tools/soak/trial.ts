@@ -93,11 +93,13 @@ class Trial {
   readonly #sent: Sent[] = [];
   readonly #figures: Figures[] = [];
   readonly #children: Child[] = [];
+  readonly #complaints: string[] = [];
   #echoed: Echoed | undefined;
   #dropped: number | undefined;
   #port = 0;
   #reopened = 0;
-  #doomed = 0;
+  #killed = 0;
+  #nextKill = 0;
 
   constructor(server: Runtime, clients: Runtime[], request: Request) {
     this.#server = server;
@@ -108,7 +110,7 @@ class Trial {
   }
 
   async run(): Promise<void> {
-    this.#port = await freePort(this.#random);
+    this.#port = await freePort();
     const server = this.#begin(this.#server, "server");
     await server.listening();
     const clients = this.#clients.map((runtime, peer) =>
@@ -130,7 +132,7 @@ class Trial {
   }
 
   complain(line: string): void {
-    this.#ledger.complain(line);
+    this.#complaints.push(line);
   }
 
   kill(): void {
@@ -151,7 +153,7 @@ class Trial {
       datagrams,
       reopened: this.#reopened,
       figures: this.#figures,
-      complaints: this.#ledger.complaints,
+      complaints: [...this.#ledger.complaints, ...this.#complaints],
     };
   }
 
@@ -176,9 +178,11 @@ class Trial {
 
   /** Kills a client in the middle of what it does, and then another. */
   async #killSome(until: number): Promise<void> {
-    do {
+    while (Math.max(Date.now(), this.#nextKill) < until) {
+      await pause(this.#nextKill - Date.now());
+      this.#nextKill = Date.now() + BETWEEN_KILLS;
       const runtime = pick(this.#random, this.#clients);
-      const victim = this.#begin(runtime, "client", DOOMED + this.#doomed++);
+      const victim = this.#begin(runtime, "client", DOOMED + this.#killed++);
       this.#ledger.addDoomed(KILLED);
       await victim.order({ hold: KILLED });
       await pause(300 * this.#random());
@@ -187,8 +191,7 @@ class Trial {
         this.complain(line);
       }
       this.#children.splice(this.#children.indexOf(victim), 1);
-      await pause(Math.min(BETWEEN_KILLS, until - Date.now()));
-    } while (Date.now() < until);
+    }
   }
 
   /** Looks at the server's process when it has nothing in hand. */
@@ -234,9 +237,9 @@ class Trial {
  * A port that nobody has, and that no system gives to a client: a listener that
  * is closed for a moment must get it again.
  */
-async function freePort(random: Random): Promise<number> {
+async function freePort(): Promise<number> {
   while (true) {
-    const port = 10_000 + Math.floor(20_000 * random());
+    const port = 10_000 + Math.floor(20_000 * Math.random());
     const free = await new Promise<boolean>((resolve) => {
       const probe = createServer().on("error", () => resolve(false));
       probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));

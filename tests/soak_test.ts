@@ -1,0 +1,290 @@
+/**
+ * The soak in its short form, on every runtime; and that it fails as soon as a
+ * byte is not accounted for.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import {
+  complaint,
+  type Gap,
+  type Half,
+  Ledger,
+} from "../scripts/tools/soak/account.ts";
+import {
+  type Echoed,
+  type Sent,
+  sumOf,
+} from "../scripts/tools/soak/datagrams.ts";
+import { growth } from "../scripts/tools/soak/figures.ts";
+import { firstWrong, pattern } from "../scripts/tools/soak/pattern.ts";
+import { type Fault, type Plan, planOf } from "../scripts/tools/soak/plan.ts";
+import { table } from "../scripts/tools/soak/table.ts";
+import type { Result } from "../scripts/tools/soak/trial.ts";
+import { commandFor, find, type Finished, run, RUNTIMES } from "./runtimes.ts";
+import { ROOT } from "./scripts.ts";
+import { needing } from "./test_on.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "socket-lab-soak-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The tool, on one of the runtimes. */
+function soak(
+  runtime: typeof RUNTIMES[number],
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
+  const tool = join(ROOT, "scripts/tools/soak.ts");
+  const command = [...commandFor(runtime, ["-A"]), tool, ...args];
+  return run(command, { limit: 80_000, env });
+}
+
+const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
+
+describe("a soak", () => {
+  let honest: Promise<Finished>;
+  let spoilt: Promise<Finished>;
+
+  // Much of it is waiting, so that both go on side by side.
+  beforeAll(() => {
+    if (missing) return;
+    honest = soak("deno", ["--seconds", "1", "--json"]);
+    spoilt = soak("node", ["--runtimes", "bun", "--seconds", "1"], {
+      SOCKET_LAB_BUN: saboteur(),
+    });
+  });
+
+  needing(missing, "accounts for every byte on all runtimes", async () => {
+    const { code, stdout, stderr } = await honest;
+    const results: Result[] = stdout.trimEnd().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    expect(results.flatMap(({ complaints }) => complaints)).toEqual([]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const servers = results.map(({ server }) => server);
+    expect(servers.sort()).toEqual([...RUNTIMES].sort());
+    for (const result of results) {
+      expect(result.clients).toEqual([...RUNTIMES]);
+      for (const talk of ["exchanges", "streams", "half-close"]) {
+        const { up, down } = result.connections[talk];
+        expect(up.received).toBe(up.sent);
+        expect(down.received).toBe(down.sent);
+        expect(Math.min(up.sent, down.sent)).toBeGreaterThan(0);
+      }
+      const { received, returned } = result.datagrams;
+      expect(Math.min(received, returned)).toBeGreaterThan(0);
+      if (process.platform === "linux") expect(result.figures).toHaveLength(3);
+      fits(table(result));
+    }
+  }, 90_000);
+
+  needing(missing, "finds what a saboteur does to its server", async () => {
+    const { code, stdout, stderr } = await spoilt;
+    expect(stdout).toMatch(/^bun 1\.4\.99 serves deno, bun, node: 1 s, /);
+    // A reason may be broken at any space.
+    const text = stdout.replace(/\n? +/g, " ");
+    expect(text).toMatch(
+      /^connection \d+ \(.*\): the server: byte \d+ is not the one that was sent/m,
+    );
+    expect(text).toMatch(
+      /^datagrams down: \d+ sent, \d+ received, \d+ dropped/m,
+    );
+    expect(text).toMatch(/^the bun server: \d+ descriptors became \d+$/m);
+    expect([code, stderr]).toEqual([1, ""]);
+    fits(stdout);
+  }, 90_000);
+});
+
+/** A Bun that loads the saboteur first. */
+function saboteur(): string {
+  const file = join(folder, "bun");
+  const preload = join(ROOT, "tests/soak/saboteur.ts");
+  writeFileSync(
+    file,
+    `#!/bin/sh
+case $1 in -e) echo "1.4.99 $0"; exit;; esac
+exec "${process.execPath}" --preload "${preload}" "$@"
+`,
+    { mode: 0o755 },
+  );
+  return file;
+}
+
+function fits(text: string): void {
+  expect(text.split("\n").filter((line) => line.length > 68)).toEqual([]);
+}
+
+test("pattern() can be checked from any place, and finds the first wrong", () => {
+  const whole = pattern(7, 0, 1000);
+  for (const at of [0, 1, 2, 3, 4, 501]) {
+    const piece = whole.slice(at, at + 99);
+    expect(firstWrong(7, at, piece)).toBe(-1);
+    expect(firstWrong(8, at, piece)).toBe(at);
+    expect(firstWrong(7, at + 1, piece)).toBeGreaterThan(at); // one was lost
+    piece[98]++;
+    expect(firstWrong(7, at, piece)).toBe(at + 98);
+  }
+});
+
+describe("the accounts of a connection", () => {
+  const base = planOf(1, 0);
+  const plan = (fault?: Fault): Plan => ({
+    ...{ ...base, talk: "streams", fault },
+    ...{ up: 100, down: 50 },
+  });
+  const half = (end: Half["end"], own: Partial<Half> = {}): Half => ({
+    ...{ end, id: 0, port: 40_000, from: 1000, to: 2000, ended: "whole" },
+    ...(end === "client" ? { sent: 100, received: 50 } : {}),
+    ...(end === "server" ? { sent: 50, received: 100 } : {}),
+    ...own,
+  } as Half);
+  /** The complaint, if the ends differ so from what is right. */
+  const said = (
+    client: Partial<Half> | undefined,
+    server: Partial<Half> | undefined,
+    fault?: Fault,
+    gaps: Gap[] = [],
+  ) =>
+    complaint({
+      plan: plan(fault),
+      client: client && half("client", client),
+      server: server && half("server", server),
+      gaps,
+    });
+
+  test("are right if both ends have all, and say what is missing", () => {
+    expect(said({}, {})).toBeUndefined();
+    const wrong: [Partial<Half>, Partial<Half>, string][] = [
+      [{}, { received: 99 }, "up: 100 of 100 bytes sent, 99 received"],
+      [{}, { received: 101 }, "up: 100 of 100 bytes sent, 101 received"],
+      [{ sent: 99 }, { received: 99 }, "up: 99 of 100 bytes sent, 99 received"],
+      [{ received: 49 }, {}, "down: 50 of 50 bytes sent, 49 received"],
+      [{ ended: "cut" }, {}, "the client: cut"],
+      [{}, { ended: "ECONNRESET" }, "the server: ECONNRESET"],
+      [{ note: "byte 5 is not" }, {}, "the client: byte 5 is not"],
+      [{}, { note: "more" }, "the server: more"],
+    ];
+    for (const [client, server, words] of wrong) {
+      expect(said(client, server)).toBe(words);
+    }
+    expect(said({}, undefined)).toBe(
+      "unknown to the server (the client: whole)",
+    );
+    expect(said(undefined, {})).toBe(
+      "unknown to the client (the server: whole)",
+    );
+  });
+
+  test("of a fault are a beginning of what was sent, and its own end", () => {
+    const client = { sent: 60, received: 0, ended: "left" };
+    const server = { received: 40, ended: "ECONNRESET" };
+    expect(said(client, server, "reset")).toBeUndefined();
+    expect(said(client, { ...server, received: 61 }, "reset")).toBe(
+      "up: 60 of 100 bytes sent, 61 received",
+    );
+    expect(said(client, { ...server, ended: "whole" }, "reset")).toBe(
+      "the server: whole",
+    );
+    expect(said(client, undefined, "reset")).toBeUndefined();
+    expect(said(client, undefined, "leave")).toStartWith(
+      "unknown to the server",
+    );
+    expect(said(client, { received: 9, ended: "ETIMEDOUT" }, "stall"))
+      .toBeUndefined();
+    expect(said(undefined, server, "killed")).toBeUndefined();
+    expect(said(undefined, { ...server, ended: "wrong" }, "killed")).toBe(
+      "the server: wrong",
+    );
+  });
+
+  test("explain one turned away by the time in which nobody listened", () => {
+    const refused = { sent: 0, received: 0, ended: "ECONNREFUSED" };
+    expect(said(refused, undefined, undefined, [[1500, 1510]])).toBeUndefined();
+    for (const gap of [[900, 999], [2001, 2100]] as const) {
+      expect(said(refused, undefined, undefined, [gap])).toStartWith("unknown");
+    }
+    const served = { ...refused, received: 1, ended: "ECONNRESET" };
+    expect(said(served, undefined, undefined, [[1500, 1510]])).toStartWith(
+      "unknown",
+    );
+  });
+
+  test("need both halves in the end, in whatever order they come", () => {
+    const whole = Array.from({ length: 99 }, (_, id) => planOf(1, id))
+      .filter(({ fault }) => !fault);
+    const halves = whole.flatMap(({ id, up, down }) => [
+      half("server", { id, sent: down, received: up }),
+      half("client", { id, sent: up, received: down }),
+    ]);
+    const ledger = new Ledger(1);
+    for (const one of [...halves, ...halves.reverse()]) ledger.add(one);
+    ledger.close();
+    expect(ledger.complaints).toEqual([]);
+    const counts = [...ledger.tallies.values()].map((one) => one.connections);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(2 * whole.length);
+
+    ledger.add(halves[0]);
+    ledger.add(half("server", { id: undefined, received: 0, ended: "cut" }));
+    ledger.close();
+    expect(ledger.complaints).toEqual([
+      expect.stringMatching(/^connection \d+ .*: unknown to the server/),
+      "port 40000: unknown to any client (cut after 0 bytes)",
+    ]);
+  });
+});
+
+test("sumOf() tells a datagram that was lost, doubled or never answered", () => {
+  const client: Sent = {
+    ...{ sent: 100, garbage: 5, answered: 90, dropped: 3, complaints: [] },
+  };
+  const server: Echoed = {
+    ...{ received: 98, garbage: 5, answered: 93, complaints: [] },
+  };
+  expect(sumOf([client], server, 7)).toEqual({
+    ...{ sent: 105, received: 98, answered: 93, returned: 90, lost: 10 },
+    complaints: [],
+  });
+  const said = (own: Partial<Echoed>, dropped?: number) =>
+    sumOf([client], { ...server, ...own }, dropped).complaints;
+  expect(said({}, 6)).toEqual([
+    "datagrams up: 105 sent, 98 received, 6 dropped",
+  ]);
+  expect(said({ received: 97 }, 8)).toEqual(["datagrams: 93 answered of 92"]);
+  expect(said({ received: 106, answered: 101 })).toContain(
+    "datagrams up: 105 sent, 106 received",
+  );
+  expect(said({ complaints: ["datagram 3 has come twice"] })).toEqual([
+    "datagram 3 has come twice",
+  ]);
+});
+
+test("growth() compares descriptors with the first, memory with halfway", () => {
+  const at = (descriptors: number, mib: number) => ({
+    descriptors,
+    resident: 1024 * mib,
+  });
+  expect(growth([])).toBeUndefined();
+  expect(growth([at(9, 20), at(12, 90), at(9, 100)])).toBeUndefined();
+  expect(growth([at(9, 20), at(9, 90), at(10, 90)])).toBe(
+    "9 descriptors became 10",
+  );
+  expect(growth([at(9, 20), at(9, 90), at(9, 123)])).toBe(
+    "92160 KiB of memory became 125952",
+  );
+});
+
+test("soak.ts says in one line what is wrong with its flags", async () => {
+  const wrong = [
+    ["--nope", /^Unknown .*--nope.*\n$/],
+    ["--runtimes=python3", /^--runtimes takes deno, bun, node\n$/],
+    ["--seconds=0", /^--seconds takes a number from 1 to 86400\n$/],
+    ["--seed=x", /^--seed takes a number from 0 to 999999999\n$/],
+  ] as const;
+  await Promise.all(wrong.map(async ([flag, message]) => {
+    const { code, stdout, stderr } = await soak("bun", [flag]);
+    expect(stderr).toMatch(message);
+    expect([code, stdout]).toEqual([2, ""]);
+  }));
+});

@@ -11,7 +11,6 @@ import {
   complaint,
   type Gap,
   type Half,
-  Ledger,
 } from "../scripts/tools/soak/account.ts";
 import {
   type Echoed,
@@ -19,6 +18,7 @@ import {
   sumOf,
 } from "../scripts/tools/soak/datagrams.ts";
 import { growth } from "../scripts/tools/soak/figures.ts";
+import { Ledger } from "../scripts/tools/soak/ledger.ts";
 import { firstWrong, pattern } from "../scripts/tools/soak/pattern.ts";
 import { type Fault, type Plan, planOf } from "../scripts/tools/soak/plan.ts";
 import { table } from "../scripts/tools/soak/table.ts";
@@ -205,7 +205,7 @@ describe("the accounts of a connection", () => {
     for (const gap of [[900, 999], [2001, 2100]] as const) {
       expect(said(refused, undefined, undefined, [gap])).toStartWith("unknown");
     }
-    const served = { ...refused, received: 1, ended: "ECONNRESET" };
+    const served = { ...refused, greeted: true, ended: "ECONNRESET" };
     expect(said(served, undefined, undefined, [[1500, 1510]])).toStartWith(
       "unknown",
     );

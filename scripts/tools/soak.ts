@@ -12,6 +12,7 @@ import { listOf, readFlags, Refusal } from "./flags.ts";
 import { endAll, endAllAtSignals, Stopped } from "./matrix/processes.ts";
 import { find, type Runtime } from "./matrix/runtimes.ts";
 import { clearProgress, showProgress } from "./progress_line.ts";
+import { DOOMED, firstNumber } from "./soak/plan.ts";
 import { table } from "./soak/table.ts";
 import { type Request, soak } from "./soak/trial.ts";
 
@@ -71,8 +72,12 @@ async function run({ servers, request, json }: Settings): Promise<boolean> {
     (servers as string[]).includes(name)
   );
   if (chosen.length === 0) throw new Refusal("There is no runtime to soak");
+  const far = new Map<string, string>();
   const results = await Promise.all(chosen.map(async (server) => {
-    const told = showProgress;
+    const told = (text: string) => {
+      far.set(server.name, text);
+      showProgress([...far].map((one) => one.join(": ")).join(", "));
+    };
     const result = await soak(server, runtimes, { ...request, told });
     clearProgress();
     console.log(json ? JSON.stringify(result) : `${table(result)}\n`);
@@ -102,7 +107,7 @@ function settingsOf(args: string[]): Settings {
       seed: whole("seed", seed, 0, 999_999_999),
       only: connection === undefined
         ? undefined
-        : whole("connection", connection, 0, Number.MAX_SAFE_INTEGER),
+        : whole("connection", connection, 0, firstNumber(DOOMED) - 1),
     },
     json: values.json ?? false,
   };

@@ -48,7 +48,7 @@ function row(experiment: string, server: string, cells: string[]): string {
 }
 
 /** A text in lines of at most 68 columns, broken at spaces where it can be. */
-function wrapped(text: string): string[] {
+export function wrapped(text: string): string[] {
   return text.match(/.{1,64}(?:\s|$)|.{64}/gu)!
     .map((line, i) => (i === 0 ? "" : "    ") + line.trimEnd());
 }

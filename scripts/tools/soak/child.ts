@@ -9,7 +9,7 @@ import { endedAs } from "../matrix/pair.ts";
 import { type Ended, type Running, start } from "../matrix/processes.ts";
 import type { Runtime } from "../matrix/runtimes.ts";
 import { printable } from "../report/text.ts";
-import type { News, Order } from "./ends.ts";
+import type { News, Order } from "./news.ts";
 
 const ENDS = fileURLToPath(new URL("ends.ts", import.meta.url).href);
 

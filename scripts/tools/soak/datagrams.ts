@@ -1,23 +1,18 @@
 /**
- * Both ends of the datagrams: each has a number and bytes that follow from it,
- * and is answered as it is. What is lost is counted.
+ * The datagrams: each has a number and bytes that follow from it, and comes
+ * back as it was sent. What is lost is counted.
  *
  * @module
  */
 import { readFileSync } from "node:fs";
 import {
   type Address,
-  AF_INET,
   type DatagramSocket,
-  type End,
-  SOCK_DGRAM,
-  socket,
   SocketError,
 } from "../../../lib/mod.ts";
 import { insist } from "./impatience.ts";
 import { keyOf, pattern, type Random, randomOf } from "./pattern.ts";
-import { NUMBERS, PREAMBLE, preambleOf, readPreamble } from "./plan.ts";
-import { pause } from "./talks.ts";
+import { PREAMBLE, preambleOf, readPreamble } from "./plan.ts";
 
 /** What a client's socket has seen. */
 export interface Sent {
@@ -83,7 +78,7 @@ export function sumOf(
 }
 
 /** The datagram with this number. */
-function datagramOf(seed: number, id: number): Uint8Array {
+export function datagramOf(seed: number, id: number): Uint8Array {
   const key = keyOf(seed, id, 5);
   const content = pattern(key, 0, Math.floor(LONGEST * randomOf(key)()));
   const datagram = new Uint8Array(PREAMBLE + content.length);
@@ -93,7 +88,7 @@ function datagramOf(seed: number, id: number): Uint8Array {
 }
 
 /** The number of one that has arrived as it was sent. */
-function numberOf(seed: number, bytes: Uint8Array): number | undefined {
+export function numberOf(seed: number, bytes: Uint8Array): number | undefined {
   const id = bytes.length < PREAMBLE ? undefined : readPreamble(bytes);
   if (id === undefined) return;
   const expected = datagramOf(seed, id);
@@ -104,121 +99,10 @@ function numberOf(seed: number, bytes: Uint8Array): number | undefined {
 
 const LONGEST = 1400;
 
-// --- the server ---
+// --- receiving ---
 
-/** Answers each until the socket is closed. */
-export async function echo(
-  receiver: DatagramSocket,
-  { serve }: End,
-  seed: number,
-): Promise<Echoed> {
-  const random = randomOf(keyOf(seed, 6));
-  const echoed = { received: 0, garbage: 0, answered: 0, complaints: [] };
-  const seen = new Seen();
-  await receiveAll(receiver, random, async (bytes, sender) => {
-    echoed.received++;
-    const id = numberOf(seed, bytes);
-    if (id === undefined) return void echoed.garbage++;
-    if (!seen.add(id)) complain(echoed, `datagram ${id} has come twice`);
-    await serve(sender, async () => {
-      await receiver.sendto(bytes, sender);
-      echoed.answered++;
-    });
-  });
-  return echoed;
-}
-
-/** Numbers that were there: a bit for each. */
-class Seen {
-  readonly #bits = new Map<number, Uint8Array>();
-
-  /** False if it was there before. */
-  add(id: number): boolean {
-    const [peer, n] = [Math.floor(id / NUMBERS), id % NUMBERS];
-    const at = n >>> 3;
-    let bits = this.#bits.get(peer) ?? new Uint8Array(1024);
-    if (at >= bits.length) {
-      const more = new Uint8Array(2 * at);
-      more.set(bits);
-      bits = more;
-    }
-    this.#bits.set(peer, bits);
-    const bit = 1 << (n & 7);
-    if (bits[at] & bit) return false;
-    bits[at] |= bit;
-    return true;
-  }
-}
-
-// --- the client ---
-
-/** Sends until the time is over; `first` is the number of the first. */
-export async function ping(
-  server: Address,
-  { seed, first, until }: { seed: number; first: number; until: number },
-): Promise<Sent> {
-  const random = randomOf(keyOf(seed, first, 7));
-  const own = socket(AF_INET, SOCK_DGRAM);
-  await own.bind(["127.0.0.1", 0]);
-  const result: Sent = {
-    ...{ sent: 0, garbage: 0, answered: 0, complaints: [] },
-    dropped: undefined,
-  };
-  const outstanding = new Map<number, () => void>();
-  const receiving = receiveAll(own, random, (bytes) => {
-    const id = numberOf(seed, bytes);
-    const answered = id === undefined ? undefined : outstanding.get(id);
-    if (!answered) {
-      complain(
-        result,
-        id === undefined
-          ? `an answer of ${bytes.length} bytes is not what was sent`
-          : `the answer to datagram ${id} has come twice`,
-      );
-      return;
-    }
-    result.answered++;
-    outstanding.delete(id!);
-    answered();
-  });
-  /** Sends the next one; the promise resolves when it is answered. */
-  const send = async () => {
-    const id = first + result.sent++;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    outstanding.set(id, resolve);
-    await own.sendto(datagramOf(seed, id), server);
-    return { answer: promise };
-  };
-  while (Date.now() < until) {
-    const burst = random() < 0.02; // more than the system has room for
-    const batch = Array.from({ length: burst ? 200 : 16 }, send);
-    const { answer } = (await Promise.all(batch)).at(-1)!;
-    await Promise.race([answer, pause(100)]);
-    if (random() < 0.1) {
-      await own.sendto(pattern(keyOf(first), 0, PREAMBLE), server);
-      result.garbage++;
-    }
-    await pause(10 * random());
-  }
-  // None overtakes another: what was sent before one that is answered, and is
-  // not answered itself, is lost.
-  for (let tries = 0, last = false; !last && tries < 5; tries++) {
-    const { answer } = await send();
-    last = await Promise.race([
-      answer.then(() => true),
-      pause(2000).then(() => false),
-    ]);
-    if (tries === 4 && !last) complain(result, "the server answers no more");
-  }
-  result.dropped = droppedAt((own.getsockname() as [string, number])[1]);
-  await own.close();
-  await receiving;
-  return result;
-}
-
-// --- both ---
-
-async function receiveAll(
+/** Receives until the socket is closed. */
+export async function receiveAll(
   own: DatagramSocket,
   random: Random,
   take: (bytes: Uint8Array, sender: Address) => unknown,
@@ -254,6 +138,10 @@ export function droppedAt(port: number): number | undefined {
     .reduce((sum, row) => sum + Number(row.at(-1)), 0);
 }
 
-function complain({ complaints }: { complaints: string[] }, line: string) {
+/** A few say enough. */
+export function complain(
+  { complaints }: { complaints: string[] },
+  line: string,
+) {
   if (complaints.length < 5) complaints.push(line);
 }

@@ -41,14 +41,19 @@ export interface Plan {
   readonly slow: boolean;
 }
 
-/** Each peer has so many numbers for its connections. */
+/** Each client has so many numbers for its connections. */
 export const NUMBERS = 2 ** 24;
 
-/** The first number of a peer. Those from `DOOMED` on will be killed. */
-export function firstNumber(peer: number): number {
-  return peer * NUMBERS;
+/** The first number of a client. Those from `DOOMED` on will be killed. */
+export function firstNumber(client: number): number {
+  return client * NUMBERS;
 }
 export const DOOMED = 256;
+
+/** Whose number it is. */
+export function clientOf(id: number): number {
+  return Math.floor(id / NUMBERS);
+}
 
 /** What the connection with this number does in the run with this seed. */
 export function planOf(seed: number, id: number): Plan {
@@ -122,3 +127,6 @@ export function readPreamble(bytes: Uint8Array): number | undefined {
 }
 
 const MARK = 20260000.5;
+
+/** With this the server answers a preamble, before all else. */
+export const GREETING = Uint8Array.of(6);

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Tally } from "./account.ts";
+import { wrapped } from "../matrix/table.ts";
+import type { Tally } from "./ledger.ts";
 import { FAULTS, TALKS } from "./plan.ts";
 import type { Result } from "./trial.ts";
 
@@ -23,8 +24,16 @@ export function table(result: Result): string {
     ...figureRows(result),
     ...complaints.length === 0
       ? ["every byte is accounted for"]
-      : ["NOT ACCOUNTED FOR", ...complaints.flatMap(wrapped)],
+      : ["NOT ACCOUNTED FOR", ...complaints.flatMap(wrapped), ...again(result)],
   ].join("\n");
+}
+
+/** How to do again what is not accounted for. */
+function again({ server, seed, complaints }: Result): string[] {
+  const ids = complaints.join("\n").match(/(?<=^connection )\d+/m) ?? [];
+  return ids.map((id) =>
+    `Again: --runtimes ${server} --seed ${seed} --connection ${id}`
+  );
 }
 
 /** In this order: first those that must be whole. */
@@ -75,10 +84,4 @@ function sizeOf(bytes: number): string {
     if (bytes >= size) return `${(bytes / size).toFixed(1)} ${unit}`;
   }
   return `${bytes} B`;
-}
-
-/** A text in lines of at most 68 columns, broken at spaces where it can be. */
-function wrapped(text: string): string[] {
-  return text.match(/.{1,64}(?:\s|$)|.{64}/gu)!
-    .map((line, i) => (i === 0 ? "" : "    ") + line.trimEnd());
 }

@@ -8,7 +8,7 @@ import { SHUT_WR, SocketError, type StreamSocket } from "../../../lib/mod.ts";
 import type { Half } from "./account.ts";
 import { insist } from "./impatience.ts";
 import { firstWrong, keyOf, pattern, randomOf } from "./pattern.ts";
-import { keysOf, type Plan } from "./plan.ts";
+import { GREETING, keysOf, type Plan } from "./plan.ts";
 
 /** What an end of a connection needs to know. */
 export interface Side {
@@ -77,18 +77,17 @@ export async function misbehave(side: Side): Promise<string> {
   const { plan, socket } = side;
   const line = new Line(side);
   switch (plan.fault) {
-    case "unread": {
-      // Data that nobody has read makes an RST of the FIN.
-      const some = socket.recv(1);
+    case "unread": // which makes an RST of the FIN
       await line.send(Math.min(Math.floor(plan.up / 2), 1000));
-      await line.check(await some);
+      await line.receive(1);
       break;
-    }
     case "leave":
       await line.send(Math.floor(plan.up / 2));
+      await line.greeted();
       break;
     case "stall":
       await line.send(Math.floor(plan.up / 2));
+      await line.greeted();
       await socket.recv(1); // until the server gives it up
       break;
     default: // it is to be killed
@@ -180,6 +179,7 @@ class Line {
   async receive(count: number): Promise<void> {
     const { half, plan } = this.#side;
     const slow = plan.slow && half.end === "client";
+    await this.greeted();
     if (slow) await pause(100 * this.#random());
     for (let left = count, pauses = 20; left > 0;) {
       const size = this.#pieceOf(left);
@@ -201,6 +201,18 @@ class Line {
       throw new Ended("wrong");
     }
     half.received += bytes.length;
+  }
+
+  /** The client has to know that it is served before it leaves. */
+  async greeted(): Promise<void> {
+    const { half } = this.#side;
+    if (half.end === "server" || half.greeted) return;
+    const bytes = await this.#recv(GREETING.length);
+    if (bytes.length === 0) throw new Ended("cut");
+    half.greeted = true;
+    if (bytes[0] === GREETING[0]) return;
+    half.note = "the greeting is another";
+    throw new Ended("wrong");
   }
 
   /** Nothing more may come. */

@@ -9,7 +9,6 @@ import { after } from "../matrix/pair.ts";
 import { checkStopped, within } from "../matrix/processes.ts";
 import type { Runtime } from "../matrix/runtimes.ts";
 import { printable } from "../report/text.ts";
-import { Ledger, type Tally } from "./account.ts";
 import { Child } from "./child.ts";
 import {
   type Datagrams,
@@ -18,10 +17,11 @@ import {
   type Sent,
   sumOf,
 } from "./datagrams.ts";
-import type { News } from "./ends.ts";
 import { type Figures, figuresOf, growth } from "./figures.ts";
+import { Ledger, type Tally } from "./ledger.ts";
+import type { News } from "./news.ts";
 import { keyOf, pick, type Random, randomOf } from "./pattern.ts";
-import { DOOMED } from "./plan.ts";
+import { clientOf, DOOMED } from "./plan.ts";
 import { pause } from "./talks.ts";
 
 /** What is asked of a trial. */
@@ -58,6 +58,8 @@ const ROUND = 60_000;
 const PATIENCE = 60_000;
 /** A wait of either end that is longer than that hangs, in ms. */
 const HANGS = 20_000;
+/** What the server tells is heard within that time, in ms. */
+const DELAY = 5_000;
 /** Time from one kill to the next, in ms. */
 const BETWEEN_KILLS = 5_000;
 /** A client that is killed has so many connections. */
@@ -74,7 +76,7 @@ export async function soak(
   const limit = 1000 * request.seconds + PATIENCE;
   try {
     const done = await within(limit, trial.run().then(() => true));
-    if (!done) trial.complain(`Not done ${after(limit)}`);
+    if (!done) trial.complain(`Not done ${after(limit)}: ${trial.far}`);
   } catch (error) {
     trial.complain(printable((error as Error).message));
   } finally {
@@ -96,6 +98,8 @@ class Trial {
   readonly #complaints: string[] = [];
   #echoed: Echoed | undefined;
   #dropped: number | undefined;
+  /** How far it is. */
+  far = "the start";
   #port = 0;
   #reopened = 0;
   #killed = 0;
@@ -113,10 +117,10 @@ class Trial {
     this.#port = await freePort();
     const server = this.#begin(this.#server, "server");
     await server.listening();
-    const clients = this.#clients.map((runtime, peer) =>
-      this.#begin(runtime, "client", peer)
+    const clients = this.#clients.map((runtime, number) =>
+      this.#begin(runtime, "client", number)
     );
-    await this.#idle(server);
+    await this.#idle(server, clients);
     await this.#traffic(server, clients);
     await this.#stop(server, clients);
     for (const child of [server, ...clients]) {
@@ -159,20 +163,20 @@ class Trial {
 
   /** Has the clients send, for all the time there is, in rounds. */
   async #traffic(server: Child, clients: Child[]): Promise<void> {
-    const { seconds, only, told } = this.#request;
+    const { seconds, only } = this.#request;
+    const all = only === undefined;
+    const chosen = all ? clients : [clients[clientOf(only)] ?? clients[0]];
     const rounds = Math.max(2, Math.ceil(1000 * seconds / ROUND));
     const traffic = 1000 * seconds / rounds;
     for (let round = 1; round <= rounds; round++) {
-      told(`${this.#server.name}: round ${round} of ${rounds}`);
-      const killing = only === undefined
-        ? this.#killSome(Date.now() + traffic)
-        : undefined;
-      await Promise.all(clients.map(async (client) => {
+      this.#tell(`round ${round} of ${rounds}`);
+      const killing = all ? this.#killSome(Date.now() + traffic) : undefined;
+      await Promise.all(chosen.map(async (client) => {
         const { done } = await client.order({ traffic, only });
         if (done) this.#sent.push(done);
       }));
       await killing;
-      await this.#idle(server);
+      await this.#idle(server, clients);
     }
   }
 
@@ -195,15 +199,20 @@ class Trial {
   }
 
   /** Looks at the server's process when it has nothing in hand. */
-  async #idle({ running: { pid } }: Child): Promise<void> {
-    const now = await figuresOf(pid!, this.#figures);
+  async #idle(server: Child, [client]: Child[]): Promise<void> {
+    const now = await figuresOf(server.running.pid!, this.#figures);
     if (now) this.#figures.push(now);
+    // When it has told of one more, it has told of all that were before.
+    const { one } = await client.order({ one: true });
+    for (let ms = 0; ms < DELAY && this.#ledger.waitsFor(one!); ms += 20) {
+      await pause(20);
+    }
     this.#ledger.close();
   }
 
   /** Stops the server while it has connections in hand; they end. */
   async #stop(server: Child, clients: Child[]): Promise<void> {
-    this.#request.told(`${this.#server.name}: the end`);
+    this.#tell("the end");
     this.#dropped = droppedAt(this.#port);
     await Promise.all(clients.map((client) => client.order({ hold: IN_HAND })));
     const closed = server.next("echoed");
@@ -217,10 +226,15 @@ class Trial {
     this.#ledger.close();
   }
 
+  #tell(far: string): void {
+    this.far = far;
+    this.#request.told(far);
+  }
+
   /** Starts an end, and hears what it tells. */
-  #begin(runtime: Runtime, role: "server" | "client", peer = 0): Child {
+  #begin(runtime: Runtime, role: "server" | "client", number = 0): Child {
     const { seed } = this.#request;
-    const flags = { port: this.#port, timeout: HANGS, seed, peer };
+    const flags = { port: this.#port, timeout: HANGS, seed, number };
     const child = new Child(runtime, role, flags, (news: News) => {
       if (news.half) this.#ledger.add(news.half);
       if (news.echoed) this.#echoed = news.echoed;

@@ -261,9 +261,10 @@ test("sumOf() tells a datagram that was lost, doubled or never answered", () => 
 });
 
 test("growth() compares descriptors with the first, memory with halfway", () => {
-  const at = (descriptors: number, mib: number) => ({
+  const at = (descriptors: number, mib: number, peak = mib) => ({
     descriptors,
     resident: 1024 * mib,
+    peak: 1024 * peak,
   });
   expect(growth([])).toBeUndefined();
   expect(growth([at(9, 20), at(12, 90), at(9, 100)])).toBeUndefined();
@@ -272,6 +273,9 @@ test("growth() compares descriptors with the first, memory with halfway", () => 
   );
   expect(growth([at(9, 20), at(9, 90), at(9, 123)])).toBe(
     "92160 KiB of memory became 125952",
+  );
+  expect(growth([at(9, 20), at(9, 90, 219), at(9, 90)])).toBe(
+    "92160 KiB of memory were 224256 at a time",
   );
 });
 

@@ -18,7 +18,8 @@ import { keyOf, randomOf } from "./pattern.ts";
 import { ping } from "./ping.ts";
 import { DOOMED, firstNumber, type Plan, planOf, preambleOf } from "./plan.ts";
 import { isRaw, misbehaveRaw } from "./raw_peers.ts";
-import { endOf, misbehave, pause, speak } from "./talks.ts";
+import { pause } from "./pause.ts";
+import { endOf, misbehave, speak } from "./talks.ts";
 
 /** So many streams at once, each one connection after the other. */
 const LANES = 6;

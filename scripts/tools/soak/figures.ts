@@ -3,17 +3,22 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { pause } from "./talks.ts";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { pause } from "./pause.ts";
 
 export interface Figures {
   descriptors: number;
-  /** The memory that is its own and in use, in KiB. */
+  /** Its memory, in KiB. */
   resident: number;
+  /** The most that it was since the last figures. */
+  peak: number;
 }
 
 /** By so much the memory of an idle server may grow, in KiB. */
 const GROWTH = 32 * 1024;
+
+/** By so much it may be more while it serves: nobody's bytes pile up. */
+const PEAK = 128 * 1024;
 
 /** What was closed, and what is garbage, goes in its own time; ms. */
 const PATIENCE = 10_000;
@@ -31,8 +36,9 @@ export async function figuresOf(
   let seen = read(pid);
   for (let waited = 0, still = 0;; waited += 100, still += 100) {
     const now = read(pid);
-    if (!now || !growth([...before, now])) return now;
-    if (waited >= PATIENCE || still >= STILL) return now;
+    if (!now) return;
+    const patient = waited < PATIENCE && still < STILL;
+    if (!growth([...before, now]) || !patient) return forgetPeak(pid, now);
     if (now.descriptors !== seen?.descriptors) still = 0;
     if (now.resident !== seen?.resident) still = 0;
     seen = now;
@@ -54,14 +60,29 @@ export function growth(all: Figures[]): string | undefined {
   if (last.resident > middle.resident + GROWTH) {
     return `${middle.resident} KiB of memory became ${last.resident}`;
   }
+  const high = all.find(({ resident, peak }) => peak > resident + PEAK);
+  if (high) return `${high.resident} KiB of memory were ${high.peak} at a time`;
+}
+
+/** Makes the peak what is resident now: proc_pid_clear_refs(5). */
+function forgetPeak(pid: number, figures: Figures): Figures {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  } catch {
+    // the next peak is that of all the time
+  }
+  return figures;
 }
 
 function read(pid: number): Figures | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const of = (field: string) =>
+      Number(status.match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"))![1]);
     return {
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
-      resident: Number(status.match(/^VmRSS:\s*(\d+) kB/m)![1]),
+      resident: of("VmRSS"),
+      peak: of("VmHWM"),
     };
   } catch {
     return;

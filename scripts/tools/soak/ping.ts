@@ -15,7 +15,7 @@ import {
 } from "./datagrams.ts";
 import { keyOf, pattern, randomOf } from "./pattern.ts";
 import { PREAMBLE } from "./plan.ts";
-import { pause } from "./talks.ts";
+import { pause } from "./pause.ts";
 
 /** Sends until the time is over; `first` is the number of the first. */
 export async function ping(

@@ -75,7 +75,7 @@ export function planOf(seed: number, id: number): Plan {
   };
   if (id >= firstNumber(DOOMED)) {
     // More than is sent before it is killed.
-    const endless = { up: GIB, down: GIB, impatient: false, slow: false };
+    const endless = { up: GIB, down: GIB, impatient: false, slow: id % 2 > 0 };
     return { ...plan, ...endless, talk: "streams", fault: "killed" };
   }
   switch (fault) {

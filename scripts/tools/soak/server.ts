@@ -20,7 +20,8 @@ import { insist } from "./impatience.ts";
 import { localName, newHalf, seedOf, tell } from "./news.ts";
 import { keyOf, randomOf } from "./pattern.ts";
 import { GREETING, planOf, PREAMBLE, readPreamble } from "./plan.ts";
-import { answer, Ended, endOf } from "./talks.ts";
+import { Ended } from "./line.ts";
+import { answer, endOf } from "./talks.ts";
 
 /** After so many clients the listener is closed and opened again. */
 const REOPENED_AFTER = 64;

@@ -71,12 +71,18 @@ function figureRows({ figures }: Result): string[] {
   if (figures.length === 0) return [];
   const middle = figures[Math.floor(figures.length / 2)];
   const shown = [figures[0], middle, figures.at(-1)!];
+  const most = Math.max(...figures.map(({ peak }) => peak));
   const all = (of: (one: typeof middle) => number) =>
     shown.map((one) => String(of(one)));
   return [
     row("descriptors", ...all(({ descriptors }) => descriptors)),
-    row("memory in MiB", ...all(({ resident }) => Math.round(resident / 1024))),
+    row("memory in MiB", ...all(({ resident }) => mib(resident))),
+    row("at most", "", "", String(mib(most))),
   ];
+}
+
+function mib(kib: number): number {
+  return Math.round(kib / 1024);
 }
 
 function sizeOf(bytes: number): string {

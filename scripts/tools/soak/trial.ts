@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { createServer } from "node:net";
 import { after } from "../matrix/pair.ts";
 import { checkStopped, within } from "../matrix/processes.ts";
 import type { Runtime } from "../matrix/runtimes.ts";
@@ -18,11 +17,12 @@ import {
   sumOf,
 } from "./datagrams.ts";
 import { type Figures, figuresOf, growth } from "./figures.ts";
+import { freePort } from "./free_port.ts";
 import { Ledger, type Tally } from "./ledger.ts";
 import type { News } from "./news.ts";
 import { keyOf, pick, type Random, randomOf } from "./pattern.ts";
 import { clientOf, DOOMED } from "./plan.ts";
-import { pause } from "./talks.ts";
+import { pause } from "./pause.ts";
 
 /** What is asked of a trial. */
 export interface Request {
@@ -244,20 +244,5 @@ class Trial {
     });
     this.#children.push(child);
     return child;
-  }
-}
-
-/**
- * A port that nobody has, and that no system gives to a client: a listener that
- * is closed for a moment must get it again.
- */
-async function freePort(): Promise<number> {
-  while (true) {
-    const port = 10_000 + Math.floor(20_000 * Math.random());
-    const free = await new Promise<boolean>((resolve) => {
-      const probe = createServer().on("error", () => resolve(false));
-      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-    });
-    if (free) return port;
   }
 }

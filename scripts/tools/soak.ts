@@ -24,12 +24,12 @@ const HELP = `Is every byte accounted for, whatever goes wrong?
 
 Each runtime's server has clients of all runtimes, with small
 exchanges, long streams both ways at once, half-closed streams and
-datagrams, over TCP, UDP and AF_UNIX. Clients reset, are killed, stall,
-leave in the middle, leave data unread, read slowly, send garbage, or
-cut their waits short. The listener is closed and opened again, and
-at last the server is stopped with exchanges in hand.
+datagrams, over TCP, UDP and AF_UNIX. Clients reset, are killed,
+stall, leave in the middle, leave data unread, read slowly, send
+garbage, or cut their waits short. The listener is closed and opened
+again, and at last the server is stopped with exchanges in hand.
 
-  --runtimes LIST   servers of deno,bun,node; else those that are found
+  --runtimes LIST   servers of deno,bun,node (all that are found)
   --seconds N       of traffic, in at least two rounds (60)
   --seed N          what each connection does follows from it (1)
   --connection N    make only this connection, again and again
@@ -71,7 +71,7 @@ async function run({ servers, request, json }: Settings): Promise<boolean> {
   const chosen = runtimes.filter(({ name }) =>
     (servers as string[]).includes(name)
   );
-  if (chosen.length === 0) throw new Refusal("There is no runtime to soak");
+  if (chosen.length === 0) console.error("There is no server to soak");
   const far = new Map<string, string>();
   const results = await Promise.all(chosen.map(async (server) => {
     const told = (text: string) => {

@@ -1,6 +1,6 @@
 /**
- * The account of a connection: what one end says that it sent must be what the other says
- * that it received, or a fault that was made on purpose explains the rest.
+ * The account of a connection: what one end says that it sent must be what the
+ * other says that it received, or a fault that was made on purpose explains it.
  *
  * @module
  */

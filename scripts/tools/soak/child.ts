@@ -15,6 +15,8 @@ const ENDS = fileURLToPath(new URL("ends.ts", import.meta.url).href);
 
 export class Child {
   readonly running: Running;
+  /** Rejects if the process ends, which it must not do by itself. */
+  readonly early: Promise<never>;
   readonly #name: string;
   readonly #complaints: string[] = [];
   readonly #watchers = new Set<(news: News) => void>();
@@ -38,6 +40,12 @@ export class Child {
         for (const watch of this.#watchers) watch(news);
       },
     });
+
+    this.early = this.running.ended.then((ended) => {
+      const [note = "without a word"] = this.#notes();
+      throw new Error(`The ${this.#name} ${endedAs(ended)}: ${note}`);
+    });
+    this.early.catch(() => {}); // at the end it may
   }
 
   /** Gives an order; resolves to what the client says when it is carried out. */
@@ -53,14 +61,15 @@ export class Child {
       if (names.some((name) => name in news)) resolve(news);
     };
     this.#watchers.add(watch);
-    return this.#unlessEnded(promise).finally(() => {
+    return Promise.race([promise, this.early]).finally(() => {
       this.#watchers.delete(watch);
     });
   }
 
   /** Resolves when the server listens. Rejects if it ends before. */
   listening(): Promise<unknown> {
-    return this.#unlessEnded(this.running.said(/^Listening on /m));
+    const listening = this.running.said(/^Listening on /m);
+    return Promise.race([listening, this.early]);
   }
 
   /** What is wrong with how it has ended, and with what it has said. */
@@ -72,14 +81,6 @@ export class Child {
     if (!asWanted) this.#complaints.push(endedAs(ended));
     for (const note of this.#notes()) this.#complaints.push(`says: ${note}`);
     return this.#complaints.map((line) => `the ${this.#name} ${line}`);
-  }
-
-  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
-    const early = this.running.ended.then((ended): never => {
-      const [note = ""] = this.#notes();
-      throw new Error(`The ${this.#name} ${endedAs(ended)} too early: ${note}`);
-    });
-    return Promise.race([promise, early]);
   }
 
   /** What it has said and should not; of a stack trace the start is enough. */

@@ -18,7 +18,7 @@ export interface Figures {
 const GROWTH = 32 * 1024;
 
 /** By so much it may be more while it serves: nobody's bytes pile up. */
-const PEAK = 128 * 1024;
+const PEAK = 64 * 1024;
 
 /** What was closed, and what is garbage, goes in its own time; ms. */
 const PATIENCE = 10_000;

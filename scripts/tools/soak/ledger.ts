@@ -98,11 +98,12 @@ export class Ledger {
   /** By its number; or by its port, where the server has learnt no more. */
   #keysOf({ end, id, port, ended }: Half): string[] {
     if (id === undefined) return [`${ended} ${port}`];
+    if (end === "server") return [String(id)];
     const { fault } = planOf(this.#seed, id);
-    const nameless = isSilent(fault) ? "ECONNRESET" : fault;
-    return end === "client" && port > 0
-      ? [String(id), `${nameless} ${port}`]
-      : [String(id)];
+    const nameless = isSilent(fault) ? "ECONNRESET" : "garbage";
+    return nameless === "garbage" && fault !== nameless
+      ? [String(id)]
+      : [String(id), `${nameless} ${port}`];
   }
 
   #remove(half: Half): void {

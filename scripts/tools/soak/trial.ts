@@ -54,7 +54,7 @@ export interface Result {
 
 /** A round of traffic is not longer than that, in ms. */
 const ROUND = 60_000;
-/** What all but the traffic may take, in ms. */
+/** It may take so much longer than half as long again, in ms. */
 const PATIENCE = 60_000;
 /** A wait of either end that is longer than that hangs, in ms. */
 const HANGS = 20_000;
@@ -73,7 +73,7 @@ export async function soak(
   request: Request,
 ): Promise<Result> {
   const trial = new Trial(server, clients, request);
-  const limit = 1000 * request.seconds + PATIENCE;
+  const limit = 1500 * request.seconds + PATIENCE;
   try {
     const done = await within(limit, trial.run().then(() => true));
     if (!done) trial.complain(`Not done ${after(limit)}: ${trial.far}`);
@@ -121,7 +121,7 @@ class Trial {
       this.#begin(runtime, "client", number)
     );
     await this.#idle(server, clients);
-    await this.#traffic(server, clients);
+    await Promise.race([this.#traffic(server, clients), server.early]);
     await this.#stop(server, clients);
     for (const child of [server, ...clients]) {
       for (const line of await child.complaints()) this.complain(line);
@@ -170,12 +170,12 @@ class Trial {
     const traffic = 1000 * seconds / rounds;
     for (let round = 1; round <= rounds; round++) {
       this.#tell(`round ${round} of ${rounds}`);
-      const killing = all ? this.#killSome(Date.now() + traffic) : undefined;
-      await Promise.all(chosen.map(async (client) => {
+      const sending = chosen.map(async (client) => {
         const { done } = await client.order({ traffic, only });
         if (done) this.#sent.push(done);
-      }));
-      await killing;
+      });
+      if (all) sending.push(this.#killSome(Date.now() + traffic));
+      await Promise.all(sending);
       await this.#idle(server, clients);
     }
   }

@@ -19,11 +19,15 @@ export interface Try extends Wait {
   begun: boolean;
 }
 
-/** Makes the call until its wait was not cut short; gives what it gives. */
+/**
+ * Makes the call until its wait was not cut short; gives what it gives. One
+ * that has to wait for its turn has not begun before that is `free`.
+ */
 export async function insist<T>(
   socket: Limited,
   random: Random,
   call: (wait: Try) => Promise<T>,
+  free = () => true,
 ): Promise<T> {
   for (let begun = false;;) {
     const ms = 4 * random() - 1;
@@ -33,7 +37,7 @@ export async function insist<T>(
     } catch (error) {
       const late = error instanceof SocketError && error.code === "ETIMEDOUT";
       if (error !== CUT && !(late && how === byTimeout)) throw error;
-      begun ||= how === byTimeout || ms >= 0;
+      begun ||= free() && (how === byTimeout || ms >= 0);
     }
   }
 }

@@ -65,20 +65,35 @@ export class Line {
       const piece = pattern(this.#out.key, half.sent, this.#pieceOf(left));
       left -= piece.length;
       half.sent += piece.length;
-      if (!plan.impatient) await socket.sendall(piece);
-      else {
-        // One that has begun goes out all the same: then wait for its end.
-        await insist(
-          socket,
-          this.#random,
-          ({ begun, ...wait }) => socket.sendall(begun ? "" : piece, wait),
-        );
-      }
+      if (plan.impatient) await this.#sendInTwo(piece);
+      else await socket.sendall(piece);
       const middle = this.#out.due / 2;
       if (half.sent >= middle && half.sent - piece.length < middle) {
         await halfway?.();
       }
     }
+  }
+
+  /**
+   * The second part is given up again and again: behind the first it is
+   * withdrawn; when it has begun, it goes out all the same.
+   */
+  async #sendInTwo(piece: Uint8Array): Promise<void> {
+    const { socket } = this.#side;
+    const middle = Math.floor(piece.length * this.#random());
+    let free = false;
+    await Promise.all([
+      socket.sendall(piece.subarray(0, middle)).then(() => {
+        free = true;
+      }),
+      insist(
+        socket,
+        this.#random,
+        ({ begun, ...wait }) =>
+          socket.sendall(begun ? "" : piece.subarray(middle), wait),
+        () => free,
+      ),
+    ]);
   }
 
   /** Receives the next bytes, in pieces of any size. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { random } from "../../../lib/random.ts";
 
 /** The bytes of the stream with this key, `length` of them from `at` on. */
 export function pattern(key: number, at: number, length: number): Uint8Array {
@@ -32,7 +33,7 @@ export type Random = () => number;
 
 export function randomOf(key: number): Random {
   let n = 0;
-  return () => mixed(key + n++) / 2 ** 32;
+  return () => random(key, n++);
 }
 
 /** One of them. */

@@ -9,12 +9,12 @@ import {
   AF_INET,
   AF_UNIX,
   type End,
-  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
   SocketError,
   type StreamSocket,
 } from "../../../lib/mod.ts";
+import { openBoth } from "../../../lib/open_both.ts";
 import { echo } from "./echo.ts";
 import { insist } from "./impatience.ts";
 import { localName, newHalf, seedOf, tell } from "./news.ts";
@@ -31,27 +31,23 @@ export async function server(end: End): Promise<void> {
   const local = socket(AF_UNIX, SOCK_STREAM);
   await local.bind(localName(address));
   await local.listen();
-  const receiver = socket(AF_INET, SOCK_DGRAM);
-  await receiver.bind(address);
+  const [listener, receiver] = await openBoth(address);
+  end.ready(listener, local, receiver);
 
-  let since: number | undefined;
-  const open = async () => {
-    const listener = socket(AF_INET, SOCK_STREAM);
-    await listener.bind(address);
-    await listener.listen();
-    if (since !== undefined) tell(end, { gap: [since, Date.now()] });
-    end.ready(listener, local, receiver);
-    return listener;
-  };
   const reopen = async (listener: StreamSocket) => {
-    since = Date.now();
+    const since = Date.now();
     await listener.close();
-    return open();
+    const next = socket(AF_INET, SOCK_STREAM);
+    await next.bind(address);
+    await next.listen();
+    tell(end, { gap: [since, Date.now()] });
+    end.ready(next, local, receiver);
+    return next;
   };
   const [echoed] = await Promise.all([
     echo(receiver, end, seedOf(end)),
     acceptAll(end, local),
-    acceptAll(end, await open(), reopen),
+    acceptAll(end, listener, reopen),
   ]);
   tell(end, { echoed });
 }

@@ -30,6 +30,7 @@ garbage, or cut their waits short. The listener is closed and opened
 again, and at last the server is stopped with exchanges in hand.
 
   --runtimes LIST   servers of deno,bun,node (all that are found)
+  --clients LIST    and clients of these (all that are found)
   --seconds N       of traffic, in at least two rounds (60)
   --seed N          what each connection does follows from it (1)
   --connection N    make only this connection, again and again
@@ -39,7 +40,8 @@ again, and at last the server is stopped with exchanges in hand.
 The exit code is 1 if anything is not accounted for.`;
 
 interface Settings {
-  servers: (typeof RUNTIMES[number])[];
+  servers: string[];
+  clients: string[];
   request: Omit<Request, "told">;
   json: boolean;
 }
@@ -64,21 +66,29 @@ async function main(args: string[]): Promise<number> {
 }
 
 /** Soaks all servers side by side; says whether all is accounted for. */
-async function run({ servers, request, json }: Settings): Promise<boolean> {
-  const found = await Promise.all(RUNTIMES.map((name) => find(name)));
-  const runtimes = found.filter((one): one is Runtime => "path" in one);
-  for (const one of found) if ("reason" in one) console.error(one.reason);
-  const chosen = runtimes.filter(({ name }) =>
-    (servers as string[]).includes(name)
+async function run(
+  { servers, clients, request, json }: Settings,
+): Promise<boolean> {
+  const wanted = RUNTIMES.filter((name) =>
+    servers.includes(name) || clients.includes(name)
   );
-  if (chosen.length === 0) console.error("There is no server to soak");
+  const found = await Promise.all(wanted.map(find));
+  for (const one of found) if ("reason" in one) console.error(one.reason);
+  const of = (names: string[]) =>
+    found.filter((one): one is Runtime =>
+      "path" in one && names.includes(one.name)
+    );
+  const serving = of(servers);
+  const asking = of(clients);
+  if (serving.length === 0) console.error("There is no server to soak");
+  if (asking.length === 0) throw new Refusal("There is no client to soak with");
   const far = new Map<string, string>();
-  const results = await Promise.all(chosen.map(async (server) => {
+  const results = await Promise.all(serving.map(async (server) => {
     const told = (text: string) => {
       far.set(server.name, text);
       showProgress([...far].map((one) => one.join(": ")).join(", "));
     };
-    const result = await soak(server, runtimes, { ...request, told });
+    const result = await soak(server, asking, { ...request, told });
     clearProgress();
     console.log(json ? JSON.stringify(result) : `${table(result)}\n`);
     return result;
@@ -89,6 +99,7 @@ async function run({ servers, request, json }: Settings): Promise<boolean> {
 function settingsOf(args: string[]): Settings {
   const values = readFlags(args, {
     runtimes: { type: "string" },
+    clients: { type: "string" },
     seconds: { type: "string" },
     seed: { type: "string" },
     connection: { type: "string" },
@@ -102,6 +113,7 @@ function settingsOf(args: string[]): Settings {
   const { seconds = "60", seed = "1", connection } = values;
   return {
     servers: listOf("runtimes", values.runtimes, [...RUNTIMES]),
+    clients: listOf("clients", values.clients, [...RUNTIMES]),
     request: {
       seconds: whole("seconds", seconds, 1, 86_400),
       seed: whole("seed", seed, 0, 999_999_999),

@@ -12,7 +12,7 @@ if (process.argv.includes("server")) {
   let received = 0;
   StreamSocket.prototype.recv = async function (...args) {
     const bytes = await recv.apply(this, args);
-    if (bytes.length < 2 || ++received % 25 > 0) return bytes;
+    if (bytes.length < 1000 || ++received % 10 > 0) return bytes;
     const spoilt = bytes.slice();
     switch (received % 3) {
       case 0:

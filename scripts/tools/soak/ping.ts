@@ -17,6 +17,9 @@ import { keyOf, pattern, randomOf } from "./pattern.ts";
 import { PREAMBLE } from "./plan.ts";
 import { pause } from "./pause.ts";
 
+/** At most so long between two batches, in ms. */
+const PAUSE = 40;
+
 /** Sends until the time is over; `first` is the number of the first. */
 export async function ping(
   server: Address,
@@ -63,7 +66,7 @@ export async function ping(
       await own.sendto(pattern(keyOf(first), 0, PREAMBLE), server);
       result.garbage++;
     }
-    await pause(10 * random());
+    await pause(PAUSE * random());
   }
   // None overtakes another: what was sent before one that is answered, and is
   // not answered itself, is lost.

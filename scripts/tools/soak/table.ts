@@ -5,7 +5,7 @@
  */
 import { wrapped } from "../matrix/table.ts";
 import type { Tally } from "./ledger.ts";
-import { FAULTS, TALKS } from "./plan.ts";
+import { clientOf, FAULTS, TALKS } from "./plan.ts";
 import type { Result } from "./trial.ts";
 
 export function table(result: Result): string {
@@ -28,11 +28,14 @@ export function table(result: Result): string {
   ].join("\n");
 }
 
-/** How to do again what is not accounted for. */
-function again({ server, seed, complaints }: Result): string[] {
-  const ids = complaints.join("\n").match(/(?<=^connection )\d+/m) ?? [];
-  return ids.map((id) =>
-    `Again: --runtimes ${server} --seed ${seed} --connection ${id}`
+/** How to do again what is not accounted for: the same client, alone. */
+function again({ server, clients, seed, complaints }: Result): string[] {
+  const [id] = complaints.join("\n").match(/(?<=^connection )\d+/m) ?? [];
+  const client = clients[clientOf(Number(id))];
+  if (!client) return []; // it was killed, or it was no connection
+  return wrapped(
+    `Again: --runtimes ${server} --clients ${client} --seed ${seed} ` +
+      `--connection ${id}`,
   );
 }
 

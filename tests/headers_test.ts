@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { difference, readHeader } from "../scripts/tools/header.ts";
 import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT, SCRIPTS } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+import { testScript } from "./test_on.ts";
 
 for (const script of SCRIPTS) {
   const header = readHeader(readFileSync(`${ROOT}scripts/${script}`, "utf8"));
@@ -32,7 +32,7 @@ for (const script of SCRIPTS) {
       const runtime = RUNTIMES.find((name) => name === program)!;
       const file = words.findIndex((word) => word.endsWith(".ts"));
 
-      testOn(runtime, `${command} prints the output`, async () => {
+      testScript(script, runtime, `${command} prints the output`, async () => {
         expect(words[file]).toBe(`scripts/${script}`);
         const permissions = words.slice(0, file).filter((w) => w !== "run");
         const { code, stdout, stderr } = await run(

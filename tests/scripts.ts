@@ -16,6 +16,13 @@ export const SCRIPTS = readdirSync(`${ROOT}scripts`)
 /** Those that lead through both ends at once, and so export neither. */
 export const GUIDED: readonly string[] = ["quiz.ts", "study.ts"];
 
+/** Those whose output says how late a machine was: a busy one is. */
+export const TIMED: readonly string[] = [
+  "iot_devices.ts",
+  "job_schedule.ts",
+  "time_sync.ts",
+];
+
 /** Both ends of an experiment, as its file exports them. */
 export async function load(name: string): Promise<Experiment> {
   const { server, client } = await import(`../scripts/${name}.ts`);

@@ -21,7 +21,7 @@ import {
 import { difference, readHeader } from "../scripts/tools/header.ts";
 import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT, SCRIPTS } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+import { needing, testOn, testScript } from "./test_on.ts";
 
 const TOOL = join(ROOT, "scripts/tools/snippet.ts");
 
@@ -97,7 +97,8 @@ for (const [i, name] of names().entries()) {
       const words = command.split(" ").slice(1);
       const made = `made by ${bundlers[turn].name}`;
 
-      testOn(runtime, `${made}: ${command} prints the output`, async () => {
+      const title = `${made}: ${command} prints the output`;
+      testScript(`${name}.ts`, runtime, title, async () => {
         const file = words.indexOf(`${name}.ts`);
         const permissions = words.slice(0, file).filter((w) => w !== "run");
         const { code, stdout, stderr } = await run(

@@ -12,6 +12,7 @@ import { test } from "bun:test";
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { find, type RuntimeName } from "./runtimes.ts";
+import { TIMED } from "./scripts.ts";
 
 /**
  * How long a test may take from its turn on, in ms: that it hangs, and not how
@@ -28,6 +29,17 @@ export function testOn(
   body: () => Promise<void>,
 ): void {
   needing(find(runtime).reason, name, body);
+}
+
+/** One of an experiment, which runs alone if it is one of `TIMED`. */
+export function testScript(
+  script: string,
+  runtime: RuntimeName,
+  name: string,
+  body: () => Promise<void>,
+): void {
+  const run = TIMED.includes(script) ? needingAll : needing;
+  run(find(runtime).reason, name, body);
 }
 
 /** A test for which something may be missing; `reason` says what. */
@@ -49,7 +61,7 @@ export function needingAll(
   limit = LIMIT,
 ): void {
   if (reason) missing(reason, name);
-  else test(name, body, limit);
+  else test.serial(name, body, limit);
 }
 
 function missing(reason: string, name: string): void {

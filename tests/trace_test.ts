@@ -20,7 +20,7 @@ import {
 import { type CallInWords, inWords, lineOf, textOf } from "../lib/strace.ts";
 import { commandFor, run, RUNTIMES } from "./runtimes.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
-import { alongside, testOn } from "./test_on.ts";
+import { alongside, testOn, testScript } from "./test_on.ts";
 
 let stop: (() => void) | undefined;
 afterEach(() => stop?.());
@@ -326,7 +326,8 @@ function bySocket(calls: CallInWords[]): string[] {
 
 describe("--trace", () => {
   for (const name of SCRIPTS.filter((name) => !GUIDED.includes(name))) {
-    testOn(
+    testScript(
+      name,
       "deno",
       `${name} makes the same calls on every runtime`,
       async () => {

@@ -25,7 +25,7 @@ import { table } from "../scripts/tools/soak/table.ts";
 import type { Result } from "../scripts/tools/soak/trial.ts";
 import { commandFor, find, type Finished, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
-import { needing } from "./test_on.ts";
+import { alongside, needing } from "./test_on.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "socket-lab-soak-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -281,7 +281,7 @@ test("growth() compares descriptors with the first, memory with halfway", () => 
   );
 });
 
-test("soak.ts has --help", async () => {
+alongside("soak.ts has --help", async () => {
   const { code, stdout, stderr } = await soak("bun", ["--help"]);
   for (const flag of ["runtimes", "clients", "seconds", "connection"]) {
     expect(stdout).toContain(`--${flag} `);
@@ -290,7 +290,7 @@ test("soak.ts has --help", async () => {
   expect([code, stderr]).toEqual([0, ""]);
 });
 
-test("soak.ts says in one line what is wrong with its flags", async () => {
+alongside("soak.ts says what is wrong with its flags", async () => {
   const wrong = [
     ["--nope", /^Unknown .*--nope.*\n$/],
     ["--runtimes=python3", /^--runtimes takes deno, bun, node\n$/],

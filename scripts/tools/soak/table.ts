@@ -30,11 +30,11 @@ export function table(result: Result): string {
 
 /** How to do again what is not accounted for: the same client, alone. */
 function again({ server, clients, seed, complaints }: Result): string[] {
-  const [id] = complaints.join("\n").match(/(?<=^connection )\d+/m) ?? [];
-  const client = clients[clientOf(Number(id))];
-  if (!client) return []; // it was killed, or it was no connection
-  return wrapped(
-    `Again: --runtimes ${server} --clients ${client} --seed ${seed} ` +
+  const all = complaints.join("\n").match(/(?<=^connection )\d+/gm) ?? [];
+  const clientAt = (id: string) => clients[clientOf(Number(id))];
+  const id = all.find(clientAt); // not one that was to be killed
+  return id === undefined ? [] : wrapped(
+    `Again: --runtimes ${server} --clients ${clientAt(id)} --seed ${seed} ` +
       `--connection ${id}`,
   );
 }

@@ -348,8 +348,10 @@ alongside("own commands may print without end", async () => {
 describe("own commands", () => {
   alongside("are shown side by side, whatever they print", async () => {
     const { code, ok, lines, left, ...result } = await own(
-      "printf 'a\\033[2J\\rb\\r\\n\\tc\\n'; echo '\u202e' >&2; sleep 300",
-      `printf '${"wide ".repeat(30)}\\n\\n\\302\\233 \\377'`,
+      // Two pipes have no common order, but for the second between them.
+      "printf 'a\\033[2J\\rb\\r\\n\\tc\\n'; sleep 1; echo '\u202e' >&2; " +
+        "sleep 300",
+      `sleep 2; printf '${"wide ".repeat(30)}\\n\\n\\302\\233 \\377'`,
     );
     expect([code, ok, left]).toEqual([0, true, []]);
     expect(lines.server).toEqual(["a\\x1b[2J\\x0db", "    c", "\\u{202e}"]);

@@ -12,6 +12,8 @@ import {
   type Settings,
 } from "./experiment.ts";
 import type { Given, Guide } from "./guide.ts";
+import { MOST_UNREAD, MOST_WAITING } from "./queues.ts";
+import { LIMIT } from "./reader.ts";
 import { runtime } from "./runtimes/mod.ts";
 
 // Not static: a bundle with all of the library would load it at once.
@@ -92,8 +94,9 @@ ${
   --json        print one JSON object a line
   --help        print this
 
-A server serves ${limits.clients} clients at once; more wait for their turn. It gives
-them ${limits.grace} ms to end after Ctrl-C.`;
+A server serves ${limits.clients} clients at once; ${MOST_WAITING} more wait for their turn, and
+${MOST_UNREAD} datagrams. A line or message of theirs has at most ${LIMIT} bytes
+unless the experiment says less. After Ctrl-C they have ${limits.grace} ms to end.`;
 }
 
 function helpOf(file: string, guide: Guide): string {

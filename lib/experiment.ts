@@ -33,6 +33,8 @@ export interface End {
     client: StreamSocket | Address,
     work: () => Promise<unknown>,
   ): Promise<void>;
+  /** Resolves when all those are done that are served now. */
+  done(): Promise<unknown>;
 }
 
 /** An experiment: both ends, and where the server listens unless told. */
@@ -167,9 +169,8 @@ async function runClients(
   const print: End["print"] = (...words) => write("client", lineOf(words));
   const results = [];
   for (let i = 0; i < clients; i++) {
-    results.push(
-      await client({ address, flags, print, ready() {}, serve: nobody }),
-    );
+    const nobody = { ready() {}, serve: nothing, done: nothing };
+    results.push(await client({ address, flags, print, ...nobody }));
   }
   return results;
 }
@@ -216,9 +217,9 @@ function startServer(
       if (alone) {
         const name = displayAddress(address);
         write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
-        if (/^(0\.0\.0\.0|::|)$/.test(String(address[0]))) {
-          write("server", "Other machines can connect to it, too", "note");
-        }
+      }
+      if (typeof address !== "string" && !/^(127\.|::1$)/.test(address[0])) {
+        write("server", "Other machines can connect to it, too", "note");
       }
       announce(address);
     },
@@ -230,6 +231,7 @@ function startServer(
       room ??= Promise.withResolvers();
       return room.promise;
     },
+    done: () => Promise.all(serving.values()),
   };
 
   /** Stops the server after so many clients. */
@@ -281,13 +283,13 @@ function startServer(
   async function toTheEnd(): Promise<unknown> {
     try {
       const result = await experiment.server(end);
-      await Promise.all(serving.values());
+      await end.done();
       if (bug !== undefined) throw bug;
       announce(end.address); // if it never did
       return result;
     } catch (error) {
       if (!stopped || (error as SocketError).code !== "EBADF") throw error;
-      await Promise.all(serving.values());
+      await end.done();
     } finally {
       await closed;
       for (const timer of [grace, quiet]) {
@@ -299,8 +301,7 @@ function startServer(
   return { listening, ended: toTheEnd(), stop };
 }
 
-/** A client serves nobody. */
-async function nobody(): Promise<void> {}
+async function nothing(): Promise<void> {}
 
 function isSocket(client: StreamSocket | Address): client is StreamSocket {
   return typeof client === "object" && "close" in client;

@@ -256,6 +256,9 @@ class Request<T> extends Waiter<T> {
 /** At most this many clients wait to be accepted; one more is turned away. */
 export const MOST_WAITING = 4096;
 
+/** More than this many unread datagrams are dropped, the newest first. */
+export const MOST_UNREAD = 1024;
+
 const EMPTY: unknown = new Uint8Array(0);
 const NONE: never[] = [];
 

@@ -8,7 +8,7 @@ import { SocketError } from "./socket_error.ts";
 import type { StreamSocket } from "./stream_socket.ts";
 import { quiet, type Wait } from "./queues.ts";
 
-/** How much one message may hold, in bytes (1 MiB unless said). */
+/** How much one message may hold, in bytes (64 KiB unless said). */
 export interface Limit extends Wait {
   limit?: number;
 }
@@ -129,7 +129,8 @@ export function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-const LIMIT = 2 ** 20;
+/** A peer may fill as much memory with a line that never ends. */
+export const LIMIT = 65_536;
 const LF = 10;
 const CR = 13;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -14,16 +14,11 @@ import type { StreamSocket } from "./stream_socket.ts";
  */
 export async function serveAll(
   listener: StreamSocket,
-  serve: End["serve"],
+  { serve, done }: Pick<End, "serve" | "done">,
   work: (client: StreamSocket, peer: Address) => Promise<unknown>,
 ): Promise<void> {
-  const working = new Set<Promise<unknown>>();
   for await (const [client, peer] of listener) {
-    await serve(client, () => {
-      const done = work(client, peer).finally(() => working.delete(done));
-      working.add(done);
-      return done;
-    });
+    await serve(client, () => work(client, peer));
   }
-  await Promise.allSettled(working);
+  await done();
 }

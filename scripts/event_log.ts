@@ -7,8 +7,9 @@
  *     node scripts/event_log.ts
  *
  * Both ends speak syslog over TCP and UDP, so that logger and rsyslog can be
- * either. `--file FILE` appends each message to a file, as JSON Lines; Deno
- * asks for --allow-read=FILE and --allow-write=FILE then.
+ * either; `--timeout 3600000` lets them be silent for an hour. `--file FILE`
+ * appends each message to a file, as JSON Lines; Deno asks for
+ * --allow-read=FILE and --allow-write=FILE then.
  *
  * Output:
  *
@@ -45,12 +46,12 @@ import {
 } from "../lib/protocols/syslog_framing.ts";
 import { serveAll } from "../lib/serve_all.ts";
 
-export async function server({ address, flags, print, ready, serve }: End) {
+export async function server(end: End) {
+  const { address, flags, print, ready } = end;
   // 1. Open the file, create a stream and a datagram socket, and give them the
-  //    same port. A sender may be silent for long: only --timeout ends it.
+  //    same port.
   const log = await openLog(flags.file);
   const [listener, receiver] = await openBoth(address);
-  const patience = listener.gettimeout();
   ready(listener, receiver);
   if (log.mended) print(`Mended ${flags.file}: its last line was torn`);
   print("received     sent         by");
@@ -68,7 +69,6 @@ export async function server({ address, flags, print, ready, serve }: End) {
 
   // 3. Find the messages in each stream; its end may leave one unfinished.
   const receive = async (client: StreamSocket, peer: Address) => {
-    client.settimeout(patience);
     const unframer = new Unframer();
     try {
       for (let bytes; (bytes = await client.recv(65536)).length > 0;) {
@@ -85,7 +85,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
       collect([frameOf(data)], sender);
     }
   };
-  const all = [serveAll(listener, serve, receive), datagrams()];
+  const all = [serveAll(listener, end, receive), datagrams()];
   await Promise.race([Promise.all(all), broken.promise]);
   log.close();
   print(log.summary());

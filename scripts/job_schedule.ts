@@ -68,7 +68,8 @@ const PLAN = [
 /** How many ms a job takes, and the last worker comes after the others. */
 const [TAKES, LATE] = [20, 1250];
 
-export async function server({ address, print, ready, serve }: End) {
+export async function server(end: End) {
+  const { address, print, ready } = end;
   // 1. Open one port for both services: TCP for jobs, UDP for the time, which
   //    is the machine's as it is now: whoever sets that later moves no job.
   const [listener, receiver] = await openBoth(address);
@@ -109,7 +110,7 @@ export async function server({ address, print, ready, serve }: End) {
     for (const line of rounds.sumUp(now)) print(line);
   };
   const timer = setInterval(() => sumUp(now()), 1000);
-  const all = [tellTime(receiver, now), serveAll(listener, serve, attend)];
+  const all = [tellTime(receiver, now), serveAll(listener, end, attend)];
   await Promise.all(all).finally(() => clearInterval(timer));
   sumUp(Infinity);
   return rounds.totals;

@@ -26,7 +26,7 @@ import {
   socket,
 } from "../lib/mod.ts";
 
-export async function server({ address, print, ready, serve }: End) {
+export async function server({ address, done, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
@@ -37,14 +37,12 @@ export async function server({ address, print, ready, serve }: End) {
   // 2. Accept a client, greet it, and accept no other until it has left.
   let served = 0;
   for await (const [client] of listener) {
-    const greet = async () => {
+    serve(client, async () => {
       await client.sendall("Your turn\r\n");
       await new Reader(client).all();
       served++;
-    };
-    await new Promise<void>((left) => {
-      serve(client, () => greet().finally(left));
     });
+    await done();
   }
   return served;
 }

@@ -32,7 +32,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 2. Listen, and accept each client that connects.
   await listener.listen(5);
   ready(listener);
-  const details: string[] = [];
+  const counts = { told: 0 };
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
@@ -43,13 +43,14 @@ export async function server({ address, print, ready, serve }: End) {
       // 4. Receive the IP address that the client gives as its own, and print
       //    it. It could say anything here; accept() told what is true.
       const host = decode(await client.recv(1024));
-      if (host) print("Client Details:", host);
-      details.push(host);
+      if (!host) return;
+      print("Client Details:", host);
+      counts.told++;
     });
   }
 
   // 5. A stop has closed the socket: that is how the loop ended.
-  return details;
+  return counts;
 }
 
 export async function client({ address, print }: End) {

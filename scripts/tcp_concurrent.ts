@@ -24,7 +24,7 @@ import {
   socket,
 } from "../lib/mod.ts";
 
-export async function server({ address, print, ready, serve }: End) {
+export async function server({ address, done, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
@@ -45,12 +45,11 @@ export async function server({ address, print, ready, serve }: End) {
       await client.sendall("OK\r\n");
       answered++;
     };
-    const done = new Promise<void>((done) => {
-      serve(client, () => answer().finally(done));
-    });
+    const room = serve(client, answer);
 
-    // 3. One at a time: accept the next only when this one is done.
-    if (way === "One at a time") await done;
+    // 3. One at a time: accept the next only when this one is done. Side by
+    //    side: as soon as there is room.
+    await (way === "One at a time" ? done() : room);
   }
   return answered;
 }

@@ -40,7 +40,7 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 2. Count each client's lines to the end of the stream: the FIN, which
   //    both shutdown(SHUT_WR) and close() send.
-  const outcomes: string[] = [];
+  const replies = { sent: 0, refused: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
       const reader = new Reader(client);
@@ -53,15 +53,15 @@ export async function server({ address, print, ready, serve }: End) {
       try {
         await client.sendall(REPLY);
         print(`Sent a reply of ${REPLY.length} bytes`);
-        outcomes.push("sent");
+        replies.sent++;
       } catch (error) {
         if (!(error instanceof SocketError)) throw error;
         print("Could not send the reply:", error.code);
-        outcomes.push(error.code);
+        replies.refused++;
       }
     });
   }
-  return outcomes;
+  return replies;
 }
 
 export async function client({ address, print }: End) {

@@ -34,7 +34,7 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 2. Receive from each client to the end of the stream. What one recv()
   //    gives is what happens to be there: part of a message, one, or several.
-  const counts: { recvs: number; sends: number }[] = [];
+  const counts = { clients: 0, recvs: 0, sends: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
       let [recvs, size, sends] = [0, 0, 0];
@@ -52,7 +52,9 @@ export async function server({ address, print, ready, serve }: End) {
       }
       print(`Received ${size} bytes: ${recvs} recv(s)`);
       print(`Sent them back, at most 7 at a time: ${sends} sends`);
-      counts.push({ recvs, sends });
+      counts.clients++;
+      counts.recvs += recvs;
+      counts.sends += sends;
     });
   }
   return counts;

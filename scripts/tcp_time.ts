@@ -36,7 +36,7 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 3. Accept each client, and serve it on the side: a slow one holds up
   //    nobody.
-  const acknowledgments: string[] = [];
+  const counts = { acknowledged: 0 };
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
@@ -47,11 +47,11 @@ export async function server({ address, print, ready, serve }: End) {
       const acknowledgment = decode(await client.recv(1024));
       if (acknowledgment) {
         print("Acknowledgment from client:", acknowledgment);
-        acknowledgments.push(acknowledgment);
+        counts.acknowledged++;
       }
     });
   }
-  return acknowledgments;
+  return counts;
 }
 
 export async function client({ address, print }: End) {

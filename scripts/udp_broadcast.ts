@@ -6,8 +6,8 @@
  *     bun scripts/udp_broadcast.ts
  *     node scripts/udp_broadcast.ts
  *
- * This one stays in the machine. `client --host "<broadcast>"` does not: it
- * sends to 255.255.255.255, every host of the local network.
+ * This one stays in the machine. With `server --host 0.0.0.0` others are heard,
+ * and `client --host "<broadcast>"` sends to every host of the local network.
  *
  * Output:
  *
@@ -32,10 +32,15 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
+/** All of 127.x.x.x is this machine; this one is the broadcast. */
+const HERE = "127.255.255.255";
+
 export async function server({ address, print, ready, serve }: End) {
   // 1. Bind two sockets to the same port, which SO_REUSEADDR allows, and to
-  //    any address: one that has 127.0.0.1 gets only what is sent to that.
-  const first = await bound(["0.0.0.0", Number(address[1])]);
+  //    the broadcast: one that has 127.0.0.1 gets only what is sent to that.
+  const [host, port] = address as [string, number];
+  const own = /^(localhost$|127\.)/.test(host);
+  const first = await bound([own ? HERE : host, port]);
   const second = await bound(first.getsockname());
   ready(first, second);
 
@@ -53,12 +58,11 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Create a socket. All of 127.x.x.x is this machine, and the last of these
-  //    addresses is the broadcast; --host may name that of another network.
+  // 1. Create a socket. --host may name the broadcast of another network.
   await using sender = socket(AF_INET, SOCK_DGRAM);
   const longest = sender.gettimeout() ?? Infinity; // --timeout
   const own = /^(localhost$|127\.|0\.)/.test(address[0]);
-  const host = own ? "127.255.255.255" : address[0];
+  const host = own ? HERE : address[0];
   const to = await parseAddress(host, address[1]);
 
   // 2. Try without the option: the system refuses, lest a program calls on all

@@ -70,12 +70,18 @@ export function parseReading(bytes: Uint8Array): Reading | undefined {
   const { hostname: device } = message;
   const due = Date.parse(values.get("due") ?? "");
   const time = timeOf(message);
-  const celsius = values.get("celsius");
+  const [celsius] = values.get("celsius")?.match(/^-?\d{1,3}\.\d$/) ?? [];
   if (!device || isNaN(due) || !time || !celsius) return;
   // What is not said is not known: RFC 5424, section 7.1.
   const synced = quality.get("isSynced") === "1";
   const accuracy = Number(quality.get("syncAccuracy") ?? Infinity) / 1000;
-  return { device, due, time, bound: synced ? accuracy : undefined, celsius };
+  const bound = synced ? accuracy : undefined;
+  return { device: copy(device), due, time, bound, celsius: copy(celsius) };
+}
+
+/** The text alone: as a part of the message it would keep all of that. */
+function copy(text: string): string {
+  return new TextDecoder().decode(new TextEncoder().encode(text));
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { Socket, SocketOptions } from "node:dgram";
 import type { Address, Family } from "../address.ts";
 import type { DatagramOption, OptionValue } from "../datagram_socket.ts";
-import { Inbox, Waiter } from "../queues.ts";
+import { Inbox, MOST_UNREAD, Waiter } from "../queues.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
 
 // Not static: a bundle with all of the library would load it at once.
@@ -19,9 +19,6 @@ export type Datagram = [data: Uint8Array, address: Address];
 
 /** Whether node:dgram is that of Deno, which differs here and there. */
 const DENO = "Deno" in globalThis;
-
-/** More than this many unread datagrams are dropped, the newest first. */
-const MOST_UNREAD = 1024;
 
 /** Opens a socket with a name: this one, or one that the system chooses. */
 export function open(

@@ -16,33 +16,34 @@ const LONGEST = 65_507;
  */
 export async function ask(
   port: number,
-  { say, hear }: DatagramExchange,
+  { say, hear, to }: DatagramExchange,
 ): Promise<string | undefined> {
   const socket = await open();
   const heard = new Promise<boolean>((resolve) => {
     socket.on("message", (message) => {
-      if (hear.test(String(message))) resolve(true);
+      if (hear!.test(message.toString("latin1"))) resolve(true);
     });
   });
   try {
     for (let waited = 0; waited < PATIENCE; waited += 50) {
-      send(socket, say, port);
-      if (await within(heard, 50)) return;
+      send(socket, say, port, to);
+      if (!hear || await within(heard, 50)) return;
     }
-    return `no answer to "${say}"`;
+    return `no answer to ${JSON.stringify(say)}`;
   } finally {
     socket.close();
   }
 }
 
 /** What is done to a server, one after the other. */
-export function attacks(port: number, { say }: DatagramExchange): Attack[] {
+export function attacks(port: number, exchange: DatagramExchange): Attack[] {
+  const { say, to, malformed = [] } = exchange;
   const from = async (
     address: string,
     ...datagrams: (string | Uint8Array)[]
   ) => {
     const socket = await open(address);
-    for (const data of datagrams) send(socket, data, port);
+    for (const data of datagrams) send(socket, data, port, to);
     await pause(10); // until they are sent
     socket.close(); // what is answered now finds nobody
   };
@@ -56,11 +57,12 @@ export function attacks(port: number, { say }: DatagramExchange): Attack[] {
       await from("0.0.0.0", say, say);
     }],
     ["pass for the server", () => from("127.0.0.1", "Receiver 1", "ping 1")],
+    ["send what is malformed", () => from("127.0.0.1", ...malformed)],
     ["come in a crowd", () =>
       Promise.all(
         Array.from({ length: 100 }, () => from("127.0.0.1", say, say)),
       )],
-    ["flood", () => flood(port)],
+    ["flood", () => flood(port, to)],
     ...Object.entries(garbage()).map(([name, bytes]): Attack => [
       `send ${name}`,
       () => from("127.0.0.1", bytes, bytes),
@@ -69,11 +71,11 @@ export function attacks(port: number, { say }: DatagramExchange): Attack[] {
 }
 
 /** More datagrams than the server can take, in a row. */
-async function flood(port: number): Promise<void> {
+async function flood(port: number, to?: string): Promise<void> {
   const socket = await open();
   const data = "x".repeat(500);
-  for (let sent = 0; sent < 10_000; sent += 100) {
-    for (let i = 0; i < 100; i++) send(socket, data, port);
+  for (let sent = 0; sent < 5_000; sent += 100) {
+    for (let i = 0; i < 100; i++) send(socket, data, port, to);
     await pause(0);
   }
   socket.close();
@@ -82,10 +84,19 @@ async function flood(port: number): Promise<void> {
 function open(address = "127.0.0.1"): Promise<Socket> {
   const socket = dgram.createSocket("udp4").on("error", () => {});
   return new Promise((resolve) => {
-    socket.bind(0, address, () => resolve(socket));
+    socket.bind(0, address, () => {
+      socket.setBroadcast(true);
+      resolve(socket);
+    });
   });
 }
 
-function send(socket: Socket, data: string | Uint8Array, port: number): void {
-  socket.send(data, port, "127.0.0.1", () => {}); // one that fails is lost
+function send(
+  socket: Socket,
+  data: string | Uint8Array,
+  port: number,
+  to = "127.0.0.1",
+): void {
+  const bytes = typeof data === "string" ? Buffer.from(data, "latin1") : data;
+  socket.send(bytes, port, to, () => {}); // one that fails is lost
 }

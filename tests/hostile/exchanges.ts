@@ -13,22 +13,66 @@ export interface StreamExchange {
   size?: number;
   /** It serves one client at a time: it is the experiment's subject. */
   serial?: boolean;
-  /** What it is sent too much of, in MB. */
+  /** How much it is sent that is too much, in MB, and of what: `x` or this. */
   flood?: number;
+  filling?: string;
   /** How many connections it has at once; 5000 cost two seconds. */
   crowd?: number;
+  /** What is none of its messages, each for a connection of its own. */
+  malformed?: string[];
+  /** What the same port takes as datagrams. */
+  datagrams?: DatagramExchange;
 }
 
 /** The exchange of datagrams: one is sent until one is answered. */
 export interface DatagramExchange {
   kind: "datagram";
   say: string;
-  hear: RegExp;
+  /** The answer, a character for each byte; none if it is not answered. */
+  hear?: RegExp;
+  malformed?: string[];
+  /** Where to, if not to 127.0.0.1. */
+  to?: string;
 }
 
 export type Exchange = StreamExchange | DatagramExchange;
 
 const TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
+/** A request of SNTP: LI, version and mode, much that is 0, its own time. */
+const sntp = (first: number, length = 48) =>
+  (String.fromCharCode(first) + "\0".repeat(39) + "ABCDEFGH")
+    .padEnd(length, "\xff").slice(0, length);
+const modes = Array.from({ length: 64 }, (_, modes) => modes)
+  .filter((first) => !(first % 8 === 3 && first < 40 && first > 8));
+const SNTP: DatagramExchange = {
+  kind: "datagram",
+  say: sntp(0x23), // version 4, mode 3: a client's
+  hear: /^\$[^]{23}ABCDEFGH[^]{16}$/, // version 4, mode 4: a server's
+  malformed: [
+    ...modes.map((first) => sntp(first)),
+    ...[1, 40, 47].map((length) => sntp(0x23, length)),
+    "\xff".repeat(48),
+    sntp(0xe3), // its clock is not synchronized
+    sntp(0x23, 65_507), // fields of an extension that has none
+    "#".repeat(48),
+  ],
+};
+
+const READING = "<134>1 2026-11-20T18:55:12.000Z dev1 sensor - reading " +
+  '[timeQuality tzKnown="1" isSynced="1" syncAccuracy="10000"]' +
+  '[reading@32473 due="2026-11-20T18:55:12.000Z" celsius="21.5"] 21.5 C\n';
+const SYSLOG = [
+  ...["<", "<>", "<192>1 - - - - - -", "<013>1", "<99999999999>x", "<13>2 x"],
+  ...[
+    "<13>1 - - - - - [x",
+    '<13>1 - - - - - [x y="\\"',
+    "<13>1 - - - - - [] z",
+  ],
+  ...["<13>1 2026-02-30T25:61:61Z - - - - -", "<13>Feb 31 25:61:61 x y: z"],
+  `<13>1 - ${"h".repeat(300)} ${"a".repeat(60)} - - - x`,
+  ...["9999999 <13>never so long", "99999999 x", "1 ", "0 x", "3 <1>abc"],
+];
+
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
 /** By the experiment's name. */
@@ -46,7 +90,7 @@ export const EXCHANGES: Record<string, Exchange> = {
     kind: "stream",
     say: "165.165.80.80",
     hear: /^6A:08:AA:C2$/,
-    flood: 50,
+    flood: 10, // each KiB of it is printed
   },
   tcp_thank_you: {
     kind: "stream",
@@ -82,5 +126,49 @@ export const EXCHANGES: Record<string, Exchange> = {
     kind: "datagram",
     say: "Is anybody there?",
     hear: /^Receiver [12]$/,
+    to: "127.255.255.255",
+  },
+  time_sync: SNTP,
+  event_log: {
+    kind: "stream",
+    say: "<13>1 - door bell - - - rings\n",
+    hear: /^$/,
+    flood: 20,
+    malformed: SYSLOG,
+    datagrams: {
+      kind: "datagram",
+      say: "<13>1 - door bell - - - rings",
+      malformed: SYSLOG,
+    },
+  },
+  iot_devices: {
+    kind: "stream",
+    say: READING,
+    hear: /^$/,
+    flood: 40,
+    filling: READING.replace("\n", `${"x".repeat(7000)}\n`),
+    malformed: [
+      ...SYSLOG,
+      READING.replace("134", "99"),
+      READING.replace("dev1", "-"),
+      READING.replace("dev1", "constructor"),
+      READING.replace('due="2026', 'due="+292026'),
+      READING.replace(/celsius="[^"]*"/, ""),
+      READING.replace("21.5", "9".repeat(6000)),
+    ],
+    datagrams: SNTP,
+  },
+  job_schedule: {
+    kind: "stream",
+    say: "jobs\n",
+    hear: /^(\S+Z \d+ \w+\n){3}\nkept 0\n$/,
+    malformed: [
+      "jobs \n",
+      "jobs\r\n2026-11-20T18:55:12.000Z 2026-11-20T18:55:12.000Z early x\n",
+      "jobs\nlate\n",
+      `jobs\n${"2026-11-20T18:55:12.000Z ".repeat(2)}late backup\n`.repeat(2),
+      "jobs\n+292026-11-20T18:55:12.000Z - late backup\n",
+    ],
+    datagrams: SNTP,
   },
 };

@@ -5,7 +5,8 @@
  *     bun tests/hostile/siege.ts [EXPERIMENT [RUNTIME]]
  *
  * prints for each server, on a line of JSON, its faults (none, if it is as it
- * should be) and what the process took before, and after each round.
+ * should be), what the process took before, and after each round, and by how
+ * much it grew in those attacks of the second round that cost most.
  */
 import process from "node:process";
 import { commandFor, type RuntimeName, RUNTIMES } from "../runtimes.ts";
@@ -20,6 +21,8 @@ import { within } from "./waits.ts";
 export interface Result {
   faults: string[];
   figures: Figures[];
+  /** By how much each attack of the second round made the memory grow, in KiB. */
+  grown: Record<string, number>;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface Result {
 const GROWTH = 32 * 1024;
 
 /** After so long, in ms, a siege is broken off. */
-const LONGEST = 25_000;
+const LONGEST = 50_000;
 
 export async function besiege(
   name: string,
@@ -44,6 +47,7 @@ export async function besiege(
     victim.kill();
   }, LONGEST);
   const figures: Figures[] = [];
+  const grown: Record<string, number> = {};
   try {
     const address = await within(victim.listening);
     if (!address) throw new Error("does not listen");
@@ -51,7 +55,7 @@ export async function besiege(
     await serve(peers, "at first");
     figures.push(await victim.settled(() => false, 200));
     for (const round of ["first", "second"]) {
-      figures.push(await play(peers, victim, round, figures));
+      figures.push(await play(peers, victim, round, figures, grown));
     }
     const code = await victim.stop();
     if (code !== 0) throw new Error(`ended with ${code}`);
@@ -61,7 +65,7 @@ export async function besiege(
     victim.kill();
     clearTimeout(timer);
   }
-  return { faults: victim.faults, figures };
+  return { faults: victim.faults, figures, grown };
 }
 
 /** Every attack once; gives what the process takes afterwards. */
@@ -70,6 +74,7 @@ async function play(
   victim: Victim,
   round: string,
   [before, first]: Figures[],
+  grown: Record<string, number>,
 ): Promise<Figures> {
   const bound = first ? GROWTH : 2 * GROWTH;
   let peak = 0;
@@ -85,6 +90,7 @@ async function play(
       await serve(peers, `${round} round, after "${name}"`);
       const now = victim.figures();
       peak = Math.max(peak, now.peak);
+      grown[name] = now.peak - resident;
       if (now.peak >= resident + bound) {
         victim.faults.push(
           `${round} round, "${name}": ${resident} kB became ${now.peak}`,
@@ -144,10 +150,17 @@ function peersOf(name: string, address: string): Peers {
   const target = address.startsWith("\0")
     ? { path: address }
     : { host: "127.0.0.1", port: Number(address) };
+  const { datagrams } = exchange;
+  const port = Number(address);
   return {
-    ask: () => stream.ask(target, exchange),
+    ask: async () =>
+      await stream.ask(target, exchange) ??
+        (datagrams && datagram.ask(port, datagrams)),
     linger: () => stream.linger(target, exchange),
-    attacks: stream.attacks(target, exchange),
+    attacks: [
+      ...stream.attacks(target, exchange),
+      ...datagrams ? datagram.attacks(port, datagrams) : [],
+    ],
   };
 }
 
@@ -159,7 +172,11 @@ if (import.meta.main) {
       const start = performance.now();
       const result = await besiege(each, runtime);
       const ms = Math.round(performance.now() - start);
-      console.log(JSON.stringify({ name: each, runtime, ms, ...result }));
+      const grown = Object.fromEntries(
+        Object.entries(result.grown).sort(([, a], [, b]) => b - a).slice(0, 3),
+      );
+      const shown = { name: each, runtime, ms, ...result, grown };
+      console.log(JSON.stringify(shown));
     }));
   }
 }

@@ -6,7 +6,7 @@ import net, { type Socket } from "node:net";
 import type { StreamExchange } from "./exchanges.ts";
 import { garbage } from "./garbage.ts";
 import type { Attack } from "./siege.ts";
-import { pause, within } from "./waits.ts";
+import { PATIENCE, pause, within } from "./waits.ts";
 
 /** Where the server listens: a port of 127.0.0.1, or a name of AF_UNIX. */
 export type Target = { host: string; port: number } | { path: string };
@@ -47,7 +47,8 @@ export async function ask(
 
 /** What is done to a server, one after the other. */
 export function attacks(target: Target, exchange: StreamExchange): Attack[] {
-  const { flood: size = 0.25, crowd: count, say } = exchange;
+  const { flood: size = 0.25, crowd: count, say, malformed = [] } = exchange;
+  const { filling, serial } = exchange;
   const request = say || "some bytes that nobody waits for";
   // A listen(5) that overflows costs those who come next a second or more.
   const four = (act: (socket: Socket) => unknown) => {
@@ -83,12 +84,23 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
       })],
     [
       "send far too much",
-      () => dial(target).then((socket) => flood(socket, size * MB)),
+      () => dial(target).then((socket) => flood(socket, size * MB, filling)),
     ],
     [
       "send a long message",
       () => tell("x".repeat(MB / 4)),
     ],
+    ["send many long messages", async () => {
+      const floods: Promise<void>[] = [];
+      const peers = serial ? 4 : 64;
+      while (floods.length < peers) {
+        floods.push(flood(await dial(target), MB / 8));
+      }
+      await Promise.all(floods);
+    }],
+    ["send what is malformed", async () => {
+      for (const message of malformed) await tell(message);
+    }],
     ...count ? [["come in a crowd", () => crowd(target, count)] as Attack] : [],
     ...Object.entries(garbage()).map(([name, bytes]): Attack => [
       `send ${name}`,
@@ -128,8 +140,20 @@ export async function linger(
   return leave;
 }
 
-/** Connects. Whatever becomes of the connection later is no error here. */
-function dial(target: Target): Promise<Socket> {
+/**
+ * Connects. Whatever becomes of the connection later is no error here. AF_UNIX
+ * refuses at once while the backlog is full, where TCP would try again.
+ */
+async function dial(target: Target): Promise<Socket> {
+  for (let waited = 0; "path" in target && waited < PATIENCE; waited += 20) {
+    const socket = await connect(target).catch(() => {});
+    if (socket) return socket;
+    await pause(20);
+  }
+  return connect(target);
+}
+
+function connect(target: Target): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ ...target, allowHalfOpen: true });
     socket.on("error", reject).on("connect", () => resolve(socket));
@@ -146,8 +170,12 @@ function reset(socket: Socket): void {
  * Sends so many bytes, and reads nothing, until the server has closed the
  * connection or has taken nothing more for a while.
  */
-async function flood(socket: Socket, size: number): Promise<void> {
-  const chunk = new Uint8Array(64 * 1024).fill(120);
+async function flood(
+  socket: Socket,
+  size: number,
+  filling = "x",
+): Promise<void> {
+  const chunk = Buffer.from(filling.repeat(64 * 1024 / filling.length));
   socket.pause();
   let moved = Promise.withResolvers<boolean>();
   socket.on("drain", () => moved.resolve(true));

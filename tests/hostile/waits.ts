@@ -6,7 +6,7 @@
  * How long something that comes at once may take on a busy machine, in ms:
  * less than the 30 s after which a server gives up a silent client.
  */
-export const PATIENCE = 10_000;
+export const PATIENCE = 20_000;
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

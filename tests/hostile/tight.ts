@@ -1,0 +1,10 @@
+/**
+ * The server of tcp_time with tight limits: it serves two clients at once, and
+ * gives up a silent one after a second.
+ */
+import { experiment, limits } from "../../lib/experiment.ts";
+import { client, server } from "../../scripts/tcp_time.ts";
+
+limits.clients = 2;
+limits.idle = 1000;
+await experiment({ url: import.meta.url, port: 8000, server, client });

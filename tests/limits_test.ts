@@ -1,0 +1,307 @@
+/**
+ * The limits of the servers, the same in every experiment: how long a client
+ * may be silent, how many are served at once, how long a line may be, what is
+ * kept of those who were served, and who can connect at all.
+ */
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import net from "node:net";
+import { type Experiment, limits, run } from "../lib/experiment.ts";
+import type { Address, DatagramSocket, StreamSocket } from "../lib/mod.ts";
+import { MOST_UNREAD } from "../lib/queues.ts";
+import { LIMIT } from "../lib/reader.ts";
+import { EXCHANGES } from "./hostile/exchanges.ts";
+import * as honest from "./hostile/stream_peers.ts";
+import { commandFor, run as runCommand, RUNTIMES, start } from "./runtimes.ts";
+import { GUIDED, load, ROOT, SCRIPTS } from "./scripts.ts";
+import { testOn } from "./test_on.ts";
+
+const NAMES = SCRIPTS.filter((script) => !GUIDED.includes(script))
+  .map((script) => script.slice(0, -3));
+const STREAMS = NAMES.filter((name) => EXCHANGES[name].kind === "stream");
+/** They say what they have to say, and hang up. */
+const BRIEF = ["tcp_hello", "tcp_thank_you"];
+
+setDefaultTimeout(30_000);
+const own = { ...limits };
+afterEach(() => void Object.assign(limits, own));
+
+/** Runs a server in this process; gives what it returned, and its notes. */
+async function play(
+  name: string,
+  client: Experiment["client"],
+  wrapped: (server: Server) => Server = (server) => server,
+) {
+  const { server, ...experiment } = await load(name);
+  const notes: string[] = [];
+  const outcome = await run(
+    { ...experiment, server: wrapped(server), client },
+    {},
+    (_, line, note) => void (note && notes.push(line)),
+  );
+  return { ...outcome, notes };
+}
+
+type Server = Experiment["server"];
+
+/** Runs a server alone, for so many clients; gives its notes. */
+async function playAlone(
+  name: string,
+  clients: number,
+  act: (target: honest.Target) => Promise<unknown>,
+): Promise<string[]> {
+  const experiment = await load(name);
+  const listening = Promise.withResolvers<Address>();
+  const server: Server = (end) =>
+    experiment.server({
+      ...end,
+      ready(...listeners) {
+        listening.resolve(listeners[0].getsockname());
+        end.ready(...listeners);
+      },
+    });
+  const notes: string[] = [];
+  const ended = run(
+    { ...experiment, server },
+    { role: "server", port: 0, clients },
+    (_, line, note) => void (note && notes.push(line)),
+  );
+  await act(targetOf(await listening.promise));
+  await ended;
+  return notes.filter((note) => !note.startsWith("Listening on "));
+}
+
+/** Where raw sockets find it. */
+function targetOf(address: Address): honest.Target {
+  return typeof address === "string"
+    ? { path: address }
+    : { host: "127.0.0.1", port: Number(address[1]) };
+}
+
+async function connected(target: honest.Target): Promise<net.Socket> {
+  const socket = net.connect(target).on("error", () => {});
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return socket.resume();
+}
+
+function closed(socket: net.Socket): Promise<unknown> {
+  if (socket.closed) return Promise.resolve();
+  return new Promise((resolve) => socket.once("close", resolve));
+}
+
+/** An honest client of a stream is served. */
+async function expectServed(name: string, target: honest.Target) {
+  const exchange = EXCHANGES[name];
+  if (exchange.kind !== "stream") throw new Error(`${name} is no stream`);
+  expect([name, await honest.ask(target, exchange)]).toEqual([name, undefined]);
+}
+
+describe("every server", () => {
+  test("closes a silent client, tells of it in one line, and serves on", async () => {
+    limits.idle = 1000;
+    await Promise.all(STREAMS.map(async (name) => {
+      if (BRIEF.includes(name)) return;
+      const serial = name === "tcp_backlog" || name === "tcp_concurrent";
+      const notes = await playAlone(name, serial ? 2 : 3, async (target) => {
+        const silent = await connected(target);
+        if (!serial) await expectServed(name, target);
+        await closed(silent);
+        await expectServed(name, target);
+      });
+      expect([name, notes]).toEqual([
+        name,
+        [expect.stringMatching(/^Cannot (receive|read)[^\n]*: timed out$/)],
+      ]);
+    }));
+  });
+
+  test("serves so many at once, and the others when there is room", async () => {
+    limits.clients = 2;
+    await Promise.all(STREAMS.map(async (name) => {
+      let [now, most, total] = [0, 0, 0];
+      const counting = (server: Server): Server => (end) =>
+        server({
+          ...end,
+          serve: (client, work) =>
+            end.serve(client, () => {
+              most = Math.max(most, ++now);
+              total++;
+              return work().finally(() => now--);
+            }),
+        });
+      await play(name, async ({ address }) => {
+        const target = targetOf(address);
+        const peers: net.Socket[] = [];
+        // After this tcp_concurrent serves them side by side.
+        await expectServed(name, target);
+        for (let i = 0; i < 5; i++) peers.push(await connected(target));
+        await Bun.sleep(50); // for those who would not wait
+        const { say } = EXCHANGES[name];
+        for (const peer of peers) peer.end(say);
+        await Promise.all(peers.map(closed));
+      }, counting);
+      expect([name, total, most > 2]).toEqual([name, 6, false]);
+    }));
+  });
+
+  test("keeps nothing of the clients that it has served", async () => {
+    await Promise.all(STREAMS.map(async (name) => {
+      if (name === "iot_devices") return; // 10,000 readings, to compare them
+      const sizes = await Promise.all([1, 30].map(async (count) => {
+        const { server } = await play(name, async ({ address }) => {
+          for (let i = 0; i < count; i++) {
+            await expectServed(name, targetOf(address));
+          }
+        });
+        return JSON.stringify(server).replace(/\d+/g, "N").length;
+      }));
+      expect([name, sizes[1]]).toEqual([name, sizes[0]]);
+    }));
+  });
+
+  test("listens where no other machine can connect", async () => {
+    await Promise.all(NAMES.map(async (name) => {
+      const names: string[] = [];
+      const { notes } = await play(
+        name,
+        () => Promise.resolve(),
+        (server) => (end) =>
+          server({
+            ...end,
+            ready(...sockets: (StreamSocket | DatagramSocket)[]) {
+              for (const socket of sockets) {
+                names.push(String(socket.getsockname()));
+              }
+              end.ready(...sockets);
+            },
+          }),
+      );
+      expect(names).not.toBeEmpty();
+      for (const own of names) {
+        expect([name, own]).toEqual([
+          name,
+          expect.stringMatching(/^127\.|^\0socket-lab-/),
+        ]);
+      }
+      expect(notes).toEqual([]);
+    }));
+  });
+});
+
+for (const runtime of RUNTIMES) {
+  describe(runtime, () => {
+    const server = (...args: string[]) =>
+      start([
+        ...commandFor(runtime, ["--allow-net"]),
+        ...[args[0], "server", "--port", "0", ...args.slice(1)],
+      ], { cwd: ROOT });
+    const LISTENING = /Listening on [\d.]+:(\d+) .*\n/;
+
+    testOn(
+      runtime,
+      "a silent client is closed, others notice nothing",
+      async () => {
+        const { kill, said, finished } = server("tests/hostile/tight.ts");
+        const target = {
+          host: "127.0.0.1",
+          port: Number((await said(LISTENING))[1]),
+        };
+        const silent = await connected(target);
+        const { localPort } = silent;
+        let over = false;
+        const end = closed(silent).then(() => over = true);
+        do await expectServed("tcp_time", target); while (!over);
+        await end;
+        await expectServed("tcp_time", target);
+        kill("SIGINT");
+        const { code, stderr } = await finished;
+        expect(stderr.replace(LISTENING, "")).toBe(
+          `Cannot receive from 127.0.0.1:${localPort}: timed out\n`,
+        );
+        expect(code).toBe(0);
+      },
+    );
+
+    testOn(
+      runtime,
+      "a line without an end is cut off, told in one line",
+      async () => {
+        const { kill, said, finished } = server("scripts/tcp_half_close.ts");
+        const target = {
+          host: "127.0.0.1",
+          port: Number((await said(LISTENING))[1]),
+        };
+        const endless = await connected(target);
+        const { localPort } = endless;
+        const beside = await connected(target); // has begun an exchange
+        beside.write("one\n");
+        for (let i = 0; i < 4; i++) endless.write("x".repeat(LIMIT));
+        await closed(endless);
+        const whole = closed(beside);
+        beside.end("two\n");
+        await whole;
+        expect(beside.bytesRead).toBe(16 * 1024 * 1024);
+        kill("SIGINT");
+        const { code, stdout, stderr } = await finished;
+        expect(stderr.replace(LISTENING, "")).toBe(
+          `Cannot read a line from 127.0.0.1:${localPort}: message too long\n`,
+        );
+        expect(stdout).toStartWith("Read 2 lines, ");
+        expect(code).toBe(0);
+      },
+    );
+
+    testOn(runtime, "more clients than it serves at once wait", async () => {
+      const { kill, said, finished } = server("tests/hostile/tight.ts");
+      const target = {
+        host: "127.0.0.1",
+        port: Number((await said(LISTENING))[1]),
+      };
+      const peers: net.Socket[] = [];
+      for (let i = 0; i < 6; i++) peers.push(await connected(target));
+      const told = () => peers.filter(({ bytesRead }) => bytesRead > 0).length;
+      await said(/(Client Address.*\n){2}/);
+      for (let left = 6; left > 0; left--) {
+        while (told() < Math.min(6, 6 - left + 2)) await Bun.sleep(5);
+        expect(told()).toBe(Math.min(6, 6 - left + 2));
+        const peer = peers.find((peer) => !peer.writableEnded)!;
+        const end = closed(peer);
+        peer.end("thanks");
+        await end;
+      }
+      kill("SIGINT");
+      const { code, stdout, stderr } = await finished;
+      expect(stdout.match(/Acknowledgment from client: thanks/g)).toHaveLength(
+        6,
+      );
+      expect(stderr.replace(LISTENING, "")).toBe("");
+      expect(code).toBe(0);
+    });
+
+    testOn(
+      runtime,
+      "a server for other machines says so in one line",
+      async () => {
+        const { kill, said, finished } = server(
+          ...["scripts/tcp_hello.ts", "--host", "0.0.0.0"],
+        );
+        await said(LISTENING);
+        await said(/Other machines/);
+        kill("SIGINT");
+        expect((await finished).stderr).toMatch(
+          /^Listening on 0\.0\.0\.0:\d+ .*\nOther machines can connect to it, too\n$/,
+        );
+      },
+    );
+
+    testOn(runtime, "--help tells the limits", async () => {
+      const { stdout } = await runCommand([
+        ...commandFor(runtime, []),
+        ...[`${ROOT}scripts/tcp_time.ts`, "--help"],
+      ]);
+      const { idle, clients, grace } = limits;
+      for (const limit of [idle, clients, grace, LIMIT, MOST_UNREAD]) {
+        expect(stdout).toMatch(new RegExp(`\\b${limit}\\b`));
+      }
+    });
+  });
+}

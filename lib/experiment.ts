@@ -190,6 +190,7 @@ function startServer(
   const idle = timeout ?? (alone ? limits.idle : null);
   const serving = new Map<StreamSocket | Address, Promise<void>>();
   let listeners: (StreamSocket | DatagramSocket)[] = [];
+  let ownPort: number | undefined;
   /** Somebody waits until one less is served. */
   let room: PromiseWithResolvers<void> | undefined;
   let served = 0;
@@ -221,10 +222,17 @@ function startServer(
       if (typeof address !== "string" && !/^(127\.|::1$)/.test(address[0])) {
         write("server", "Other machines can connect to it, too", "note");
       }
+      if (typeof address !== "string") ownPort = address[1];
       announce(address);
     },
     serve(client, work) {
       if (isSocket(client)) client.settimeout(idle);
+      else if (client[1] === ownPort) {
+        // A server, or forged: the two would answer each other for ever.
+        const name = displayAddress(client);
+        write("server", `Not answered: ${name} has a server's port`, "note");
+        return DONE;
+      }
       serving.set(client, attend(client, work));
       if (alone && clients !== undefined) count(client, clients);
       if (serving.size < limits.clients) return DONE;

@@ -12,13 +12,7 @@ import { describe, expect, test } from "bun:test";
 import process from "node:process";
 import { EXCHANGES } from "./hostile/exchanges.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
-import {
-  find,
-  type Finished,
-  run,
-  type RuntimeName,
-  RUNTIMES,
-} from "./runtimes.ts";
+import { find, run, RUNTIMES } from "./runtimes.ts";
 import { needing } from "./test_on.ts";
 
 test("every server that runs alone is besieged", () => {
@@ -29,32 +23,18 @@ test("every server that runs alone is besieged", () => {
 
 const needsLinux = process.platform === "linux" ? undefined : "needs /proc";
 
-/** Most of a siege is waiting, so that some go on side by side. */
-const AT_ONCE = 4;
-const places: Promise<unknown>[] = Array(AT_ONCE).fill(Promise.resolve());
-let sieges = 0;
-
-/** Begins as soon as there is a place. */
-function begin(name: string, runtime: RuntimeName): Promise<Finished> {
-  const siege = [`${ROOT}tests/hostile/siege.ts`, name, runtime];
-  const place = sieges++ % AT_ONCE;
-  const finished = places[place].then(() =>
-    run([process.execPath, ...siege], { limit: 55_000 })
-  );
-  places[place] = finished;
-  return finished;
-}
-
 for (const name of Object.keys(EXCHANGES)) {
   describe(name, () => {
     for (const runtime of RUNTIMES) {
       const reason = needsLinux ?? find(runtime).reason;
-      const siege = reason ? undefined : begin(name, runtime);
       needing(reason, `outlasts a siege on ${runtime}`, async () => {
-        const { stdout, stderr } = await siege!;
+        const siege = `${ROOT}tests/hostile/siege.ts`;
+        const { stdout, stderr } = await run(
+          [process.execPath, siege, name, runtime],
+        );
         expect(stderr).toBe("");
         expect(JSON.parse(stdout)).toMatchObject({ faults: [] });
-      }, 120_000);
+      });
     }
   });
 }

@@ -4,12 +4,14 @@
  * kept of those who were served, and who can connect at all.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import dgram from "node:dgram";
 import net from "node:net";
 import { type Experiment, limits, run } from "../lib/experiment.ts";
 import type { Address, DatagramSocket, StreamSocket } from "../lib/mod.ts";
 import { MOST_UNREAD } from "../lib/queues.ts";
 import { LIMIT } from "../lib/reader.ts";
-import { EXCHANGES } from "./hostile/exchanges.ts";
+import { ask as honestly } from "./hostile/datagram_peers.ts";
+import { type DatagramExchange, EXCHANGES } from "./hostile/exchanges.ts";
 import * as honest from "./hostile/stream_peers.ts";
 import { commandFor, run as runCommand, RUNTIMES, start } from "./runtimes.ts";
 import { GUIDED, load, ROOT, SCRIPTS } from "./scripts.ts";
@@ -17,6 +19,7 @@ import { testOn } from "./test_on.ts";
 
 const NAMES = SCRIPTS.filter((script) => !GUIDED.includes(script))
   .map((script) => script.slice(0, -3));
+const DATAGRAMS = NAMES.filter((name) => EXCHANGES[name].kind === "datagram");
 const STREAMS = NAMES.filter((name) => EXCHANGES[name].kind === "stream");
 /** They say what they have to say, and hang up. */
 const BRIEF = ["tcp_hello", "tcp_thank_you"];
@@ -158,6 +161,32 @@ describe("every server", () => {
     }));
   });
 
+  test("does not answer what has a server's port, lest that never end", async () => {
+    await Promise.all(DATAGRAMS.map(async (name) => {
+      const exchange = EXCHANGES[name] as DatagramExchange;
+      const { notes } = await play(name, async ({ address }) => {
+        const port = Number(address[1]);
+        const forger = dgram.createSocket("udp4");
+        const answers: unknown[] = [];
+        forger.on("message", (answer) => answers.push(answer));
+        await new Promise<void>((bound) =>
+          forger.bind(port, "127.0.0.2", () => bound())
+        );
+        forger.setBroadcast(true);
+        for (let i = 0; i < 2; i++) { // udp_echo leaves one without an answer
+          forger.send(exchange.say, port, exchange.to ?? "127.0.0.1");
+        }
+        expect(await honestly(port, exchange)).toBeUndefined();
+        forger.close();
+        expect([name, answers]).toEqual([name, []]);
+      });
+      expect(notes).toContain(
+        `Not answered: 127.0.0.2:${notes[0].match(/\d+(?= has)/)} ` +
+          "has a server's port",
+      );
+    }));
+  });
+
   test("listens where no other machine can connect", async () => {
     await Promise.all(NAMES.map(async (name) => {
       const names: string[] = [];
@@ -200,7 +229,7 @@ for (const runtime of RUNTIMES) {
       runtime,
       "a silent client is closed, others notice nothing",
       async () => {
-        const { kill, said, finished } = server("tests/hostile/tight.ts");
+        const { kill, said, finished } = server("tests/faults/tight.ts");
         const target = {
           host: "127.0.0.1",
           port: Number((await said(LISTENING))[1]),
@@ -251,7 +280,7 @@ for (const runtime of RUNTIMES) {
     );
 
     testOn(runtime, "more clients than it serves at once wait", async () => {
-      const { kill, said, finished } = server("tests/hostile/tight.ts");
+      const { kill, said, finished } = server("tests/faults/tight.ts");
       const target = {
         host: "127.0.0.1",
         port: Number((await said(LISTENING))[1]),

@@ -57,6 +57,12 @@ export function attacks(port: number, exchange: DatagramExchange): Attack[] {
       await from("0.0.0.0", say, say);
     }],
     ["pass for the server", () => from("127.0.0.1", "Receiver 1", "ping 1")],
+    ["pass for another server", async () => {
+      const socket = await open("127.0.0.2", port);
+      for (const data of [say, say]) send(socket, data, port, to);
+      await pause(10);
+      socket.close();
+    }],
     ["send what is malformed", () => from("127.0.0.1", ...malformed)],
     ["come in a crowd", () =>
       Promise.all(
@@ -81,10 +87,10 @@ async function flood(port: number, to?: string): Promise<void> {
   socket.close();
 }
 
-function open(address = "127.0.0.1"): Promise<Socket> {
+function open(address = "127.0.0.1", own = 0): Promise<Socket> {
   const socket = dgram.createSocket("udp4").on("error", () => {});
   return new Promise((resolve) => {
-    socket.bind(0, address, () => {
+    socket.bind(own, address, () => {
       socket.setBroadcast(true);
       resolve(socket);
     });

@@ -135,4 +135,5 @@ const RAW = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;
 const STACK = /^\s+at .+:\d+|Uncaught|[Uu]nhandled|panic|Error: /;
 const LISTENING = /^Listening on (?:[\d.]+:(\d+)|@(\S+)) /;
 /** All else that a server may say there: one line about one client. */
-const NOTE = /^Cannot (send|receive|read|shut down)\b.*: |^Other machines can /;
+const NOTE =
+  /^Cannot (send|receive|read|shut down)\b.*: |^Other machines can |^Not answered: /;

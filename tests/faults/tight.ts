@@ -1,10 +1,11 @@
 /**
- * The server of tcp_time with tight limits: it serves two clients at once, and
- * gives up a silent one after a second.
+ * The server of tcp_time with tight limits: it serves two clients at once,
+ * gives up a silent one after a second, and after a stop sooner.
  */
 import { experiment, limits } from "../../lib/experiment.ts";
 import { client, server } from "../../scripts/tcp_time.ts";
 
 limits.clients = 2;
 limits.idle = 1000;
+limits.grace = 200;
 await experiment({ url: import.meta.url, port: 8000, server, client });

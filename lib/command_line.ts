@@ -4,13 +4,7 @@
  *
  * @module
  */
-import {
-  type Experiment,
-  type Flag,
-  limits,
-  lineOf,
-  type Settings,
-} from "./experiment.ts";
+import { type Experiment, limits, lineOf } from "./experiment.ts";
 import type { Given, Guide } from "./guide.ts";
 import { MOST_UNREAD, MOST_WAITING } from "./queues.ts";
 import { LIMIT } from "./reader.ts";
@@ -18,6 +12,33 @@ import { runtime } from "./runtimes/mod.ts";
 
 // Not static: a bundle with all of the library would load it at once.
 const { parseArgs } = await import("node:util");
+
+/** A flag of an experiment's own: `--NAME VALUE`. */
+export interface Flag {
+  /** What `--help` says. */
+  readonly about: string;
+  /** What a value is, for the one that is wrong: `a number from 0 to 1`. */
+  readonly takes: string;
+  readonly pattern: RegExp;
+}
+
+/** How to run it: the command line's flags. */
+export interface Settings {
+  role: "both" | "server" | "client";
+  host: string;
+  /** `undefined`: the experiment's own, or with both ends a free one. */
+  port: number | undefined;
+  /** How often to run the client; how many clients a server alone serves. */
+  clients: number | undefined;
+  /** What a wait may take, in ms. */
+  timeout: number | undefined;
+  /** Print each socket call, or draw them all at the end. */
+  trace: boolean;
+  diagram: boolean;
+  json: boolean;
+  /** The experiment's own. */
+  flags: Record<string, string | undefined>;
+}
 
 /** The settings that the arguments ask for; ends the process for `--help`. */
 export function parse(experiment: Experiment, args: string[]): Settings {

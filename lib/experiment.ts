@@ -5,6 +5,7 @@
  * @module
  */
 import type { Address } from "./address.ts";
+import type { Flag, Settings } from "./command_line.ts";
 import type { DatagramSocket } from "./datagram_socket.ts";
 import { runtime } from "./runtimes/mod.ts";
 import { displayAddress, SocketError } from "./socket_error.ts";
@@ -12,6 +13,8 @@ import { hooks } from "./socket.ts";
 import type { StreamSocket } from "./stream_socket.ts";
 import type { Transcript } from "./transcript.ts";
 import { defaults } from "./queues.ts";
+
+export type { Flag, Settings } from "./command_line.ts";
 
 /** What an experiment's server or client is given. */
 export interface End {
@@ -48,15 +51,6 @@ export interface Experiment {
   client(end: End): Promise<unknown>;
 }
 
-/** A flag of an experiment's own: `--NAME VALUE`. */
-export interface Flag {
-  /** What `--help` says. */
-  readonly about: string;
-  /** What a value is, for the one that is wrong: `a number from 0 to 1`. */
-  readonly takes: string;
-  readonly pattern: RegExp;
-}
-
 /** What a server bears, the same in every experiment. */
 export const limits = {
   /** A client may be silent for so many ms. */
@@ -66,24 +60,6 @@ export const limits = {
   /** After a stop, those in hand have so many ms. */
   grace: 5_000,
 };
-
-/** How to run it: the command line's flags. */
-export interface Settings {
-  role: "both" | "server" | "client";
-  host: string;
-  /** `undefined`: the experiment's own, or with both ends a free one. */
-  port: number | undefined;
-  /** How often to run the client; how many clients a server alone serves. */
-  clients: number | undefined;
-  /** What a wait may take, in ms. */
-  timeout: number | undefined;
-  /** Print each socket call, or draw them all at the end. */
-  trace: boolean;
-  diagram: boolean;
-  json: boolean;
-  /** The experiment's own. */
-  flags: Record<string, string | undefined>;
-}
 
 /** What the ends returned. */
 export interface Outcome {
@@ -219,18 +195,20 @@ function startServer(
         const name = displayAddress(address);
         write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
       }
-      if (typeof address !== "string" && !/^(127\.|::1$)/.test(address[0])) {
-        write("server", "Other machines can connect to it, too", "note");
+      if (typeof address !== "string") {
+        ownPort = address[1];
+        if (!/^(127\.|::1$)/.test(address[0])) {
+          write("server", "Other machines can connect to it, too", "note");
+        }
       }
-      if (typeof address !== "string") ownPort = address[1];
       announce(address);
     },
     serve(client, work) {
       if (isSocket(client)) client.settimeout(idle);
       else if (client[1] === ownPort) {
         // A server, or forged: the two would answer each other for ever.
-        const name = displayAddress(client);
-        write("server", `Not answered: ${name} has a server's port`, "note");
+        const from = displayAddress(client);
+        write("server", `Not answered: ${from} has a server's port`, "note");
         return DONE;
       }
       serving.set(client, attend(client, work));
@@ -260,8 +238,7 @@ function startServer(
     } catch (error) {
       const known = error instanceof SocketError;
       if (!known) bug ??= error; // the experiment's own: it fails at the end
-      const gone = known && error.code === "EBADF";
-      if (!gone) {
+      if (!known || error.code !== "EBADF") { // it was closed on purpose
         write("server", lineOf([known ? error.message : error]), "note");
       }
     }
@@ -309,7 +286,7 @@ function startServer(
   return { listening, ended: toTheEnd(), stop };
 }
 
-async function nothing(): Promise<void> {}
+const nothing = async () => {};
 
 function isSocket(client: StreamSocket | Address): client is StreamSocket {
   return typeof client === "object" && "close" in client;

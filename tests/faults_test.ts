@@ -20,6 +20,7 @@ import {
 import net from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
+import { freePort } from "../scripts/tools/soak/free_port.ts";
 import { EXCHANGES, type StreamExchange } from "./hostile/exchanges.ts";
 import * as datagram from "./hostile/datagram_peers.ts";
 import * as stream from "./hostile/stream_peers.ts";
@@ -116,8 +117,10 @@ async function until(condition: () => boolean | Promise<boolean>) {
 
 fault("a port that UDP has taken is told", async (runtime) => {
   const taken = dgram.createSocket("udp4");
-  await new Promise<void>((resolve) => taken.bind(0, "127.0.0.1", resolve));
-  const port = String(taken.address().port);
+  const port = String(await freePort());
+  await new Promise<void>((resolve) => {
+    taken.bind(Number(port), "127.0.0.1", resolve);
+  });
   for (const name of ["udp_echo", "job_schedule"]) { // which has TCP as well
     const args = [name, "server", "--port", port];
     const { code, stderr } = await run(commandOf(runtime, args), { cwd: ROOT });

@@ -3,7 +3,15 @@
  * the language of the seeds: what goes over the wire is the same.
  */
 import { describe, expect } from "bun:test";
-import { commandFor, find, python, run, RUNTIMES, start } from "./runtimes.ts";
+import {
+  commandFor,
+  find,
+  python,
+  pythonCommand,
+  run,
+  RUNTIMES,
+  start,
+} from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 import { needing } from "./test_on.ts";
 
@@ -54,7 +62,7 @@ const WIRE: Record<string, {
 for (const runtime of RUNTIMES) {
   const reason = python().reason ?? find(runtime).reason;
   const peers = (...args: string[]) => [
-    ...[python().path!, "tests/peers.py"],
+    ...pythonCommand("tests/peers.py"),
     ...args,
   ];
   const ours = (name: string, ...args: string[]) => [

@@ -6,9 +6,8 @@
  * its tests are skipped with the reason, and fail where CI=true.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
+import { CACHE } from "../scripts/tools/matrix/processes.ts";
 
 export type RuntimeName = "deno" | "bun" | "node";
 
@@ -38,6 +37,11 @@ export function python(): { path?: string; reason?: string } {
   return path ? { path } : { reason: "python3 is not on the PATH" };
 }
 
+/** The command that runs a Python script; it needs no installed packages. */
+export function pythonCommand(script: string): string[] {
+  return [python().path!, "-S", script];
+}
+
 /** The command that runs a script, as the README and the headers write it. */
 export function commandFor(name: RuntimeName, permissions: string[]): string[] {
   const path = find(name).path!;
@@ -45,13 +49,6 @@ export function commandFor(name: RuntimeName, permissions: string[]): string[] {
     ? [path, "run", "--no-prompt", ...permissions]
     : [path];
 }
-
-/**
- * Node keeps what it has made of TypeScript only where it is told to (Deno and
- * Bun do so by themselves), and each start costs it a third then. The folder is
- * the one that it chooses itself for a program that asks for a cache.
- */
-const CACHE = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache") };
 
 export interface Finished {
   code: number | null;

@@ -3,12 +3,12 @@
  * call for that.
  */
 import { spawnSync } from "node:child_process";
-import { type Finished, python, run } from "./runtimes.ts";
+import { type Finished, python, pythonCommand, run } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 
 /** What may be missing for it. */
 export const noTerminal = python().reason ??
-  (spawnSync(python().path!, ["-c", "import pty"]).status
+  (spawnSync(python().path!, ["-S", "-c", "import pty"]).status
     ? "python3 has no terminals here"
     : undefined);
 
@@ -21,7 +21,11 @@ export async function onTerminal(
   dialogue: [question: string, answer: string][],
 ): Promise<Finished> {
   const finished = await run(
-    [python().path!, "tests/terminal.py", JSON.stringify(dialogue), ...command],
+    [
+      ...pythonCommand("tests/terminal.py"),
+      JSON.stringify(dialogue),
+      ...command,
+    ],
     { cwd: ROOT },
   );
   return { ...finished, stdout: finished.stdout.replaceAll("\r\n", "\n") };

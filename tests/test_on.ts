@@ -31,15 +31,17 @@ export function testOn(
   needing(find(runtime).reason, name, body);
 }
 
-/** One of an experiment, which runs alone if it is one of `TIMED`. */
+/**
+ * One of an experiment. Those of `TIMED` run beside each other, since they wait
+ * most of the time, and beside nothing else.
+ */
 export function testScript(
   script: string,
   runtime: RuntimeName,
   name: string,
   body: () => Promise<void>,
 ): void {
-  const run = TIMED.includes(script) ? needingAll : needing;
-  run(find(runtime).reason, name, body);
+  needing(find(runtime).reason, name, body, LIMIT, TIMED.includes(script));
 }
 
 /** A test for which something may be missing; `reason` says what. */
@@ -48,9 +50,10 @@ export function needing(
   name: string,
   body: () => Promise<void>,
   limit = LIMIT,
+  calm = false,
 ): void {
   if (reason) missing(reason, name);
-  else alongside(name, body, limit);
+  else alongside(name, body, limit, calm);
 }
 
 /** The same for one that keeps all cores busy: it runs alone. */
@@ -69,28 +72,48 @@ function missing(reason: string, name: string): void {
   else test(name, () => Promise.reject(new Error(reason)));
 }
 
-/** A test that goes on beside those before and after it in its file. */
+/**
+ * A test that goes on beside those before and after it in its file; one that
+ * needs a `calm` machine only beside others of that kind.
+ */
 export function alongside(
   name: string,
   body: () => void | Promise<void>,
   limit = LIMIT,
+  calm = false,
 ): void {
-  test.concurrent(name, () => inTurn(() => within(limit, body())), PATIENCE);
+  const work = async () => within(limit, body());
+  test.concurrent(name, () => inTurn(work, calm), PATIENCE);
 }
 
 /** Bun starts 20 at once; so many processes would make each other late. */
-let free = 2 * availableParallelism();
-const waiting: (() => void)[] = [];
+const ROOM = 3 * availableParallelism();
+const waiting: { calm: boolean; start: () => void }[] = [];
+const going = { calm: false, count: 0 };
 
-async function inTurn(work: () => Promise<void>): Promise<void> {
-  if (free > 0) free--;
-  else await new Promise<void>((resolve) => waiting.push(resolve));
+async function inTurn(work: () => Promise<void>, calm: boolean): Promise<void> {
+  await new Promise<void>((start) => {
+    waiting.push({ calm, start });
+    startNext();
+  });
   try {
     await work();
   } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else free++;
+    going.count--;
+    startNext();
+  }
+}
+
+/** Starts those in front, as long as there is room and they go together. */
+function startNext(): void {
+  for (const { calm, start } of [...waiting]) {
+    const together = going.count === 0 ||
+      going.calm === calm && going.count < ROOM;
+    if (!together) return;
+    waiting.shift();
+    going.count++;
+    going.calm = calm;
+    start();
   }
 }
 

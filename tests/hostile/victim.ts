@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { CACHE } from "../../scripts/tools/matrix/processes.ts";
 import { FORGED } from "./garbage.ts";
 import { PATIENCE, pause, within } from "./waits.ts";
 
@@ -26,7 +27,7 @@ export class Victim {
   constructor([file, ...args]: string[], cwd: string) {
     this.#process = spawn(file, args, {
       cwd,
-      env: { ...process.env, NO_COLOR: "1", ...FRUGAL },
+      env: { ...CACHE, ...process.env, NO_COLOR: "1", ...FRUGAL },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#watch("stdout");

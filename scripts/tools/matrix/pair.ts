@@ -144,7 +144,7 @@ function commandOf(
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
   switch (runtime.name) {
     case "python3":
-      return [runtime.path, "tests/peers.py", name];
+      return [runtime.path, "-S", "tests/peers.py", name];
     case "deno":
       return [runtime.path, "run", "--no-prompt", ...permissions, ...file]
         .concat(script);

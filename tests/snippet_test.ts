@@ -21,14 +21,15 @@ import {
 import { difference, readHeader } from "../scripts/tools/header.ts";
 import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
 import { ROOT, SCRIPTS } from "./scripts.ts";
-import { needing, testOn, testScript } from "./test_on.ts";
+import { alongside, needing, testOn, testScript } from "./test_on.ts";
 
 const TOOL = join(ROOT, "scripts/tools/snippet.ts");
 
+const made = new Map<string, Promise<string>>();
 const bun = bundleWith("bun", find("bun").path!);
 const deno = bundleWith("deno", find("deno").path ?? "deno");
 /** Deno fetches its bundler when it is used first: off line there is none. */
-const noDeno = reasonAgainst(deno);
+const noDeno = await reasonAgainst(deno);
 const bundlers = noDeno ? [bun] : [bun, deno];
 
 const folders: string[] = [];
@@ -36,9 +37,17 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-function reasonAgainst(bundler: Bundler): string | undefined {
+/** The text of a snippet, which is made once for all that ask. */
+function textOf(name: string, bundler: Bundler): Promise<string> {
+  const key = `${name} ${bundler.name}`;
+  const text = made.get(key) ?? snippet(name, [bundler]);
+  made.set(key, text);
+  return text;
+}
+
+async function reasonAgainst(bundler: Bundler): Promise<string | undefined> {
   try {
-    snippet("tcp_hello", [bundler]);
+    await textOf("tcp_hello", bundler);
   } catch (error) {
     return (error as Error).message;
   }
@@ -62,20 +71,21 @@ needing(noDeno, "the snippets of both bundlers are tested", async () => {});
 for (const [i, name] of names().entries()) {
   const source = readFileSync(join(ROOT, "scripts", `${name}.ts`), "utf8");
 
-  describe.concurrent(`the snippet of ${name}`, () => {
-    const texts = bundlers.map((bundler) => snippet(name, [bundler]));
+  describe(`the snippet of ${name}`, () => {
+    const texts = () =>
+      Promise.all(bundlers.map((bundler) => textOf(name, bundler)));
 
-    test("has the header and the code of the experiment as they are", () => {
+    alongside("has the header and the code as they are", async () => {
       const [header] = source.match(/^[\s\S]*?\*\/\n/)!;
       const code = source.slice(source.lastIndexOf(' from "../lib/')).trimEnd();
-      for (const text of texts) {
+      for (const text of await texts()) {
         expect(text).toStartWith(header.replaceAll("scripts/", ""));
         expect(text).toContain(code.slice(code.indexOf("\n\n")));
       }
     });
 
-    test("imports what the runtimes ship, and nothing else", () => {
-      for (const text of texts) {
+    alongside("imports what the runtimes ship, and nothing else", async () => {
+      for (const text of await texts()) {
         const code = text.replace(/^\/\*\*[\s\S]*?\*\//, "");
         const imports = [...code.matchAll(
           /^(?:import|export)\b.*\bfrom (".*")|\b(?:import|require)\((".*?")/gm,
@@ -90,20 +100,23 @@ for (const [i, name] of names().entries()) {
     });
 
     // The bundlers take turns, so that each meets every runtime.
-    const { commands, output } = readHeader(texts[0]);
+    const { commands } = readHeader(source);
     for (const [j, runtime] of RUNTIMES.entries()) {
-      const turn = (i + j) % bundlers.length;
-      const command = commands.find((line) => line.startsWith(`${runtime} `))!;
+      const bundler = bundlers[(i + j) % bundlers.length];
+      const command = commands.find((line) => line.startsWith(`${runtime} `))!
+        .replace("scripts/", "");
       const words = command.split(" ").slice(1);
-      const made = `made by ${bundlers[turn].name}`;
+      const title = `made by ${bundler.name}: ${command} prints the output`;
 
-      const title = `${made}: ${command} prints the output`;
       testScript(`${name}.ts`, runtime, title, async () => {
+        const text = await textOf(name, bundler);
+        const { commands, output } = readHeader(text);
+        expect(commands).toContain(command);
         const file = words.indexOf(`${name}.ts`);
         const permissions = words.slice(0, file).filter((w) => w !== "run");
         const { code, stdout, stderr } = await run(
           [...commandFor(runtime, permissions), ...words.slice(file)],
-          { cwd: folderWith(name, texts[turn]) },
+          { cwd: folderWith(name, text) },
         );
         expect(stderr).toBe("");
         expect(output).not.toBeEmpty();
@@ -115,14 +128,16 @@ for (const [i, name] of names().entries()) {
 }
 
 describe("the command line of a snippet is that of its experiment:", () => {
-  const folders = bundlers.map((bundler) =>
-    folderWith("tcp_time", snippet("tcp_time", [bundler]))
+  const folders = Promise.all(
+    bundlers.map(async (bundler) =>
+      folderWith("tcp_time", await textOf("tcp_time", bundler))
+    ),
   );
 
   for (const runtime of RUNTIMES) {
     /** Runs what both bundlers made. */
-    const play = (...args: string[]) =>
-      Promise.all(folders.map((cwd) => {
+    const play = async (...args: string[]) =>
+      Promise.all((await folders).map((cwd) => {
         const command = commandFor(runtime, ["--allow-net"]);
         return run([...command, "tcp_time.ts", ...args], { cwd });
       }));
@@ -180,7 +195,7 @@ describe("snippet.ts", () => {
     needing(missing, `finds a bundler on ${runtime}`, async () => {
       const { code, stdout, stderr } = await tool(["tcp_time"], path);
       expect(stderr).toBe("");
-      expect(stdout).toBe(snippet("tcp_time", [bundler]));
+      expect(stdout).toBe(await textOf("tcp_time", bundler));
       expect(code).toBe(0);
     });
 
@@ -214,8 +229,9 @@ describe("snippet.ts", () => {
     expect(code).toBe(1);
   });
 
-  test("tries the next bundler when one fails", () => {
+  test("tries the next bundler when one fails", async () => {
     const none = { name: "none", command: ["/does/not/exist"] };
-    expect(snippet("tcp_time", [none, bun])).toBe(snippet("tcp_time", [bun]));
+    expect(await snippet("tcp_time", [none, bun]))
+      .toBe(await textOf("tcp_time", bun));
   });
 });

@@ -104,13 +104,12 @@ async function inTurn(work: () => Promise<void>, calm: boolean): Promise<void> {
   }
 }
 
-/** Starts those in front, as long as there is room and they go together. */
+/** Starts those of the kind that goes on, and of the other when none is left. */
 function startNext(): void {
-  for (const { calm, start } of [...waiting]) {
-    const together = going.count === 0 ||
-      going.calm === calm && going.count < ROOM;
-    if (!together) return;
-    waiting.shift();
+  while (going.count < ROOM && waiting.length > 0) {
+    const next = waiting.findIndex(({ calm }) => calm === going.calm);
+    if (next < 0 && going.count > 0) return;
+    const [{ calm, start }] = waiting.splice(Math.max(next, 0), 1);
     going.count++;
     going.calm = calm;
     start();

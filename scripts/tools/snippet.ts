@@ -9,7 +9,7 @@
  *
  * Bundlers drop comments, and types; so only the library goes through one.
  */
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import {
   mkdtempSync,
   readdirSync,
@@ -21,6 +21,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 /** A bundler that a runtime ships. */
 export interface Bundler {
@@ -53,12 +54,15 @@ export function names(): string[] {
     .map((file) => file.slice(0, -".ts".length)).sort();
 }
 
-/** The text of the snippet; fails if no bundler makes one. */
-export function snippet(name: string, bundlers = BUNDLERS): string {
+/** The text of the snippet; rejects if no bundler makes one. */
+export async function snippet(
+  name: string,
+  bundlers = BUNDLERS,
+): Promise<string> {
   const source = readFileSync(join(SCRIPTS, `${name}.ts`), "utf8");
   const [header] = source.match(/^\/\*\*[\s\S]*?\*\/\n/) ?? [""];
   const { entry, used, rest } = takeImports(source.slice(header.length));
-  const [bundle, bundler] = bundled(entry, bundlers);
+  const [bundle, bundler] = await bundled(entry, bundlers);
   return `${header.replaceAll(`scripts/${name}.ts`, `${name}.ts`)}
 // One file, made by scripts/tools/snippet.ts of Socket Lab. First comes the
 // experiment as it is written, then what it uses of the library.
@@ -95,21 +99,27 @@ function takeImports(source: string) {
 }
 
 /** What the first bundler that there is makes of a module, and its name. */
-function bundled(entry: string, bundlers: Bundler[]): [string, string] {
+async function bundled(
+  entry: string,
+  bundlers: Bundler[],
+): Promise<[text: string, bundler: string]> {
   const folder = mkdtempSync(join(tmpdir(), "snippet-"));
   const file = join(folder, "library.ts");
   const reasons: string[] = [];
   try {
     writeFileSync(file, entry);
     for (const { name, command: [program, ...args] } of bundlers) {
-      const { status, stdout, stderr } = spawnSync(program, [...args, file], {
-        cwd: ROOT,
-        encoding: "utf8",
-        env: { ...process.env, NO_COLOR: "1" },
-      });
-      if (status === 0) return [stdout, name];
-      const [reason] = stderr?.match(/error: .*/) ?? ["error: not found"];
-      reasons.push(`${name}: ${reason.slice("error: ".length)}`);
+      try {
+        const { stdout } = await promisify(execFile)(program, [...args, file], {
+          cwd: ROOT,
+          env: { ...process.env, NO_COLOR: "1" },
+        });
+        return [stdout, name];
+      } catch (error) {
+        const { stderr } = error as { stderr?: string };
+        const [reason] = stderr?.match(/error: .*/) ?? ["error: not found"];
+        reasons.push(`${name}: ${reason.slice("error: ".length)}`);
+      }
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -157,7 +167,7 @@ folder, under Deno, Bun and Node.
   NAME    ${lines.map((line) => line.trim()).join("\n          ")}`;
 }
 
-function main([name = "", ...more]: string[]): void {
+async function main([name = "", ...more]: string[]): Promise<void> {
   process.stdout.on("error", () => {}); // a reader that has left, as in | head
   if ([name, ...more].includes("--help")) return console.log(help());
   if (more.length > 0 || !names().includes(name)) {
@@ -165,11 +175,11 @@ function main([name = "", ...more]: string[]): void {
     return console.error(`Name one experiment: ${names().join(", ")}`);
   }
   try {
-    console.log(snippet(name).trimEnd());
+    console.log((await snippet(name)).trimEnd());
   } catch (error) {
     process.exitCode = 1;
     console.error((error as Error).message);
   }
 }
 
-if (import.meta.main) main(process.argv.slice(2));
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,6 +1,6 @@
 /**
- * The matrix: every pair of runtimes understands each other in every
- * experiment, what goes wrong is seen and told, and nothing stays behind.
+ * The matrix: every pair of runtimes understands each other, what goes wrong is
+ * seen and told, and nothing stays behind.
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import {
@@ -92,7 +92,10 @@ function fits(text: string): void {
   expect(text).not.toMatch(UNSAFE);
 }
 
-describe("the whole matrix", () => {
+/** One of each kind. The gate, `deno task ok`, has all: it runs the tool. */
+const SOME = ["names", "tcp_time", "time_sync", "udp_echo", "unix_echo"];
+
+describe("the matrix", () => {
   test("has every experiment with two ends", () => {
     expect(experiments().map(({ name }) => name)).toEqual(names);
     for (const { permissions, output } of experiments()) {
@@ -102,15 +105,15 @@ describe("the whole matrix", () => {
   });
 
   const run = async () => {
-    const { code, stdout, stderr, left } = await matrix(["--json"], {
-      limit: 300_000,
-    });
+    const { code, stdout, stderr, left } = await matrix([
+      ...["--json", "--only", SOME.join()],
+    ]);
     const results = resultsIn(stdout);
     expect(results.filter(({ ok }) => !ok)).toEqual([]);
     expect([code, stderr, left]).toEqual([0, "", []]);
 
     const expected: string[] = [];
-    for (const name of names) {
+    for (const name of SOME) {
       const seed = SEEDS.includes(name) && python().path;
       const able = seed ? [...RUNTIMES, "python3"] : RUNTIMES;
       for (const server of able) {
@@ -129,17 +132,17 @@ describe("the whole matrix", () => {
       expect(result.ms).toBeInteger();
     }
   };
-  const title = "is green: each experiment, each server with each client";
-  needingAll(missing, title, run, 310_000);
+  const title = "is green: each of some experiments, server and client";
+  needingAll(missing, title, run);
 });
 
 for (const runtime of RUNTIMES) {
   describe(`the tool on ${runtime}`, () => {
     testOn(runtime, "prints the table, and only that on stdout", async () => {
-      const args = ["--only", "tcp_hello,unix_echo", "--runtimes", "deno,bun"];
+      const args = ["--only", "tcp_hello,unix_echo", "--runtimes", "bun"];
       const { code, stdout, stderr, left } = await matrix(args, { runtime });
       expect(stdout).toMatch(
-        /^ +client\nexperiment +server +deno( +bun)?\ntcp_hello +(deno|bun) +✓/,
+        /^ +client\nexperiment +server +bun\ntcp_hello +bun +✓/,
       );
       expect(stdout).toMatch(/^\d+ pairs, all well, in \d+\.\d s\n$/m);
       expect(stderr).toMatch(/^tcp_hello, bun server, bun client: \d+ ms$/m);

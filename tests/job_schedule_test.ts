@@ -315,38 +315,6 @@ describe.concurrent("job_schedule", () => {
   });
 });
 
-describe("a clock that is set meanwhile", () => {
-  const real = Date.now;
-  afterEach(() => {
-    Date.now = real;
-    clock();
-  });
-
-  for (const step of [-HOUR, HOUR]) {
-    test(`by ${step} ms moves no job`, async () => {
-      const timers = [0, 300, 900].map((ms, i) =>
-        setTimeout(() => Date.now = () => real() + (i % 2 ? 0 : step), ms)
-      );
-      const { result } = await play(schedule, { flags: { workers: "4" } });
-      timers.forEach(clearTimeout);
-      expectLate(result);
-      expectTogether(result);
-      for (const [i, [{ time, own }]] of result.reports.entries()) {
-        const wrong = own - time;
-        expect(Math.abs(wrong - result.skews[i])).toBeLessThan(1000);
-      }
-    });
-
-    test(`by ${step} ms before is what the server's jobs go by`, async () => {
-      Date.now = () => real() + step;
-      const { result } = await play(schedule, { flags: { workers: "2" } });
-      const [{ time }] = result.reports[0];
-      expect(Math.abs(time - Date.now())).toBeLessThan(30_000);
-      expectLate(result);
-    });
-  }
-});
-
 describe.concurrent("the server", () => {
   /** Sends it text over TCP, and gives what comes back. */
   async function exchange(address: Address, text: string): Promise<string> {
@@ -900,3 +868,35 @@ for (const runtime of RUNTIMES) {
     });
   });
 }
+
+describe("a clock that is set meanwhile", () => {
+  const real = Date.now;
+  afterEach(() => {
+    Date.now = real;
+    clock();
+  });
+
+  for (const step of [-HOUR, HOUR]) {
+    test(`by ${step} ms moves no job`, async () => {
+      const timers = [0, 300, 900].map((ms, i) =>
+        setTimeout(() => Date.now = () => real() + (i % 2 ? 0 : step), ms)
+      );
+      const { result } = await play(schedule, { flags: { workers: "4" } });
+      timers.forEach(clearTimeout);
+      expectLate(result);
+      expectTogether(result);
+      for (const [i, [{ time, own }]] of result.reports.entries()) {
+        const wrong = own - time;
+        expect(Math.abs(wrong - result.skews[i])).toBeLessThan(1000);
+      }
+    });
+
+    test(`by ${step} ms before is what the server's jobs go by`, async () => {
+      Date.now = () => real() + step;
+      const { result } = await play(schedule, { flags: { workers: "2" } });
+      const [{ time }] = result.reports[0];
+      expect(Math.abs(time - Date.now())).toBeLessThan(30_000);
+      expectLate(result);
+    });
+  }
+});

@@ -141,23 +141,41 @@ export async function linger(
 }
 
 /**
- * Connects. Whatever becomes of the connection later is no error here. AF_UNIX
- * refuses at once while the backlog is full, where TCP would try again.
+ * Connects. Whatever becomes of the connection later is no error here. While
+ * the backlog is full, AF_UNIX refuses at once, and TCP would try again after
+ * one second, then two, then four: here it tries again at once.
  */
 async function dial(target: Target): Promise<Socket> {
-  for (let waited = 0; "path" in target && waited < PATIENCE; waited += 20) {
-    const socket = await connect(target).catch(() => {});
+  const refused = (error: Error) => {
+    if (!("path" in target)) throw error;
+  };
+  for (let waited = 0; waited < PATIENCE; waited += AGAIN) {
+    const socket = await connect(target).catch(refused);
     if (socket) return socket;
-    await pause(20);
+    if ("path" in target) await pause(AGAIN);
   }
-  return connect(target);
+  throw new Error("no connection");
 }
 
-function connect(target: Target): Promise<Socket> {
+/** After so many ms without an answer it tries again. */
+const AGAIN = 50;
+
+/** Resolves to undefined if it was not answered. */
+function connect(target: Target): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ ...target, allowHalfOpen: true });
-    socket.on("error", reject).on("connect", () => resolve(socket));
-    socket.setTimeout(0);
+    const timer = setTimeout(() => {
+      socket.destroy();
+      resolve(undefined);
+    }, AGAIN);
+    socket.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    socket.on("connect", () => {
+      clearTimeout(timer);
+      resolve(socket);
+    });
   });
 }
 

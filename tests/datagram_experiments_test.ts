@@ -20,7 +20,7 @@ import {
   start,
 } from "./runtimes.ts";
 import { load, ROOT } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+import { calmly, needing, testOn } from "./test_on.ts";
 
 /** Runs both ends in this process and collects what they say. */
 async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
@@ -59,7 +59,7 @@ const EXPERIMENTS = ["udp_echo", "udp_datagrams", "udp_broadcast"];
 describe("udp_echo", async () => {
   const echo = await load("udp_echo");
 
-  test("asks again for what was lost, and is answered", async () => {
+  calmly("asks again for what was lost, and is answered", async () => {
     const { server, clients, lines, notes } = await play(echo);
     expect(clients).toEqual([{ tries: 2, answer: "Hello, UDP!" }]);
     expect(server).toEqual({ received: 2, answered: 1 });
@@ -67,7 +67,7 @@ describe("udp_echo", async () => {
     expect(notes).toEqual([]);
   });
 
-  test("prints the sender's address at both ends", async () => {
+  calmly("prints the sender's address at both ends", async () => {
     const { lines } = await play(echo);
     const [to] = lines.filter((line) => line.startsWith("client: To "));
     const from = lines.filter((line) => line.includes(" From "));
@@ -78,7 +78,7 @@ describe("udp_echo", async () => {
     expect(from[2]).not.toBe(from[1].replace("server", "client"));
   });
 
-  test("sends back every byte, to each of several clients", async () => {
+  calmly("sends back every byte, to each of several clients", async () => {
     const data = Uint8Array.from({ length: 3000 }, (_, i) => i * 7);
     const ask = async (address: Address) => {
       await using client = socket(AF_INET, SOCK_DGRAM);
@@ -118,21 +118,27 @@ describe("udp_datagrams", async () => {
     lines.flatMap((line) => line.match(/Lost ping (\d+)/)?.[1] ?? [])
       .map(Number);
 
-  test("keeps three datagrams three, and cuts what does not fit", async () => {
-    const { clients, lines } = await play(datagrams);
-    expect(clients).toEqual([{ received: ["one", "two a", "three"], lost: 3 }]);
-    const sizes = lines.filter((line) => line.includes("server: Received"));
-    expect(sizes).toEqual([
-      "server: Received 3 bytes",
-      "server: Received 16 bytes",
-      "server: Received 5 bytes",
-    ]);
-  });
+  calmly(
+    "keeps three datagrams three, and cuts what does not fit",
+    async () => {
+      const { clients, lines } = await play(datagrams);
+      expect(clients).toEqual([{
+        received: ["one", "two a", "three"],
+        lost: 3,
+      }]);
+      const sizes = lines.filter((line) => line.includes("server: Received"));
+      expect(sizes).toEqual([
+        "server: Received 3 bytes",
+        "server: Received 16 bytes",
+        "server: Received 5 bytes",
+      ]);
+    },
+  );
 
   for (
     const [seed, lost] of [["7", [1, 2, 8]], ["42", [5, 7]]] as const
   ) {
-    test(`loses the same pings again with seed ${seed}`, async () => {
+    calmly(`loses the same pings again with seed ${seed}`, async () => {
       const flags = { loss: "0.3", seed };
       const { server, clients, lines } = await play(datagrams, {
         flags,
@@ -162,7 +168,7 @@ describe("udp_datagrams", async () => {
     }
   }
 
-  test("loses none with --loss 0, and tells the times in order", async () => {
+  calmly("loses none with --loss 0, and tells the times in order", async () => {
     const { clients, lines } = await play(datagrams, { flags: { loss: "0" } });
     expect(clients).toMatchObject([{ lost: 0 }]);
     expect(lines).toContain("client: 10 sent, 10 received, 0% lost");
@@ -171,13 +177,13 @@ describe("udp_datagrams", async () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
-  test("loses all with --loss 1, and then tells no times", async () => {
+  calmly("loses all with --loss 1, and then tells no times", async () => {
     const { clients, lines } = await play(datagrams, { flags: { loss: "1" } });
     expect(clients).toMatchObject([{ lost: 10 }]);
     expect(lines.at(-1)).toBe("client: 10 sent, 0 received, 100% lost");
   });
 
-  test("does not take a late answer for the one it waits for", async () => {
+  calmly("does not take a late answer for the one it waits for", async () => {
     const server = answering((text) => text === "ping 5" ? "ping 4" : text);
     const { clients } = await play({ ...datagrams, server });
     expect(clients).toMatchObject([{ lost: 1 }]);
@@ -207,34 +213,40 @@ describe("udp_datagrams", async () => {
 describe("udp_broadcast", async () => {
   const broadcast = await load("udp_broadcast");
 
-  test("is refused without the option, and heard by two with it", async () => {
-    const { server, clients, notes } = await play(broadcast);
-    expect(clients).toEqual([{ refusal: "EACCES", answers: 2 }]);
-    expect(server).toBe(2);
-    expect(notes).toEqual([]);
-  });
+  calmly(
+    "is refused without the option, and heard by two with it",
+    async () => {
+      const { server, clients, notes } = await play(broadcast);
+      expect(clients).toEqual([{ refusal: "EACCES", answers: 2 }]);
+      expect(server).toBe(2);
+      expect(notes).toEqual([]);
+    },
+  );
 
-  test("reaches every socket of the port, but none bound to 127.0.0.1", async () => {
-    const heard: string[] = [];
-    await play({
-      ...broadcast,
-      async client(end) {
-        const port = Number(end.address[1]);
-        await using any = socket(AF_INET, SOCK_DGRAM);
-        await using one = socket(AF_INET, SOCK_DGRAM);
-        for (const other of [any, one]) {
-          other.setsockopt("SO_REUSEADDR", true);
-          other.settimeout(100);
-        }
-        await any.bind(["0.0.0.0", port]);
-        await one.bind(["127.0.0.1", port]);
-        await broadcast.client(end);
-        heard.push(decode(await any.recvfrom(1024).then(([data]) => data)));
-        await one.recvfrom(1024).catch(({ code }) => heard.push(code));
-      },
-    });
-    expect(heard).toEqual(["Is anybody there?", "ETIMEDOUT"]);
-  });
+  calmly(
+    "reaches every socket of the port, but none bound to 127.0.0.1",
+    async () => {
+      const heard: string[] = [];
+      await play({
+        ...broadcast,
+        async client(end) {
+          const port = Number(end.address[1]);
+          await using any = socket(AF_INET, SOCK_DGRAM);
+          await using one = socket(AF_INET, SOCK_DGRAM);
+          for (const other of [any, one]) {
+            other.setsockopt("SO_REUSEADDR", true);
+            other.settimeout(100);
+          }
+          await any.bind(["0.0.0.0", port]);
+          await one.bind(["127.0.0.1", port]);
+          await broadcast.client(end);
+          heard.push(decode(await any.recvfrom(1024).then(([data]) => data)));
+          await one.recvfrom(1024).catch(({ code }) => heard.push(code));
+        },
+      });
+      expect(heard).toEqual(["Is anybody there?", "ETIMEDOUT"]);
+    },
+  );
 
   test("waits for senders however small the timeout is", async () => {
     const { server } = await play({
@@ -263,7 +275,7 @@ describe("udp_broadcast", async () => {
 describe("run()", async () => {
   const echo = await load("udp_echo");
 
-  test("tells which answer could not be sent, and serves on", async () => {
+  calmly("tells which answer could not be sent, and serves on", async () => {
     const { clients, notes } = await play({
       ...echo,
       async server({ address, ready, serve }) {
@@ -284,7 +296,7 @@ describe("run()", async () => {
     ]);
   });
 
-  test("stops a server of datagrams after so many senders", async () => {
+  calmly("stops a server of datagrams after so many senders", async () => {
     const port = await freePort();
     const server = play(echo, { role: "server", port, clients: 2 });
     const [one, two] = await Promise.all([

@@ -86,6 +86,11 @@ export function alongside(
   test.concurrent(name, () => inTurn(work, calm), PATIENCE);
 }
 
+/** The same for one that judges by time, and so needs a calm machine. */
+export function calmly(name: string, body: () => void | Promise<void>): void {
+  alongside(name, body, LIMIT, true);
+}
+
 /** Bun starts 20 at once; so many processes would make each other late. */
 const ROOM = 3 * availableParallelism();
 const waiting: { calm: boolean; start: () => void }[] = [];

@@ -41,7 +41,7 @@ import {
   start,
 } from "./runtimes.ts";
 import { load, ROOT } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+import { alongside, calmly, needing, testOn } from "./test_on.ts";
 
 setDefaultTimeout(30_000);
 
@@ -121,6 +121,74 @@ const reading = (changes: Partial<Reading> = {}): Reading => ({
   bound: 10,
   celsius: "21.5",
   ...changes,
+});
+
+describe("a reading", () => {
+  test("is RFC 5424 with what its time is worth", () => {
+    const text = (reading: Reading) =>
+      new TextDecoder().decode(formatReading(reading));
+    expect(text(reading())).toBe(
+      "<134>1 2026-11-21T00:00:00.001Z roof sensor - reading " +
+        '[timeQuality tzKnown="1" isSynced="1" syncAccuracy="10000"]' +
+        '[reading@32473 due="2026-11-21T00:00:00.000Z" celsius="21.5"] 21.5 C',
+    );
+    expect(text(reading({ bound: 0.2 }))).toContain('syncAccuracy="10000"');
+    expect(text(reading({ bound: 10.1 }))).toContain('syncAccuracy="20000"');
+    expect(text(reading({ bound: undefined })))
+      .toContain('[timeQuality tzKnown="1" isSynced="0"]');
+    expect(() => text(reading({ device: "a b" }))).toThrow(RangeError);
+  });
+
+  test("is read back as it was written", () => {
+    for (const bound of [10, 20, undefined]) {
+      const whole = reading({ bound });
+      expect(parseReading(formatReading(whole))).toEqual(whole);
+    }
+  });
+
+  test("is not in a message without its parts", () => {
+    const text = new TextDecoder().decode(formatReading(reading()));
+    for (
+      const [part, other] of [
+        ["reading@32473", "weather@32473"],
+        ['due="2026', 'due="x2026'],
+        ["celsius=", "fahrenheit="],
+        ["2026-11-21T00:00:00.001Z roof", "- roof"],
+        ["roof", "-"],
+        ["<134>", ""],
+      ]
+    ) {
+      const changed = text.replace(part, other);
+      expect(changed).not.toBe(text);
+      expect(parseReading(new TextEncoder().encode(changed))).toBeUndefined();
+    }
+  });
+
+  test("is not synchronized unless it says so", () => {
+    const text = new TextDecoder().decode(formatReading(reading()));
+    const changed = text.replace(/\[timeQuality[^\]]*\]/, "");
+    expect(parseReading(new TextEncoder().encode(changed)))
+      .toMatchObject({ bound: undefined, celsius: "21.5" });
+  });
+});
+
+test("lineUp() tells moments in order, and the unsynchronized apart", () => {
+  const at = (ms: number, changes: Partial<Reading> = {}): Collected => {
+    const made = reading(changes);
+    return { ...made, arrival: made.due + ms };
+  };
+  const { due } = reading();
+  expect(lineUp([
+    at(0.5, { due: due + 200, time: due + 203 }),
+    at(1.25),
+    at(7, { time: due + 4 }),
+    at(2, { device: "cave", bound: undefined, time: due - HOUR }),
+  ])).toEqual([
+    "due           of  taken, arrived after that, spread (ms)",
+    "00:00:00.000  2   1..4  1.3..7.0  5.8",
+    "00:00:00.200  1   3..3  0.5..0.5  0.0",
+    "cave: 1 not synchronized, off by -3600.002 s",
+  ]);
 });
 
 describe.concurrent("iot_devices", () => {
@@ -234,74 +302,6 @@ describe.concurrent("iot_devices", () => {
   });
 });
 
-describe("a reading", () => {
-  test("is RFC 5424 with what its time is worth", () => {
-    const text = (reading: Reading) =>
-      new TextDecoder().decode(formatReading(reading));
-    expect(text(reading())).toBe(
-      "<134>1 2026-11-21T00:00:00.001Z roof sensor - reading " +
-        '[timeQuality tzKnown="1" isSynced="1" syncAccuracy="10000"]' +
-        '[reading@32473 due="2026-11-21T00:00:00.000Z" celsius="21.5"] 21.5 C',
-    );
-    expect(text(reading({ bound: 0.2 }))).toContain('syncAccuracy="10000"');
-    expect(text(reading({ bound: 10.1 }))).toContain('syncAccuracy="20000"');
-    expect(text(reading({ bound: undefined })))
-      .toContain('[timeQuality tzKnown="1" isSynced="0"]');
-    expect(() => text(reading({ device: "a b" }))).toThrow(RangeError);
-  });
-
-  test("is read back as it was written", () => {
-    for (const bound of [10, 20, undefined]) {
-      const whole = reading({ bound });
-      expect(parseReading(formatReading(whole))).toEqual(whole);
-    }
-  });
-
-  test("is not in a message without its parts", () => {
-    const text = new TextDecoder().decode(formatReading(reading()));
-    for (
-      const [part, other] of [
-        ["reading@32473", "weather@32473"],
-        ['due="2026', 'due="x2026'],
-        ["celsius=", "fahrenheit="],
-        ["2026-11-21T00:00:00.001Z roof", "- roof"],
-        ["roof", "-"],
-        ["<134>", ""],
-      ]
-    ) {
-      const changed = text.replace(part, other);
-      expect(changed).not.toBe(text);
-      expect(parseReading(new TextEncoder().encode(changed))).toBeUndefined();
-    }
-  });
-
-  test("is not synchronized unless it says so", () => {
-    const text = new TextDecoder().decode(formatReading(reading()));
-    const changed = text.replace(/\[timeQuality[^\]]*\]/, "");
-    expect(parseReading(new TextEncoder().encode(changed)))
-      .toMatchObject({ bound: undefined, celsius: "21.5" });
-  });
-});
-
-test("lineUp() tells moments in order, and the unsynchronized apart", () => {
-  const at = (ms: number, changes: Partial<Reading> = {}): Collected => {
-    const made = reading(changes);
-    return { ...made, arrival: made.due + ms };
-  };
-  const { due } = reading();
-  expect(lineUp([
-    at(0.5, { due: due + 200, time: due + 203 }),
-    at(1.25),
-    at(7, { time: due + 4 }),
-    at(2, { device: "cave", bound: undefined, time: due - HOUR }),
-  ])).toEqual([
-    "due           of  taken, arrived after that, spread (ms)",
-    "00:00:00.000  2   1..4  1.3..7.0  5.8",
-    "00:00:00.200  1   3..3  0.5..0.5  0.0",
-    "cave: 1 not synchronized, off by -3600.002 s",
-  ]);
-});
-
 describe.concurrent("a collector of syslog", () => {
   test("finds only well-formed messages", async () => {
     const { messages: bytes } = await sent();
@@ -376,7 +376,7 @@ describe("another collector", () => {
     });
   }
 
-  test("may be event_log", async () => {
+  calmly("may be event_log", async () => {
     const told: string[] = [];
     const client = ({ address, print }: End) => {
       const flags = { deaf: "0", collector: String(address[1]) };
@@ -449,7 +449,7 @@ describe("in two processes", () => {
     });
   }
 
-  test("a server with --clients stops after so many devices", async () => {
+  alongside("a server with --clients stops after so many devices", async () => {
     const { server, port } = await serverOn("bun", "--clients", "3");
     const client = await runCommand(
       command("bun", "client", "--port", port, ...flags, "--deaf", "0"),
@@ -471,7 +471,7 @@ describe("in two processes", () => {
       "--collector=65536",
     ]
   ) {
-    test(`${flag} is wrong`, async () => {
+    alongside(`${flag} is wrong`, async () => {
       const wrong = await runCommand(command("bun", flag));
       expect(wrong.stderr.trim().split("\n")).toHaveLength(1);
       expect(wrong).toMatchObject({ code: 2, stdout: "" });

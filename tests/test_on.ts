@@ -132,3 +132,14 @@ async function within(
   });
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
+
+/**
+ * What a promise rejects with. Bun's `expect().rejects` would hold up all that
+ * goes on beside it until then.
+ */
+export function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => Promise.reject(new Error("It has not failed")),
+    (reason) => reason,
+  );
+}

@@ -2,7 +2,7 @@
  * The snippets: one file that runs as it is, in an empty folder, on every
  * runtime, whichever bundler made it.
  */
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect } from "bun:test";
 import {
   mkdtempSync,
   readFileSync,
@@ -170,7 +170,7 @@ describe("the command line of a snippet is that of its experiment:", () => {
 });
 
 describe("snippet.ts", () => {
-  test("knows every experiment", () => {
+  alongside("knows every experiment", () => {
     expect(names().map((name) => `${name}.ts`)).toEqual(SCRIPTS);
   });
 
@@ -229,7 +229,7 @@ describe("snippet.ts", () => {
     expect(code).toBe(1);
   });
 
-  test("tries the next bundler when one fails", async () => {
+  alongside("tries the next bundler when one fails", async () => {
     const none = { name: "none", command: ["/does/not/exist"] };
     expect(await snippet("tcp_time", [none, bun]))
       .toBe(await textOf("tcp_time", bun));

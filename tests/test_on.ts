@@ -52,24 +52,10 @@ export function needing(
   limit = LIMIT,
   calm = false,
 ): void {
-  if (reason) missing(reason, name);
-  else alongside(name, body, limit, calm);
-}
-
-/** The same for one that keeps all cores busy: it runs alone. */
-export function needingAll(
-  reason: string | undefined,
-  name: string,
-  body: () => Promise<void>,
-  limit = LIMIT,
-): void {
-  if (reason) missing(reason, name);
-  else test.serial(name, body, limit);
-}
-
-function missing(reason: string, name: string): void {
-  if (process.env.CI !== "true") test.skip(`${name} (${reason})`, () => {});
-  else test(name, () => Promise.reject(new Error(reason)));
+  if (!reason) alongside(name, body, limit, calm);
+  else if (process.env.CI === "true") {
+    test(name, () => Promise.reject(new Error(reason)));
+  } else test.skip(`${name} (${reason})`, () => {});
 }
 
 /**

@@ -394,6 +394,11 @@ describe("--trace", () => {
       expect(lines[thanks + 1]).toStartWith("server: Acknowledgment");
     });
 
+    testOn(runtime, `the experiments end well on ${runtime}`, async () => {
+      const { code, stderr } = await tracing.get(runtime)!.finished;
+      expect([code, stderr]).toEqual([0, ""]);
+    });
+
     testOn(runtime, `prints an object a call on ${runtime}`, async () => {
       const { stdout } = await run([...command, "--trace", "--json"]);
       const objects = stdout.trimEnd().split("\n").map((line) =>

@@ -186,8 +186,8 @@ async function runPairs(
       told.done(results[i]);
     }
   }
-  // More than there are cores, since a pair waits for half of its time.
-  const length = 2 * availableParallelism() + 1;
+  // One more than there are cores, since a pair also waits.
+  const length = availableParallelism() + 1;
   await Promise.all(Array.from({ length }, work)).finally(told.end);
   return results;
 }

@@ -210,7 +210,7 @@ export const cases: Case[] = [
     async run() {
       const [client, server] = await pair();
       for (const length of [10, MUCH]) {
-        const buffer = pattern(length);
+        const buffer = pattern(length).slice();
         const sending = client.sendall(buffer).then(() => buffer.fill(0));
         same(await receive(server, length), pattern(length));
         await sending;

@@ -194,12 +194,20 @@ export const MIB = 1024 * KIB;
 /** More than the kernel's buffers of both ends take: somebody has to read. */
 export const MUCH = 16 * MIB;
 
-/** Bytes that tell where they belong: each word is its own index. */
+/**
+ * Bytes that tell where they belong: each word is its own index. All share one
+ * memory, since fresh memory costs more than sending it: nobody may change it.
+ */
 export function pattern(length: number): Uint8Array {
-  const words = new Uint32Array(Math.ceil(length / 4));
-  for (let index = 0; index < words.length; index++) words[index] = index;
-  return new Uint8Array(words.buffer, 0, length);
+  if (made.length < length) {
+    const words = new Uint32Array(Math.ceil(length / 4));
+    for (let index = 0; index < words.length; index++) words[index] = index;
+    made = new Uint8Array(words.buffer);
+  }
+  return made.subarray(0, length);
 }
+
+let made = new Uint8Array();
 
 /** Receives until `length` bytes are there. */
 export async function receive(

@@ -96,7 +96,7 @@ export const cases: Case[] = [
     name: "line() is EMSGSIZE for a peer that never ends its line",
     async run() {
       const [client, reader] = await stream();
-      const sending = client.sendall(pattern(64 * MIB).fill(0x61));
+      const sending = client.sendall(new Uint8Array(64 * MIB).fill(0x61));
       await rejects(reader.line(), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");

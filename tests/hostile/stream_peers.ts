@@ -158,7 +158,7 @@ async function dial(target: Target): Promise<Socket> {
 }
 
 /** After so many ms without an answer it tries again. */
-const AGAIN = 50;
+const AGAIN = 500;
 
 /** Resolves to undefined if it was not answered. */
 function connect(target: Target): Promise<Socket | undefined> {

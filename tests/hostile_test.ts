@@ -5,8 +5,9 @@
  *
  * All bear the light attacks. tcp_time alone has 5000 connections at once; it,
  * tcp_half_close, tcp_address_lookup, unix_echo, event_log and iot_devices are
- * sent up to 100 MB where a line is due. The peers are in `hostile/`; `bun tests/hostile/siege.ts`
- * plays them from the command line, and prints what a server's process takes.
+ * sent up to 100 MB where a line is due. The peers are in `hostile/`;
+ * `bun tests/hostile/siege.ts` plays them from the command line, and prints
+ * what a server's process takes.
  */
 import { describe, expect, test } from "bun:test";
 import process from "node:process";

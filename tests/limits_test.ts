@@ -13,7 +13,13 @@ import { LIMIT } from "../lib/reader.ts";
 import { ask as honestly } from "./hostile/datagram_peers.ts";
 import { type DatagramExchange, EXCHANGES } from "./hostile/exchanges.ts";
 import * as honest from "./hostile/stream_peers.ts";
-import { commandFor, run as runCommand, RUNTIMES, start } from "./runtimes.ts";
+import {
+  commandFor,
+  run as runCommand,
+  type Running,
+  RUNTIMES,
+  start,
+} from "./runtimes.ts";
 import { GUIDED, load, ROOT, SCRIPTS } from "./scripts.ts";
 import { testOn } from "./test_on.ts";
 
@@ -224,16 +230,18 @@ for (const runtime of RUNTIMES) {
         ...[args[0], "server", "--port", "0", ...args.slice(1)],
       ], { cwd: ROOT });
     const LISTENING = /Listening on [\d.]+:(\d+) .*\n/;
+    const targetOf = async ({ said }: Running) => {
+      const [, port] = await said(LISTENING);
+      return { host: "127.0.0.1", port: Number(port) };
+    };
 
     testOn(
       runtime,
       "a silent client is closed, others notice nothing",
       async () => {
-        const { kill, said, finished } = server("tests/faults/tight.ts");
-        const target = {
-          host: "127.0.0.1",
-          port: Number((await said(LISTENING))[1]),
-        };
+        const served = server("tests/faults/tight.ts");
+        const { kill, finished } = served;
+        const target = await targetOf(served);
         const silent = await connected(target);
         const { localPort } = silent;
         let over = false;
@@ -254,11 +262,9 @@ for (const runtime of RUNTIMES) {
       runtime,
       "a line without an end is cut off, told in one line",
       async () => {
-        const { kill, said, finished } = server("scripts/tcp_half_close.ts");
-        const target = {
-          host: "127.0.0.1",
-          port: Number((await said(LISTENING))[1]),
-        };
+        const served = server("scripts/tcp_half_close.ts");
+        const { kill, finished } = served;
+        const target = await targetOf(served);
         const endless = await connected(target);
         const { localPort } = endless;
         const beside = await connected(target); // has begun an exchange
@@ -280,15 +286,13 @@ for (const runtime of RUNTIMES) {
     );
 
     testOn(runtime, "more clients than it serves at once wait", async () => {
-      const { kill, said, finished } = server("tests/faults/tight.ts");
-      const target = {
-        host: "127.0.0.1",
-        port: Number((await said(LISTENING))[1]),
-      };
+      const served = server("tests/faults/tight.ts");
+      const { kill, finished } = served;
+      const target = await targetOf(served);
       const peers: net.Socket[] = [];
       for (let i = 0; i < 6; i++) peers.push(await connected(target));
       const told = () => peers.filter(({ bytesRead }) => bytesRead > 0).length;
-      await said(/(Client Address.*\n){2}/);
+      await served.said(/(Client Address.*\n){2}/);
       for (let left = 6; left > 0; left--) {
         while (told() < Math.min(6, 6 - left + 2)) await Bun.sleep(5);
         expect(told()).toBe(Math.min(6, 6 - left + 2));

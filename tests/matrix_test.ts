@@ -139,10 +139,10 @@ describe("the matrix", () => {
 for (const runtime of RUNTIMES) {
   describe(`the tool on ${runtime}`, () => {
     testOn(runtime, "prints the table, and only that on stdout", async () => {
-      const args = ["--only", "tcp_hello,unix_echo", "--runtimes", "bun"];
+      const args = ["--only", "tcp_hello,unix_echo", "--runtimes", "deno,bun"];
       const { code, stdout, stderr, left } = await matrix(args, { runtime });
       expect(stdout).toMatch(
-        /^ +client\nexperiment +server +bun\ntcp_hello +bun +✓/,
+        /^ +client\nexperiment +server +deno( +bun)?\ntcp_hello +(deno|bun) +✓/,
       );
       expect(stdout).toMatch(/^\d+ pairs, all well, in \d+\.\d s\n$/m);
       expect(stderr).toMatch(/^tcp_hello, bun server, bun client: \d+ ms$/m);

@@ -52,7 +52,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
   const request = say || "some bytes that nobody waits for";
   // A listen(5) that overflows costs those who come next a second or more.
   const four = (act: (socket: Socket) => unknown) => {
-    const peers = Array.from({ length: 4 }, () => dial(target));
+    const peers = Array.from({ length: 4 }, () => press(target));
     return Promise.all(peers.map((peer) => peer.then(act)));
   };
   // Whatever is said, and whether it is answered: then comes the end.
@@ -84,7 +84,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
       })],
     [
       "send far too much",
-      () => dial(target).then((socket) => flood(socket, size * MB, filling)),
+      () => press(target).then((socket) => flood(socket, size * MB, filling)),
     ],
     [
       "send a long message",
@@ -94,7 +94,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
       const floods: Promise<void>[] = [];
       const peers = serial ? 4 : 64;
       while (floods.length < peers) {
-        floods.push(flood(await dial(target), MB / 8));
+        floods.push(flood(await press(target), MB / 8));
       }
       await Promise.all(floods);
     }],
@@ -141,41 +141,42 @@ export async function linger(
 }
 
 /**
- * Connects. Whatever becomes of the connection later is no error here. While
- * the backlog is full, AF_UNIX refuses at once, and TCP would try again after
- * one second, then two, then four: here it tries again at once.
+ * Connects. Whatever becomes of the connection later is no error here. AF_UNIX
+ * refuses at once while the backlog is full, where TCP would try again.
  */
 async function dial(target: Target): Promise<Socket> {
-  const refused = (error: Error) => {
-    if (!("path" in target)) throw error;
-  };
-  for (let waited = 0; waited < PATIENCE; waited += AGAIN) {
-    const socket = await connect(target).catch(refused);
+  for (let waited = 0; "path" in target && waited < PATIENCE; waited += 20) {
+    const socket = await connect(target).catch(() => {});
     if (socket) return socket;
-    if ("path" in target) await pause(AGAIN);
+    await pause(20);
+  }
+  return connect(target);
+}
+
+/**
+ * The same in a hurry: TCP, where the backlog is full, tries again after one
+ * second, then two, then four. What this one gives up the server may have.
+ */
+async function press(target: Target): Promise<Socket> {
+  if ("path" in target) return dial(target);
+  for (let tries = 0; tries < PATIENCE / 50; tries++) {
+    const socket = net.connect({ ...target, allowHalfOpen: true });
+    const open = new Promise<boolean>((resolve) => {
+      socket.on("error", () => resolve(false)).on(
+        "connect",
+        () => resolve(true),
+      );
+    });
+    if (await within(open, 50)) return socket;
+    socket.destroy();
   }
   throw new Error("no connection");
 }
 
-/** After so many ms without an answer it tries again. */
-const AGAIN = 500;
-
-/** Resolves to undefined if it was not answered. */
-function connect(target: Target): Promise<Socket | undefined> {
+function connect(target: Target): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ ...target, allowHalfOpen: true });
-    const timer = setTimeout(() => {
-      socket.destroy();
-      resolve(undefined);
-    }, AGAIN);
-    socket.on("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    socket.on("connect", () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
+    socket.on("error", reject).on("connect", () => resolve(socket));
   });
 }
 

@@ -169,6 +169,8 @@ fault(
     // Some leave, and somebody is served; then all do, and everybody is.
     const served = clients.filter(({ bytesRead }) => bytesRead > 0);
     for (const client of served.slice(-20)) client.destroy();
+    // Node closes whoever comes before it has seen them leave.
+    await until(() => readProc(server.pid).descriptors < 60);
     expect(await stream.ask(targetOf(server.port), TIME)).toBeUndefined();
     for (const client of clients) client.destroy();
     await until(() => readProc(server.pid).descriptors < 30);

@@ -81,14 +81,14 @@ async function play(
   const leave = await peers.linger();
   try {
     await serve(peers, `${round} round, beside those that stay`);
+    let { resident } = victim.memory();
     for (const [name, act] of peers.attacks) {
-      const { resident } = victim.figures();
       victim.forgetPeak();
       await act().catch((error) => {
         throw new Error(`${round} round, "${name}": ${error.message}`);
       });
       await serve(peers, `${round} round, after "${name}"`);
-      const now = victim.figures();
+      const now = victim.memory();
       peak = Math.max(peak, now.peak);
       grown[name] = now.peak - resident;
       if (now.peak >= resident + bound) {
@@ -96,6 +96,7 @@ async function play(
           `${round} round, "${name}": ${resident} kB became ${now.peak}`,
         );
       }
+      resident = now.resident;
     }
   } finally {
     await leave();

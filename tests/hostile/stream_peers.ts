@@ -13,6 +13,8 @@ export type Target = { host: string; port: number } | { path: string };
 
 const MB = 1024 * 1024;
 
+const X = chunkOf("x");
+
 interface Message {
   say: string | Uint8Array;
 }
@@ -49,6 +51,7 @@ export async function ask(
 export function attacks(target: Target, exchange: StreamExchange): Attack[] {
   const { flood: size = 0.25, crowd: count, say, malformed = [] } = exchange;
   const { filling, serial } = exchange;
+  const chunk = filling ? chunkOf(filling) : X;
   const request = say || "some bytes that nobody waits for";
   // A listen(5) that overflows costs those who come next a second or more.
   const four = (act: (socket: Socket) => unknown) => {
@@ -84,7 +87,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
       })],
     [
       "send far too much",
-      () => press(target).then((socket) => flood(socket, size * MB, filling)),
+      () => press(target).then((socket) => flood(socket, size * MB, chunk)),
     ],
     [
       "send a long message",
@@ -185,6 +188,10 @@ function reset(socket: Socket): void {
   socket.resetAndDestroy();
 }
 
+function chunkOf(filling: string): Uint8Array {
+  return Buffer.from(filling.repeat(64 * 1024 / filling.length));
+}
+
 /**
  * Sends so many bytes, and reads nothing, until the server has closed the
  * connection or has taken nothing more for a while.
@@ -192,9 +199,8 @@ function reset(socket: Socket): void {
 async function flood(
   socket: Socket,
   size: number,
-  filling = "x",
+  chunk = X,
 ): Promise<void> {
-  const chunk = Buffer.from(filling.repeat(64 * 1024 / filling.length));
   socket.pause();
   let moved = Promise.withResolvers<boolean>();
   socket.on("drain", () => moved.resolve(true));

@@ -9,12 +9,16 @@ import { CACHE } from "../../scripts/tools/matrix/processes.ts";
 import { FORGED } from "./garbage.ts";
 import { PATIENCE, pause, within } from "./waits.ts";
 
-/** What a process takes: memory in KiB. */
-export interface Figures {
-  descriptors: number;
+/** The memory that a process takes, in KiB. */
+export interface Memory {
   resident: number;
   /** The most that it was since `forgetPeak()`. */
   peak: number;
+}
+
+/** All that it takes. */
+export interface Figures extends Memory {
+  descriptors: number;
 }
 
 export class Victim {
@@ -43,16 +47,16 @@ export class Victim {
     return this.#listening.promise;
   }
 
-  figures(): Figures {
-    const { pid } = this.#process;
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  memory(): Memory {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
     const of = (field: string) =>
       Number(status.match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"))?.[1]);
-    return {
-      descriptors: readdirSync(`/proc/${pid}/fd`).length,
-      resident: of("VmRSS"),
-      peak: of("VmHWM"),
-    };
+    return { resident: of("VmRSS"), peak: of("VmHWM") };
+  }
+
+  figures(): Figures {
+    const descriptors = readdirSync(`/proc/${this.#process.pid}/fd`).length;
+    return { descriptors, ...this.memory() };
   }
 
   /** Makes the peak what is resident now: proc_pid_clear_refs(5). */
@@ -102,17 +106,16 @@ export class Victim {
   }
 
   #line(output: "stdout" | "stderr", line: string): void {
-    const start = JSON.stringify(line.slice(0, 80));
-    if (line.length > LONGEST) {
-      this.#fault(`a long line on ${output}: ${start}`);
-    }
-    if (RAW.test(line)) this.#fault(`a raw control on ${output}: ${start}`);
-    if (STACK.test(line)) this.#fault(`a stack trace on ${output}: ${start}`);
-    if (line.startsWith(FORGED)) this.#fault(`a forged line on ${output}`);
+    const fault = (what: string) =>
+      this.#fault(`${what} on ${output}: ${JSON.stringify(line.slice(0, 80))}`);
+    if (line.length > LONGEST) fault("a long line");
+    if (RAW.test(line)) fault("a raw control");
+    if (STACK.test(line)) fault("a stack trace");
+    if (line.startsWith(FORGED)) fault("a forged line");
     if (output === "stdout") return;
     const [, port, name] = line.match(LISTENING) ?? [];
     if (port || name) this.#listening.resolve(port ?? `\0${name}`);
-    else if (!NOTE.test(line)) this.#fault(`on ${output}: ${start}`);
+    else if (!NOTE.test(line)) fault("something else");
   }
 
   #fault(fault: string): void {

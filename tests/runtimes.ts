@@ -107,7 +107,9 @@ export function start(
         const watch = () => {
           const match = output.stdout.match(pattern) ??
             output.stderr.match(pattern);
-          if (match) resolve(match);
+          if (!match) return;
+          watchers.delete(watch);
+          resolve(match);
         };
         watchers.add(watch);
         watch();

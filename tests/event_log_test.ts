@@ -456,7 +456,7 @@ describe("a flood of messages from 10 senders", () => {
           ...["sh", "-c", 'exec "$@" > "$0"', output],
           ...commandFor(runtime, permissions),
           ...[SCRIPT, "server", "--port", "0", "--file", path],
-        ]);
+        ], { measured: true });
         const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
         const address: Address = ["127.0.0.1", Number(port)];
         const memory = () => {

@@ -38,7 +38,7 @@ function soak(
 ): Promise<Finished> {
   const tool = join(ROOT, "scripts/tools/soak.ts");
   const command = [...commandFor(runtime, ["-A"]), tool, ...args];
-  return run(command, { limit: 80_000, env });
+  return run(command, { limit: 80_000, measured: true, env });
 }
 
 const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);

@@ -215,7 +215,7 @@ async function start() {
   const [own, raw, empty, python] = await interleaved(
     pairs,
     measures,
-    { ...told("start", pairs), warmUp: 1 },
+    { ...told("start", pairs), warmUp: short ? 0 : 1 },
   );
   const row = { work: "start", better: "less", unit: "ms" } as const;
   report({ ...row, against: "raw" }, [own, raw]);

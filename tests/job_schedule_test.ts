@@ -1,9 +1,9 @@
 /**
  * Jobs that start together: the rule for those that are late, the lines of the
- * protocol, clocks that are set meanwhile, peers that send what is none,
+ * protocol, clocks that are set, peers that send what is none,
  * connections that break, and each runtime's workers with each runtime's server.
  */
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createConnection, createServer, type Socket } from "node:net";
 import { type Experiment, run, type Settings } from "../lib/experiment.ts";
 import {
@@ -37,6 +37,7 @@ import {
   commandFor,
   find,
   run as runCommand,
+  type RuntimeName,
   RUNTIMES,
   start,
 } from "./runtimes.ts";
@@ -734,6 +735,39 @@ describe.concurrent("a worker whose connection breaks", () => {
   });
 });
 
+describe("a clock that is set", () => {
+  // Each in a process of its own, where nothing else goes by that clock.
+  const play = async (runtime: RuntimeName, step: number, when: string) => {
+    const { code, stdout, stderr } = await runCommand([
+      ...commandFor(runtime, ["--allow-net", `--allow-read=${ROOT}`]),
+      ...[`${ROOT}tests/set_clock.ts`, String(step), when],
+    ]);
+    expect([code, stderr]).toEqual([0, ""]);
+    return JSON.parse(stdout) as Result;
+  };
+
+  for (const [i, runtime] of RUNTIMES.entries()) {
+    const step = i % 2 ? HOUR : -HOUR;
+    testOn(runtime, `by ${step} ms meanwhile moves no job`, async () => {
+      const result = await play(runtime, step, "meanwhile");
+      expectLate(result);
+      expectTogether(result);
+      for (const [i, [{ time, own }]] of result.reports.entries()) {
+        const wrong = own - time;
+        expect(Math.abs(wrong - result.skews[i])).toBeLessThan(1000);
+      }
+    });
+
+    const title = `by ${-step} ms before is what the server's jobs go by`;
+    testOn(runtime, title, async () => {
+      const result = await play(runtime, -step, "before");
+      const [{ time }] = result.reports[0];
+      expect(Math.abs(time - (Date.now() - step))).toBeLessThan(30_000);
+      expectLate(result);
+    });
+  }
+});
+
 for (const runtime of RUNTIMES) {
   const command = (name = runtime) => [
     ...commandFor(name, ["--allow-net"]),
@@ -741,42 +775,6 @@ for (const runtime of RUNTIMES) {
   ];
 
   describe(runtime, () => {
-    testOn(runtime, "serves the workers of every runtime", async () => {
-      const peers = RUNTIMES.filter((name) => find(name).path);
-      await Promise.all(peers.map(async (peer) => {
-        const server = start([...command(), "server", "--port", "0"]);
-        const [, port] = await server.said(/Listening on .*:(\d+)/);
-        const client = await runCommand([
-          ...command(peer),
-          ...["client", "--port", port, "--workers", "50"],
-        ]);
-        expect(client).toMatchObject({ code: 0, stderr: "" });
-        expect(client.stdout).toStartWith(
-          "The clocks of 50 workers: -4883 to +4779 ms wrong\n",
-        );
-        server.kill("SIGINT");
-        const { code, stdout } = await server.finished;
-        expect(stdout).toMatch(/^backup: \d+ of 50 on time/);
-        expect(stdout).toMatch(/^backup: \d+ late by/m);
-        expect(stdout).not.toMatch(/did not report|Refused/);
-        expect(code).toBe(0);
-      }));
-    });
-
-    testOn(runtime, "stops after as many workers as are wanted", async () => {
-      const server = start([
-        ...command(),
-        ...["server", "--port", "0", "--clients", "3"],
-      ]);
-      const [, port] = await server.said(/Listening on .*:(\d+)/);
-      const flags = ["--port", port, "--workers", "3"];
-      const client = await runCommand([...command(), "client", ...flags]);
-      expect(client).toMatchObject({ code: 0, stderr: "" });
-      const { code, stdout } = await server.finished;
-      expect(stdout).toMatch(/^rotate: \d missed$/m);
-      expect(code).toBe(0);
-    });
-
     const other = RUNTIMES[(RUNTIMES.indexOf(runtime) + 1) % RUNTIMES.length];
     const serve = async () => {
       const server = start([...command(other), "server", "--port", "0"]);
@@ -839,6 +837,42 @@ for (const runtime of RUNTIMES) {
       expect(told).not.toMatch(/did not report|Refused/);
     });
 
+    testOn(runtime, "serves the workers of every runtime", async () => {
+      const peers = RUNTIMES.filter((name) => find(name).path);
+      await Promise.all(peers.map(async (peer) => {
+        const server = start([...command(), "server", "--port", "0"]);
+        const [, port] = await server.said(/Listening on .*:(\d+)/);
+        const client = await runCommand([
+          ...command(peer),
+          ...["client", "--port", port, "--workers", "50"],
+        ]);
+        expect(client).toMatchObject({ code: 0, stderr: "" });
+        expect(client.stdout).toStartWith(
+          "The clocks of 50 workers: -4883 to +4779 ms wrong\n",
+        );
+        server.kill("SIGINT");
+        const { code, stdout } = await server.finished;
+        expect(stdout).toMatch(/^backup: \d+ of 50 on time/);
+        expect(stdout).toMatch(/^backup: \d+ late by/m);
+        expect(stdout).not.toMatch(/did not report|Refused/);
+        expect(code).toBe(0);
+      }));
+    });
+
+    testOn(runtime, "stops after as many workers as are wanted", async () => {
+      const server = start([
+        ...command(),
+        ...["server", "--port", "0", "--clients", "3"],
+      ]);
+      const [, port] = await server.said(/Listening on .*:(\d+)/);
+      const flags = ["--port", port, "--workers", "3"];
+      const client = await runCommand([...command(), "client", ...flags]);
+      expect(client).toMatchObject({ code: 0, stderr: "" });
+      const { code, stdout } = await server.finished;
+      expect(stdout).toMatch(/^rotate: \d missed$/m);
+      expect(code).toBe(0);
+    });
+
     testOn(runtime, "says in plain words that no server is there", async () => {
       await using taken = socket(AF_INET, SOCK_DGRAM);
       await taken.bind(["127.0.0.1", 0]);
@@ -868,35 +902,3 @@ for (const runtime of RUNTIMES) {
     });
   });
 }
-
-describe("a clock that is set meanwhile", () => {
-  const real = Date.now;
-  afterEach(() => {
-    Date.now = real;
-    clock();
-  });
-
-  for (const step of [-HOUR, HOUR]) {
-    test(`by ${step} ms moves no job`, async () => {
-      const timers = [0, 300, 900].map((ms, i) =>
-        setTimeout(() => Date.now = () => real() + (i % 2 ? 0 : step), ms)
-      );
-      const { result } = await play(schedule, { flags: { workers: "4" } });
-      timers.forEach(clearTimeout);
-      expectLate(result);
-      expectTogether(result);
-      for (const [i, [{ time, own }]] of result.reports.entries()) {
-        const wrong = own - time;
-        expect(Math.abs(wrong - result.skews[i])).toBeLessThan(1000);
-      }
-    });
-
-    test(`by ${step} ms before is what the server's jobs go by`, async () => {
-      Date.now = () => real() + step;
-      const { result } = await play(schedule, { flags: { workers: "2" } });
-      const [{ time }] = result.reports[0];
-      expect(Math.abs(time - Date.now())).toBeLessThan(30_000);
-      expectLate(result);
-    });
-  }
-});

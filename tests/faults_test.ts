@@ -115,6 +115,52 @@ async function until(condition: () => boolean | Promise<boolean>) {
   while (!await condition()) await Bun.sleep(20);
 }
 
+/** A server whose machine's clock is set back, and what a client makes of it. */
+async function stepped(
+  runtime: RuntimeName,
+  [name, call, count]: string[],
+  ...flags: string[]
+) {
+  const script = ["tests/faults/stepped.ts", name, call, count];
+  const permissions = ["--allow-net", `--allow-read=${ROOT}`];
+  const server = start(commandOf(runtime, script, permissions), { cwd: ROOT });
+  const [, port] = await server.said(/Listening on .*:(\d+) \(/);
+  const args = [name, "client", "--port", port, ...flags];
+  const client = await run(commandOf(runtime, args), { cwd: ROOT });
+  expect(client).toMatchObject({ code: 0, stderr: "" });
+  return { client: client.stdout, server: (await stopped(server)).stdout };
+}
+
+fault("time_sync tells a clock that is set back meanwhile", async (runtime) => {
+  const { client } = await stepped(
+    runtime,
+    ["time_sync", "recvfrom", "10"],
+    ...["--samples", "20"],
+  );
+  expect(client).toContain(
+    "The server's clock was set: earlier answers do not count\n",
+  );
+  const [, answers, offset] = client.match(
+    /^Quickest of (\d+): .* offset (-\d+)\.\d+ ms$/m,
+  )!;
+  expect(Number(answers)).toBeWithin(9, 12);
+  expect(Number(offset)).toBeWithin(-3_601_000, -3_599_000);
+});
+
+fault(
+  "job_schedule moves no job for a clock that is set back",
+  async (runtime) => {
+    const { server } = await stepped(
+      runtime,
+      ["job_schedule", "sendall", "1"],
+    );
+    expect(server).toMatch(/^backup: \d of 5 on time within \d{1,4} ms; /);
+    expect(server).toMatch(/^report: \d of 5 on time within \d{1,4} ms; /m);
+    expect(server).toMatch(/^backup: 1 late by up to \d{1,5} ms$/m);
+    expect(server).not.toContain("did not report");
+  },
+);
+
 fault("a port that UDP has taken is told", async (runtime) => {
   const taken = dgram.createSocket("udp4");
   const port = String(await freePort());
@@ -367,51 +413,5 @@ fault(
     expect(await stream.ask({ path }, echo)).toBeUndefined();
     await stopped(next);
     expect(existsSync(path)).toBe(false);
-  },
-);
-
-/** A server whose machine's clock is set back, and what a client makes of it. */
-async function stepped(
-  runtime: RuntimeName,
-  [name, call, count]: string[],
-  ...flags: string[]
-) {
-  const script = ["tests/faults/stepped.ts", name, call, count];
-  const permissions = ["--allow-net", `--allow-read=${ROOT}`];
-  const server = start(commandOf(runtime, script, permissions), { cwd: ROOT });
-  const [, port] = await server.said(/Listening on .*:(\d+) \(/);
-  const args = [name, "client", "--port", port, ...flags];
-  const client = await run(commandOf(runtime, args), { cwd: ROOT });
-  expect(client).toMatchObject({ code: 0, stderr: "" });
-  return { client: client.stdout, server: (await stopped(server)).stdout };
-}
-
-fault("time_sync tells a clock that is set back meanwhile", async (runtime) => {
-  const { client } = await stepped(
-    runtime,
-    ["time_sync", "recvfrom", "10"],
-    ...["--samples", "20"],
-  );
-  expect(client).toContain(
-    "The server's clock was set: earlier answers do not count\n",
-  );
-  const [, answers, offset] = client.match(
-    /^Quickest of (\d+): .* offset (-\d+)\.\d+ ms$/m,
-  )!;
-  expect(Number(answers)).toBeWithin(9, 12);
-  expect(Number(offset)).toBeWithin(-3_601_000, -3_599_000);
-});
-
-fault(
-  "job_schedule moves no job for a clock that is set back",
-  async (runtime) => {
-    const { server } = await stepped(
-      runtime,
-      ["job_schedule", "sendall", "1"],
-    );
-    expect(server).toMatch(/^backup: \d of 5 on time within \d{1,4} ms; /);
-    expect(server).toMatch(/^report: \d of 5 on time within \d{1,4} ms; /m);
-    expect(server).toMatch(/^backup: 1 late by up to \d{1,5} ms$/m);
-    expect(server).not.toContain("did not report");
   },
 );

@@ -78,7 +78,7 @@ export function calmly(name: string, body: () => void | Promise<void>): void {
 }
 
 /** Bun starts 20 at once; so many processes would make each other late. */
-const ROOM = 3 * availableParallelism() / (process.env.JEST_WORKER_ID ? 2 : 1);
+const ROOM = 3 * availableParallelism();
 const waiting: { calm: boolean; start: () => void }[] = [];
 const going = { calm: false, count: 0 };
 

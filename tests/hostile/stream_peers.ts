@@ -95,7 +95,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
     ],
     ["send many long messages", async () => {
       const floods: Promise<void>[] = [];
-      const peers = serial ? 4 : 64;
+      const peers = serial ? 4 : 16;
       while (floods.length < peers) {
         floods.push(flood(await press(target), MB / 8));
       }

@@ -748,7 +748,8 @@ describe("a clock that is set", () => {
 
   for (const [i, runtime] of RUNTIMES.entries()) {
     const step = i % 2 ? HOUR : -HOUR;
-    testOn(runtime, `by ${step} ms meanwhile moves no job`, async () => {
+    const meanwhile = `by ${step} ms meanwhile moves no job, on ${runtime}`;
+    testOn(runtime, meanwhile, async () => {
       const result = await play(runtime, step, "meanwhile");
       expectLate(result);
       expectTogether(result);
@@ -758,8 +759,9 @@ describe("a clock that is set", () => {
       }
     });
 
-    const title = `by ${-step} ms before is what the server's jobs go by`;
-    testOn(runtime, title, async () => {
+    const before =
+      `by ${-step} ms before is what the jobs go by, on ${runtime}`;
+    testOn(runtime, before, async () => {
       const result = await play(runtime, -step, "before");
       const [{ time }] = result.reports[0];
       expect(Math.abs(time - (Date.now() - step))).toBeLessThan(30_000);

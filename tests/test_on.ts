@@ -33,7 +33,7 @@ export function testOn(
 
 /**
  * One of an experiment. Those of `TIMED` run beside each other, since they wait
- * most of the time, and beside nothing else.
+ * most of the time, and beside nothing else in this process.
  */
 export function testScript(
   script: string,

@@ -13,6 +13,7 @@ export type Target = { host: string; port: number } | { path: string };
 
 const MB = 1024 * 1024;
 
+/** What most floods are made of. */
 const X = chunkOf("x");
 
 interface Message {
@@ -188,6 +189,7 @@ function reset(socket: Socket): void {
   socket.resetAndDestroy();
 }
 
+/** As much of it as fits in 64 KiB. */
 function chunkOf(filling: string): Uint8Array {
   return Buffer.from(filling.repeat(64 * 1024 / filling.length));
 }

@@ -78,7 +78,10 @@ export class StreamSocket {
 
   /**
    * Lets clients connect, listen(2), and up to `backlog` of them wait for
-   * `accept`. EADDRINUSE, EADDRNOTAVAIL, EACCES; EINVAL once connected.
+   * `accept`. A short backlog costs a crowd connections: once it overflows,
+   * Linux sends SYN cookies (tcp(7), tcp_syncookies), and may reset or forget
+   * clients whose `connect` has succeeded. EADDRINUSE, EADDRNOTAVAIL, EACCES;
+   * EINVAL once connected.
    */
   listen(backlog = 4096): Promise<void> {
     const address = this.#bound ?? unnamed(this.family);

@@ -65,7 +65,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's address, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
-  await listener.listen(5);
+  await listener.listen();
   ready(listener);
 
   // 2. Accept each client, and print the name that has led it here.

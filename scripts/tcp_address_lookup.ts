@@ -33,7 +33,7 @@ export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
-  await listener.listen(5);
+  await listener.listen();
   ready(listener);
 
   // 2. Accept each client, and answer until it has no more to ask.

@@ -7,7 +7,8 @@
  *     node scripts/tcp_backlog.ts
  *
  * Where a runtime asks for a longer queue, or accepts by itself ahead of the
- * program, more of them are connected, or all.
+ * program, more of them are connected, or all. The other servers leave the
+ * number out, and 4096 may wait: in a crowd a short queue loses some clients.
  *
  * Output:
  *

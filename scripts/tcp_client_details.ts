@@ -30,7 +30,7 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.bind(address);
 
   // 2. Listen, and accept each client that connects.
-  await listener.listen(5);
+  await listener.listen();
   ready(listener);
   const counts = { told: 0 };
   for await (const [client, peer] of listener) {

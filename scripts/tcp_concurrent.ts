@@ -28,7 +28,7 @@ export async function server({ address, done, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
-  await listener.listen(5);
+  await listener.listen();
   ready(listener);
 
   // 2. Accept each client, and answer its request when it comes. The request

@@ -29,8 +29,8 @@ export async function server({ address, print, ready, serve }: End) {
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
 
-  // 2. Listen; up to five clients may wait to be accepted.
-  await listener.listen(5);
+  // 2. Listen: from now on clients connect, and wait to be accepted.
+  await listener.listen();
   ready(listener);
   print("Waiting for a client to connect...");
 

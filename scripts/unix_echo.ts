@@ -36,7 +36,7 @@ export async function server(end: End) {
   const listener = socket(AF_UNIX, SOCK_STREAM);
   await listener.bind(path);
   try {
-    await listener.listen(5);
+    await listener.listen();
   } catch (error) {
     if (error instanceof SocketError && error.code === "EADDRINUSE") {
       print(await owner(path));

@@ -3,9 +3,10 @@
  * on each runtime, twice over, and afterwards it serves, prints nothing raw and
  * has the descriptors and the memory that it had.
  *
- * All bear the light attacks. tcp_time alone has 5000 connections at once; it,
- * tcp_half_close, tcp_address_lookup, unix_echo, event_log and iot_devices are
- * sent up to 100 MB where a line is due. The peers are in `hostile/`;
+ * All bear the light attacks. tcp_time alone has 5000 connections at once, and
+ * 40 honest clients as soon as they have left; it, tcp_half_close,
+ * tcp_address_lookup, unix_echo, event_log and iot_devices are sent up to
+ * 100 MB where a line is due. The peers are in `hostile/`;
  * `bun tests/hostile/siege.ts` plays them from the command line, and prints
  * what a server's process takes.
  */

@@ -12,7 +12,7 @@ const MEANINGS: Record<string, string> = {
   socket: "Creates a socket: the family says how it is addressed, " +
     "the type how it carries data.",
   bind: "Gives the socket an address of this machine.",
-  listen: "Opens the address to clients; says how many may wait.",
+  listen: "Opens the address to clients, who may wait to be accepted.",
   accept: "Takes the next client that waits, and gives a socket for it alone.",
   connect: "Asks the server for a connection, and waits until it is there.",
   send: "Sends bytes, perhaps not all; tells how many.",

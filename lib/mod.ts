@@ -28,19 +28,19 @@ export {
   formatAddress,
   gethostname,
   parseAddress,
-} from "./address.ts";
+} from "./sockets/address.ts";
 export {
   type DatagramOption,
   DatagramSocket,
   type OptionValue,
-} from "./datagram_socket.ts";
-export { dateAndTime, type End, experiment } from "./experiment.ts";
+} from "./sockets/datagram_socket.ts";
+export { dateAndTime, type End, experiment } from "./experiment/experiment.ts";
 export {
   type Client,
   type How,
   type StreamOption,
   StreamSocket,
-} from "./stream_socket.ts";
+} from "./sockets/stream_socket.ts";
 export {
   AF_INET,
   AF_INET6,
@@ -52,8 +52,8 @@ export {
   SOCK_DGRAM,
   SOCK_STREAM,
   socket,
-} from "./socket.ts";
-export { decode, type Limit, Reader } from "./reader.ts";
-export { SocketError } from "./socket_error.ts";
-export type { SocketCall } from "./call_order.ts";
-export type { Wait } from "./queues.ts";
+} from "./sockets/socket.ts";
+export { decode, type Limit, Reader } from "./sockets/reader.ts";
+export { SocketError } from "./sockets/socket_error.ts";
+export type { SocketCall } from "./observe/call_order.ts";
+export type { Wait } from "./sockets/queues.ts";

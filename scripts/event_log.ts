@@ -34,8 +34,8 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { openBoth } from "../lib/open_both.ts";
-import { eventText, openLog } from "../lib/protocols/event_log.ts";
+import { openBoth } from "../lib/services/open_both.ts";
+import { eventText, openLog } from "../lib/services/event_log.ts";
 import { formatSyslog, timestampOf } from "../lib/protocols/syslog.ts";
 import {
   type Frame,
@@ -44,7 +44,7 @@ import {
   frameOf,
   Unframer,
 } from "../lib/protocols/syslog_framing.ts";
-import { serveAll } from "../lib/serve_all.ts";
+import { serveAll } from "../lib/services/serve_all.ts";
 
 export async function server(end: End) {
   const { address, flags, print, ready } = end;

@@ -35,7 +35,7 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { openBoth } from "../lib/open_both.ts";
+import { openBoth } from "../lib/services/open_both.ts";
 import {
   clockText,
   type Collected,
@@ -45,9 +45,9 @@ import {
 } from "../lib/protocols/reading.ts";
 import { clock, shift, steady } from "../lib/protocols/sntp.ts";
 import { frameLine, Unframer } from "../lib/protocols/syslog_framing.ts";
-import { random } from "../lib/random.ts";
-import { serveAll } from "../lib/serve_all.ts";
-import { putRight, tellTime, until } from "../lib/time_service.ts";
+import { random } from "../lib/services/random.ts";
+import { serveAll } from "../lib/services/serve_all.ts";
+import { putRight, tellTime, until } from "../lib/services/time_service.ts";
 
 export async function server(end: End) {
   const { address, print, ready } = end;

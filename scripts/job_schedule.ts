@@ -36,7 +36,7 @@ import {
   SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { openBoth } from "../lib/open_both.ts";
+import { openBoth } from "../lib/services/open_both.ts";
 import {
   formatJob,
   formatReport,
@@ -49,15 +49,15 @@ import {
   verdictOf,
 } from "../lib/protocols/jobs.ts";
 import { shift, signed, steady } from "../lib/protocols/sntp.ts";
-import { random } from "../lib/random.ts";
-import { serveAll } from "../lib/serve_all.ts";
+import { random } from "../lib/services/random.ts";
+import { serveAll } from "../lib/services/serve_all.ts";
 import {
   ANSWERS,
   type Clock,
   putRight,
   tellTime,
   until,
-} from "../lib/time_service.ts";
+} from "../lib/services/time_service.ts";
 
 /** What is to be done, how many ms after the first worker has come. */
 const PLAN = [

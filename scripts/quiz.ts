@@ -30,7 +30,7 @@
  *     ...
  *     Score: 8 of 10
  */
-import { guide, type Reading } from "../lib/guide.ts";
+import { guide, type Reading } from "../lib/experiment/guide.ts";
 import {
   type Address,
   AF_INET,

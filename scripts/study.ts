@@ -28,7 +28,7 @@
  *         client   FIN-WAIT-2 > TIME-WAIT ...
  *     ...
  */
-import { guide, type Reading } from "../lib/guide.ts";
+import { guide, type Reading } from "../lib/experiment/guide.ts";
 import {
   type Address,
   AF_INET,

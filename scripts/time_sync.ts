@@ -38,7 +38,7 @@ import {
   sampleText,
   shift,
 } from "../lib/protocols/sntp.ts";
-import { askTime } from "../lib/time_service.ts";
+import { askTime } from "../lib/services/time_service.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.

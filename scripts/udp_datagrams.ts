@@ -30,7 +30,7 @@ import {
   socket,
   SocketError,
 } from "../lib/mod.ts";
-import { random } from "../lib/random.ts";
+import { random } from "../lib/services/random.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.

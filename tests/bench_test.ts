@@ -6,15 +6,15 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { plot } from "../scripts/tools/bench/plot.ts";
-import { interleaved, ratios } from "../scripts/tools/bench/pairs.ts";
-import { type Row, rowOf, WORKS } from "../scripts/tools/bench/row.ts";
-import { markdown, table } from "../scripts/tools/bench/table.ts";
-import { commandFor, python, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { alongside, testOn } from "./test_on.ts";
+import { plot } from "./bench/plot.ts";
+import { interleaved, ratios } from "./bench/pairs.ts";
+import { type Row, rowOf, WORKS } from "./bench/row.ts";
+import { markdown, table } from "./bench/table.ts";
+import { commandFor, python, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
-const TOOL = join(ROOT, "scripts/tools/bench.ts");
+const TOOL = join(ROOT, "tests/bench/bench.ts");
 const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -5,9 +5,9 @@
 import { describe, expect } from "bun:test";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
-import { commandFor, run, type Running, RUNTIMES, start } from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { alongside, testOn } from "./test_on.ts";
+import { commandFor, run, type Running, RUNTIMES, start } from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
 const USAGE = "(usage: tcp_time.ts [both | server | client] [--host H] " +
   "[--port P] [--clients N] [--timeout MS] [--trace] [--diagram] [--json] " +

@@ -19,8 +19,8 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { testOn } from "./support/test_on.ts";
 
 /** The cases that have the same need share a process. */
 const NEEDS = [undefined, "all permissions", "few descriptors"] as const;

@@ -3,7 +3,7 @@
  * their clients do about what is lost, and what a flood does to a socket.
  */
 import { describe, expect, test } from "bun:test";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -18,9 +18,9 @@ import {
   run as runCommand,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { calmly, needing, testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { calmly, needing, testOn } from "./support/test_on.ts";
 
 /** Runs both ends in this process and collects what they say. */
 async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
@@ -315,7 +315,7 @@ describe("a flood of 100,000 datagrams at a socket that does not read", () => {
     needing(reason, `takes no memory on ${runtime}`, async () => {
       const { stdout, stderr } = await runCommand([
         ...commandFor(runtime, ["--allow-net"]),
-        `${ROOT}tests/flood.ts`,
+        `${ROOT}tests/hostile/flood.ts`,
       ], { limit: 120_000, measured: true });
       expect(stderr).toBe("");
       const { grown, kept, answer } = JSON.parse(stdout);

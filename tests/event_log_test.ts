@@ -18,7 +18,7 @@ import {
   limits,
   run,
   type Settings,
-} from "../lib/experiment.ts";
+} from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -32,7 +32,7 @@ import {
 } from "../lib/mod.ts";
 import { formatSyslog } from "../lib/protocols/syslog.ts";
 import { frameCounted, frameLine } from "../lib/protocols/syslog_framing.ts";
-import { collected, noRsyslog } from "./rsyslog.ts";
+import { collected, noRsyslog } from "./peers/rsyslog.ts";
 import {
   commandFor,
   find,
@@ -40,9 +40,9 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { needing, testOn } from "./support/test_on.ts";
 
 const eventLog = await load("event_log");
 const SCRIPT = `${ROOT}scripts/event_log.ts`;

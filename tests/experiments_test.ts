@@ -8,7 +8,7 @@ import {
   limits,
   run,
   type Settings,
-} from "../lib/experiment.ts";
+} from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -19,7 +19,7 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { load } from "./scripts.ts";
+import { load } from "./support/scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
 

@@ -20,7 +20,7 @@ import {
 import net from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { freePort } from "../scripts/tools/soak/free_port.ts";
+import { freePort } from "../scripts/tools/support/free_port.ts";
 import { EXCHANGES, type StreamExchange } from "./hostile/exchanges.ts";
 import * as datagram from "./hostile/datagram_peers.ts";
 import * as stream from "./hostile/stream_peers.ts";
@@ -32,9 +32,9 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { needing } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { needing } from "./support/test_on.ts";
 
 const folder = mkdtempSync(`${tmpdir()}/faults-`);
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,10 +4,10 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { difference, readHeader } from "../scripts/tools/header.ts";
-import { commandFor, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT, SCRIPTS } from "./scripts.ts";
-import { testScript } from "./test_on.ts";
+import { difference, readHeader } from "../scripts/tools/support/header.ts";
+import { commandFor, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT, SCRIPTS } from "./support/scripts.ts";
+import { testScript } from "./support/test_on.ts";
 
 for (const script of SCRIPTS) {
   const header = readHeader(readFileSync(`${ROOT}scripts/${script}`, "utf8"));

@@ -14,9 +14,9 @@ import { describe, expect, test } from "bun:test";
 import process from "node:process";
 import { besiege } from "./hostile/siege.ts";
 import { EXCHANGES } from "./hostile/exchanges.ts";
-import { GUIDED, SCRIPTS } from "./scripts.ts";
-import { find, RUNTIMES } from "./runtimes.ts";
-import { needing } from "./test_on.ts";
+import { GUIDED, SCRIPTS } from "./support/scripts.ts";
+import { find, RUNTIMES } from "./support/runtimes.ts";
+import { needing } from "./support/test_on.ts";
 
 test("every server that runs alone is besieged", () => {
   const scripts = Object.keys(EXCHANGES).map((name) => `${name}.ts`);

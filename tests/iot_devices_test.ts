@@ -4,7 +4,7 @@
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -14,7 +14,7 @@ import {
   SOCK_STREAM,
   socket,
 } from "../lib/mod.ts";
-import { openBoth } from "../lib/open_both.ts";
+import { openBoth } from "../lib/services/open_both.ts";
 import {
   type Collected,
   formatReading,
@@ -31,7 +31,7 @@ import {
 } from "../lib/protocols/sntp.ts";
 import { parseSyslog } from "../lib/protocols/syslog.ts";
 import { Unframer } from "../lib/protocols/syslog_framing.ts";
-import { collected, noRsyslog } from "./rsyslog.ts";
+import { collected, noRsyslog } from "./peers/rsyslog.ts";
 import {
   commandFor,
   find,
@@ -39,9 +39,9 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { alongside, calmly, needing, testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { alongside, calmly, needing, testOn } from "./support/test_on.ts";
 
 setDefaultTimeout(30_000);
 

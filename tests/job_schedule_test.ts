@@ -5,7 +5,7 @@
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createConnection, createServer, type Socket } from "node:net";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -31,8 +31,8 @@ import {
   verdictOf,
 } from "../lib/protocols/jobs.ts";
 import { clock, pack, requestAt, unpack } from "../lib/protocols/sntp.ts";
-import { openBoth } from "../lib/open_both.ts";
-import { tellTime } from "../lib/time_service.ts";
+import { openBoth } from "../lib/services/open_both.ts";
+import { tellTime } from "../lib/services/time_service.ts";
 import {
   commandFor,
   find,
@@ -40,9 +40,9 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { failureOf, testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { failureOf, testOn } from "./support/test_on.ts";
 
 setDefaultTimeout(30_000);
 
@@ -740,7 +740,7 @@ describe("a clock that is set", () => {
   const play = async (runtime: RuntimeName, step: number, when: string) => {
     const { code, stdout, stderr } = await runCommand([
       ...commandFor(runtime, ["--allow-net", `--allow-read=${ROOT}`]),
-      ...[`${ROOT}tests/set_clock.ts`, String(step), when],
+      ...[`${ROOT}tests/support/set_clock.ts`, String(step), when],
     ]);
     expect([code, stderr]).toEqual([0, ""]);
     return JSON.parse(stdout) as Result;

@@ -5,8 +5,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { difference, readHeader } from "../scripts/tools/header.ts";
-import { GUIDED, ROOT, SCRIPTS } from "./scripts.ts";
+import { difference, readHeader } from "../scripts/tools/support/header.ts";
+import { GUIDED, ROOT, SCRIPTS } from "./support/scripts.ts";
 
 const LIB = readdirSync(join(ROOT, "lib"), { recursive: true })
   .map(String)

@@ -6,10 +6,10 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import dgram from "node:dgram";
 import net from "node:net";
-import { type Experiment, limits, run } from "../lib/experiment.ts";
+import { type Experiment, limits, run } from "../lib/experiment/experiment.ts";
 import type { Address, DatagramSocket, StreamSocket } from "../lib/mod.ts";
-import { MOST_UNREAD } from "../lib/queues.ts";
-import { LIMIT } from "../lib/reader.ts";
+import { MOST_UNREAD } from "../lib/sockets/queues.ts";
+import { LIMIT } from "../lib/sockets/reader.ts";
 import { ask as honestly } from "./hostile/datagram_peers.ts";
 import { type DatagramExchange, EXCHANGES } from "./hostile/exchanges.ts";
 import * as honest from "./hostile/stream_peers.ts";
@@ -19,9 +19,9 @@ import {
   type Running,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { GUIDED, load, ROOT, SCRIPTS } from "./scripts.ts";
-import { testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { GUIDED, load, ROOT, SCRIPTS } from "./support/scripts.ts";
+import { testOn } from "./support/test_on.ts";
 
 const NAMES = SCRIPTS.filter((script) => !GUIDED.includes(script))
   .map((script) => script.slice(0, -3));

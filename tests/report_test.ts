@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CallInWords as Call } from "../lib/strace.ts";
+import type { CallInWords as Call } from "../lib/observe/strace.ts";
 import { experiments, make } from "../scripts/tools/report.ts";
 import { contentOf, type Made } from "../scripts/tools/report/content.ts";
 import { readHeadings, SECTIONS } from "../scripts/tools/report/headings.ts";
@@ -28,10 +28,10 @@ import { markdown } from "../scripts/tools/report/markdown.ts";
 import { readEvents } from "../scripts/tools/report/run.ts";
 import { condensed } from "../scripts/tools/report/calls.ts";
 import { readSource } from "../scripts/tools/report/source.ts";
-import { printable } from "../scripts/tools/report/text.ts";
-import { commandFor, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { alongside, testOn } from "./test_on.ts";
+import { printable } from "../scripts/tools/support/text.ts";
+import { commandFor, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
 setDefaultTimeout(90_000);
 

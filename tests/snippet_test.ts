@@ -18,10 +18,10 @@ import {
   names,
   snippet,
 } from "../scripts/tools/snippet.ts";
-import { difference, readHeader } from "../scripts/tools/header.ts";
-import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT, SCRIPTS } from "./scripts.ts";
-import { alongside, needing, testOn, testScript } from "./test_on.ts";
+import { difference, readHeader } from "../scripts/tools/support/header.ts";
+import { commandFor, find, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT, SCRIPTS } from "./support/scripts.ts";
+import { alongside, needing, testOn, testScript } from "./support/test_on.ts";
 
 const TOOL = join(ROOT, "scripts/tools/snippet.ts");
 

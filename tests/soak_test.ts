@@ -11,21 +11,21 @@ import {
   complaint,
   type Gap,
   type Half,
-} from "../scripts/tools/soak/account.ts";
+} from "./soak/account.ts";
 import {
   type Echoed,
   type Sent,
   sumOf,
-} from "../scripts/tools/soak/datagrams.ts";
-import { growth } from "../scripts/tools/soak/figures.ts";
-import { Ledger } from "../scripts/tools/soak/ledger.ts";
-import { firstWrong, pattern } from "../scripts/tools/soak/pattern.ts";
-import { type Fault, type Plan, planOf } from "../scripts/tools/soak/plan.ts";
-import { table } from "../scripts/tools/soak/table.ts";
-import type { Result } from "../scripts/tools/soak/trial.ts";
-import { commandFor, find, type Finished, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { alongside, needing } from "./test_on.ts";
+} from "./soak/datagrams.ts";
+import { growth } from "./soak/figures.ts";
+import { Ledger } from "./soak/ledger.ts";
+import { firstWrong, pattern } from "./soak/pattern.ts";
+import { type Fault, type Plan, planOf } from "./soak/plan.ts";
+import { table } from "./soak/table.ts";
+import type { Result } from "./soak/trial.ts";
+import { commandFor, find, type Finished, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, needing } from "./support/test_on.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "socket-lab-soak-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,7 +36,7 @@ function soak(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<Finished> {
-  const tool = join(ROOT, "scripts/tools/soak.ts");
+  const tool = join(ROOT, "tests/soak/soak.ts");
   const command = [...commandFor(runtime, ["-A"]), tool, ...args];
   return run(command, { limit: 80_000, measured: true, env });
 }

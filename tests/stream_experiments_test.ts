@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -20,9 +20,9 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { commandFor, run as runCommand, RUNTIMES, start } from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+import { commandFor, run as runCommand, RUNTIMES, start } from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { needing, testOn } from "./support/test_on.ts";
 
 /** Runs an experiment, its own client replaced if one is given. */
 async function play(

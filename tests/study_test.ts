@@ -5,10 +5,10 @@
 import { describe, expect, test } from "bun:test";
 import net from "node:net";
 import process from "node:process";
-import { commandFor, find, run, RUNTIMES } from "./runtimes.ts";
-import { ROOT } from "./scripts.ts";
-import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./terminal.ts";
-import { needing, testOn } from "./test_on.ts";
+import { commandFor, find, run, RUNTIMES } from "./support/runtimes.ts";
+import { ROOT } from "./support/scripts.ts";
+import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./support/terminal.ts";
+import { needing, testOn } from "./support/test_on.ts";
 
 const STUDY = "scripts/study.ts";
 

@@ -9,7 +9,7 @@ import {
   eventOf,
   eventText,
   mendLine,
-} from "../lib/protocols/event_log.ts";
+} from "../lib/services/event_log.ts";
 import {
   escapeBytes,
   FACILITIES,

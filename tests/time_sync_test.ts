@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Experiment, run, type Settings } from "../lib/experiment.ts";
+import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -27,16 +27,16 @@ import {
   requestIn,
   unpack,
 } from "../lib/protocols/sntp.ts";
-import { askTime } from "../lib/time_service.ts";
+import { askTime } from "../lib/services/time_service.ts";
 import {
   commandFor,
   find,
   run as runCommand,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { load, ROOT } from "./scripts.ts";
-import { needing, testOn } from "./test_on.ts";
+} from "./support/runtimes.ts";
+import { load, ROOT } from "./support/scripts.ts";
+import { needing, testOn } from "./support/test_on.ts";
 
 const HOUR = 3_600_000;
 const SCRIPT = `${ROOT}scripts/time_sync.ts`;

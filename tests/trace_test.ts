@@ -11,8 +11,8 @@ import {
   test,
 } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { SocketCall } from "../lib/call_order.ts";
-import { mermaid } from "../lib/diagram.ts";
+import type { SocketCall } from "../lib/observe/call_order.ts";
+import { mermaid } from "../lib/observe/diagram.ts";
 import {
   AF_INET,
   AF_UNIX,
@@ -24,7 +24,7 @@ import {
   socket,
   StreamSocket,
 } from "../lib/mod.ts";
-import { type CallInWords, inWords, lineOf, textOf } from "../lib/strace.ts";
+import { type CallInWords, inWords, lineOf, textOf } from "../lib/observe/strace.ts";
 import {
   commandFor,
   find,
@@ -33,10 +33,10 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "./runtimes.ts";
-import { GUIDED, ROOT, SCRIPTS, TIMED } from "./scripts.ts";
-import { alongside, needing, testOn } from "./test_on.ts";
-import type { Traced } from "./traces.ts";
+} from "./support/runtimes.ts";
+import { GUIDED, ROOT, SCRIPTS, TIMED } from "./support/scripts.ts";
+import { alongside, needing, testOn } from "./support/test_on.ts";
+import type { Traced } from "./support/traces.ts";
 
 let stop: (() => void) | undefined;
 afterEach(() => stop?.());
@@ -309,7 +309,7 @@ beforeAll(() => {
       runtime,
       permissions.map((permission) => `--allow-${permission}`),
     );
-    const tracer = start([...command, `${ROOT}tests/traces.ts`, ...names]);
+    const tracer = start([...command, `${ROOT}tests/support/traces.ts`, ...names]);
     tracing.set(runtime, tracer);
   }
 });

@@ -14,7 +14,7 @@ import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runtime } from "../../lib/runtimes/mod.ts";
+import { runtime } from "../../lib/sockets/runtimes/mod.ts";
 import { type Commands, runOwn, sideBySide } from "./matrix/own.ts";
 import {
   type Experiment,
@@ -28,10 +28,10 @@ import {
   endAll,
   endAllAtSignals,
   Stopped,
-} from "./matrix/processes.ts";
-import { find, type Name, NAMES, type Runtime } from "./matrix/runtimes.ts";
+} from "./support/processes.ts";
+import { find, type Name, NAMES, type Runtime } from "./support/runtimes.ts";
 import { inWords, table } from "./matrix/table.ts";
-import { printable } from "./report/text.ts";
+import { printable } from "./support/text.ts";
 
 const HELP = `Which runtime's client understands which runtime's server?
 

@@ -13,7 +13,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runtime } from "../../lib/runtimes/mod.ts";
+import { runtime } from "../../lib/sockets/runtimes/mod.ts";
 import { contentOf, type Made } from "./report/content.ts";
 import {
   HEADINGS,
@@ -26,7 +26,7 @@ import { markdown } from "./report/markdown.ts";
 import { progress } from "./report/progress.ts";
 import { ROOT, RunError, runExperiment } from "./report/run.ts";
 import { readSource } from "./report/source.ts";
-import { printable } from "./report/text.ts";
+import { printable } from "./support/text.ts";
 
 const HELP = `Writes lab reports: runs experiments, and says what they show.
 

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { RuntimeName } from "../runtimes.ts";
+import type { RuntimeName } from "../support/runtimes.ts";
 import type { Result } from "./suite.ts";
 
 export interface Deviation {

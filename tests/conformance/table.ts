@@ -19,7 +19,7 @@ import {
   type RuntimeName,
   RUNTIMES,
   start,
-} from "../runtimes.ts";
+} from "../support/runtimes.ts";
 import { deviationOf, judge } from "./deviations.ts";
 import { type Case, cases, GUARD, type Need, type Result } from "./suite.ts";
 

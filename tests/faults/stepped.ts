@@ -7,7 +7,7 @@
  * The real thing, `date -s`, needs root and is felt by all other programs.
  */
 import process from "node:process";
-import { run } from "../../lib/experiment.ts";
+import { run } from "../../lib/experiment/experiment.ts";
 import { observe } from "../../lib/mod.ts";
 
 const [name, call, count] = process.argv.slice(2);

@@ -9,8 +9,8 @@
  * much it grew in those attacks of the second round that cost most.
  */
 import process from "node:process";
-import { commandFor, type RuntimeName, RUNTIMES } from "../runtimes.ts";
-import { ROOT } from "../scripts.ts";
+import { commandFor, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
+import { ROOT } from "../support/scripts.ts";
 import * as datagram from "./datagram_peers.ts";
 import { EXCHANGES } from "./exchanges.ts";
 import * as stream from "./stream_peers.ts";

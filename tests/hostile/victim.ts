@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { CACHE } from "../../scripts/tools/matrix/processes.ts";
+import { CACHE } from "../../scripts/tools/support/processes.ts";
 import { FORGED } from "./garbage.ts";
 import { PATIENCE, pause, within } from "./waits.ts";
 

@@ -8,10 +8,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { difference, readHeader } from "../header.ts";
-import { printable } from "../report/text.ts";
-import { type Ended, type Running, start, within } from "./processes.ts";
-import type { Runtime } from "./runtimes.ts";
+import { difference, readHeader } from "../support/header.ts";
+import { printable } from "../support/text.ts";
+import { type Ended, type Running, start, within } from "../support/processes.ts";
+import type { Runtime } from "../support/runtimes.ts";
 
 /** An experiment, as its file tells it. */
 export interface Experiment {
@@ -58,7 +58,7 @@ export function experiments(): Experiment[] {
   return found;
 }
 
-/** The seed programs, of which `tests/peers.py` has both ends in Python. */
+/** The seed programs, of which `tests/peers/peers.py` has both ends in Python. */
 export const SEEDS = [
   "tcp_address_lookup",
   "tcp_client_details",
@@ -144,7 +144,7 @@ function commandOf(
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
   switch (runtime.name) {
     case "python3":
-      return [runtime.path, "-S", "tests/peers.py", name];
+      return [runtime.path, "-S", "tests/peers/peers.py", name];
     case "deno":
       return [runtime.path, "run", "--no-prompt", ...permissions, ...file]
         .concat(script);

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type CallInWords as Call, textOf } from "../../../lib/strace.ts";
-import { count } from "./text.ts";
+import { type CallInWords as Call, textOf } from "../../../lib/observe/strace.ts";
+import { count } from "../support/text.ts";
 
 /** What the calls do, in the words of the man pages. */
 const MEANINGS: Record<string, string> = {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { CallInWords as Call } from "../../../lib/strace.ts";
-import { difference } from "../header.ts";
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
+import { difference } from "../support/header.ts";
 import { meaningOf, receives, sends } from "./calls.ts";
 import {
   HEADINGS,
@@ -15,7 +15,7 @@ import {
 } from "./headings.ts";
 import type { Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
-import { count, type Inline, inline, tally } from "./text.ts";
+import { count, type Inline, inline, tally } from "../support/text.ts";
 
 /** A piece of a section. */
 export type Block =

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { printable } from "./text.ts";
+import { printable } from "../support/text.ts";
 
 /** The sections, in the order of the original lab. */
 export const SECTIONS = [

@@ -13,7 +13,7 @@ import {
 } from "./content.ts";
 import { NARROW, sequence, WIDE } from "./sequence.ts";
 import { STYLE } from "./style.ts";
-import { escaped, type Inline } from "./text.ts";
+import { escaped, type Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function html(report: Report): string {

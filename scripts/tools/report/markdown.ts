@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { mermaid } from "../../../lib/diagram.ts";
-import type { CallInWords as Call } from "../../../lib/strace.ts";
+import { mermaid } from "../../../lib/observe/diagram.ts";
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { type Block, dateOf, type Report } from "./content.ts";
 import { asCalls, condensed } from "./calls.ts";
-import type { Inline } from "./text.ts";
+import type { Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function markdown(report: Report): string {

@@ -7,9 +7,9 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { CallInWords as Call } from "../../../lib/strace.ts";
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import type { Source } from "./source.ts";
-import { printable } from "./text.ts";
+import { printable } from "../support/text.ts";
 
 /** A line that an end printed. */
 export interface Line {

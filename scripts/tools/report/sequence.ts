@@ -9,9 +9,9 @@
  *
  * @module
  */
-import type { CallInWords as Call } from "../../../lib/strace.ts";
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { condensed, receives, type Row, written } from "./calls.ts";
-import { count, escaped } from "./text.ts";
+import { count, escaped } from "../support/text.ts";
 
 /** How wide to draw, in CSS pixels, and what of it each thing takes. */
 export interface Measure {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readHeader } from "../header.ts";
+import { readHeader } from "../support/header.ts";
 
 /** One end of an experiment, as its file has it. */
 export interface EndSource {

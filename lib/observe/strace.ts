@@ -1,0 +1,176 @@
+/**
+ * Socket calls as text, the way strace(1) prints those of the system.
+ *
+ * @module
+ */
+import { type Address, formatAddress } from "../sockets/address.ts";
+import { meaningOf, SocketError } from "../sockets/socket_error.ts";
+import type { SocketCall } from "./call_order.ts";
+
+/** A call in words: what `--json` prints, and what diagrams are drawn from. */
+export interface CallInWords {
+  /** In ms, to the microsecond; see SocketCall, as for the next four. */
+  time: number;
+  end: "server" | "client";
+  connection: number;
+  socket: number;
+  call: string;
+  /** Each as a program writes it: `1024`, `"hello"`, `('127.0.0.1', 8000)`. */
+  args: string[];
+  /** What it gave, `"0"` for nothing; absent if it failed or did not end. */
+  result?: string;
+  /** The POSIX name of what it failed with, and what that means. */
+  error?: string;
+  reason?: string;
+  bytes?: number;
+}
+
+/** Puts a call in words. */
+export function inWords(call: SocketCall): CallInWords {
+  const { time, end, connection, socket, bytes, args, error } = call;
+  const words: CallInWords = {
+    time: Math.round(time * 1000) / 1000,
+    end,
+    connection,
+    socket,
+    call: call.call,
+    args: args.flatMap((value, i) => wordOf(call, value, i) ?? []),
+  };
+  if (error !== undefined) [words.error, words.reason] = failureOf(error);
+  else if (call.done) words.result = resultOf(call.result);
+  if (bytes !== undefined) words.bytes = bytes;
+  return words;
+}
+
+/**
+ * A line of a trace: seconds since the start, the end, the call, and its
+ * result; `?` for a call that did not end.
+ *
+ * `0.0021 client recv(1024) = "20/11/2026 18:55:12"`
+ */
+export function lineOf(call: SocketCall): string {
+  // Without the array and the object in between it takes half the time.
+  let args = "";
+  for (let i = 0; i < call.args.length; i++) {
+    const word = wordOf(call, call.args[i], i);
+    if (word !== undefined) args += args ? `, ${word}` : word;
+  }
+  const ticks = Math.round(call.time * 10);
+  const places = String(ticks % 10_000 + 10_000).slice(1);
+  const seconds = `${Math.trunc(ticks / 10_000)}.${places}`;
+  const { error, done } = call;
+  const outcome = error !== undefined
+    ? outcomeOf(...failureOf(error))
+    : done
+    ? resultOf(call.result)
+    : UNKNOWN;
+  return `${seconds} ${speakerOf(call)} ${call.call}(${args}) = ${outcome}`;
+}
+
+/** The end, and from the second client on the number: `server 2`. */
+export function speakerOf(
+  { end, connection }: Pick<CallInWords, "end" | "connection">,
+): string {
+  return connection > 1 ? `${end} ${connection}` : end;
+}
+
+/** The call itself: `recv(1024) = "hello"`. */
+export function textOf({ call, args, result, error, reason }: CallInWords) {
+  const outcome = error ? outcomeOf(error, reason) : result ?? UNKNOWN;
+  return `${call}(${args.join(", ")}) = ${outcome}`;
+}
+
+const UNKNOWN = "?";
+
+function outcomeOf(error: string, reason = ""): string {
+  return `-1 ${error} (${reason})`;
+}
+
+/** The name of an error, and what it means. */
+function failureOf(error: unknown): [name: string, meaning: string] {
+  if (error instanceof SocketError) return [error.code, meaningOf(error.code)];
+  const { name = "", message = "" } = error as Partial<Error> ?? {};
+  return [escape(name || String(error)), escape(message)];
+}
+
+/** An argument as a program writes it; undefined for one that says nothing. */
+function wordOf(
+  { call }: SocketCall,
+  value: unknown,
+  index: number,
+): string | undefined {
+  if (index === 0 && call.startsWith("send")) return quote(value as Uint8Array);
+  if (value !== undefined && !isWait(value)) return plain(value);
+}
+
+/** `{ signal }`, which says nothing about the call. */
+function isWait(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "signal" in value;
+}
+
+function resultOf(result: unknown): string {
+  if (result === undefined) return "0";
+  if (typeof result === "string") return plain(result);
+  if (result instanceof Uint8Array) return quote(result);
+  if (!Array.isArray(result)) {
+    return typeof result === "object" ? "socket" : plain(result);
+  }
+  const [first, address] = result; // of accept, recvfrom; or an address
+  if (typeof first === "string") return plain(result);
+  const what = first instanceof Uint8Array ? quote(first) : "socket";
+  return `${what}, ${plain(address)}`;
+}
+
+/** A constant is bare, an address in parentheses, a path quoted. */
+function plain(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (Array.isArray(value) && typeof value[1] === "number") {
+    return escape(formatAddress(value as Address));
+  }
+  if (typeof value !== "string") return escape(String(value));
+  return /^(AF|SOCK|SHUT|SO|TCP|IP|IPV6)_/.test(value) ? value : quote(value);
+}
+
+/** Bytes in quotes, of many the first and how many there are. */
+function quote(data: string | Uint8Array): string {
+  const bytes = typeof data === "string" ? encoder.encode(data) : data;
+  if (!(bytes instanceof Uint8Array)) return escape(String(data));
+  const shown = bytes.subarray(0, MOST_SHOWN);
+  // Most is plain text, which a decoder makes in a third of the time.
+  const text = isPlain(shown)
+    ? decoder.decode(shown)
+    : Array.from(shown, (byte) => BYTES[byte]).join("");
+  return bytes.length > MOST_SHOWN
+    ? `"${text}"... (${bytes.length} bytes)`
+    : `"${text}"`;
+}
+
+/** Text in which nothing can drive a terminal. */
+function escape(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, (character) => {
+    const code = character.charCodeAt(0);
+    return BYTES[code] ?? `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** So many bytes are shown: as many as strace shows. */
+const MOST_SHOWN = 32;
+
+/** How each byte is shown. */
+const BYTES = Array.from({ length: 256 }, (_, byte) => {
+  const short = { 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" }[byte];
+  if (short) return short;
+  const plain = byte >= 0x20 && byte < 0x7f;
+  const hex = byte.toString(16).padStart(2, "0");
+  return plain ? String.fromCharCode(byte) : `\\x${hex}`;
+});
+
+function isPlain(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    if (BYTES[bytes[i]].length > 1) return false;
+  }
+  return true;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();

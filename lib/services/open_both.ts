@@ -1,0 +1,34 @@
+/**
+ * One port for a stream and a datagram socket, for servers that speak both.
+ *
+ * @module
+ */
+import type { Address } from "../sockets/address.ts";
+import type { DatagramSocket } from "../sockets/datagram_socket.ts";
+import { AF_INET, SOCK_DGRAM, SOCK_STREAM, socket } from "../sockets/socket.ts";
+import type { StreamSocket } from "../sockets/stream_socket.ts";
+
+/**
+ * A stream socket that listens and a datagram socket with the same port. If the
+ * system chooses it (0), one free for the first may be taken for the second:
+ * then it is asked for another, up to ten times.
+ *
+ * @throws {SocketError} EADDRINUSE and what else bind says.
+ */
+export async function openBoth(
+  address: Address,
+  tries = 10,
+): Promise<[StreamSocket, DatagramSocket]> {
+  const listener = socket(AF_INET, SOCK_STREAM);
+  const receiver = socket(AF_INET, SOCK_DGRAM);
+  await listener.bind(address);
+  await listener.listen();
+  try {
+    await receiver.bind(listener.getsockname());
+    return [listener, receiver];
+  } catch (error) {
+    await listener.close();
+    if (address[1] !== 0 || tries === 1) throw error;
+    return openBoth(address, tries - 1);
+  }
+}

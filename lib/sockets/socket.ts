@@ -1,0 +1,75 @@
+/**
+ * socket(2): the constants of the Berkeley API, and the class that answers.
+ *
+ * @module
+ */
+import type { Family } from "./address.ts";
+import { DatagramSocket } from "./datagram_socket.ts";
+import { SocketError } from "./socket_error.ts";
+import { StreamSocket } from "./stream_socket.ts";
+import type { SocketCall } from "../observe/call_order.ts";
+
+/** IPv4, ip(7). */
+export const AF_INET = "AF_INET";
+/** IPv6, ipv6(7). */
+export const AF_INET6 = "AF_INET6";
+/** The local machine, unix(7); the address is a path. */
+export const AF_UNIX = "AF_UNIX";
+/** A stream of bytes: tcp(7), or unix(7). */
+export const SOCK_STREAM = "SOCK_STREAM";
+/** Datagrams: udp(7). */
+export const SOCK_DGRAM = "SOCK_DGRAM";
+/** shutdown(2): no more receiving. */
+export const SHUT_RD = "SHUT_RD";
+/** shutdown(2): no more sending. */
+export const SHUT_WR = "SHUT_WR";
+/** shutdown(2): neither. */
+export const SHUT_RDWR = "SHUT_RDWR";
+
+/** Creates a socket, socket(2); EPROTONOSUPPORT for what is not offered. */
+export function socket(
+  family?: Family,
+  type?: typeof SOCK_STREAM,
+): StreamSocket;
+export function socket(
+  family: Family,
+  type: typeof SOCK_DGRAM,
+): DatagramSocket;
+export function socket(
+  family: Family = AF_INET,
+  type: typeof SOCK_STREAM | typeof SOCK_DGRAM = SOCK_STREAM,
+): StreamSocket | DatagramSocket {
+  const known = [AF_INET, AF_INET6, AF_UNIX].includes(family);
+  const made = known && type === SOCK_STREAM
+    ? new StreamSocket(family)
+    : known && type === SOCK_DGRAM && family !== AF_UNIX
+    ? new DatagramSocket(family)
+    : new SocketError("EPROTONOSUPPORT", "socket");
+  hooks.made?.(family, type, made);
+  if (made instanceof SocketError) throw made;
+  return made;
+}
+
+/** Where `trace.ts` takes part. */
+export const hooks: {
+  /** Is told of each socket that is made, or why it was not. */
+  made?:
+    | ((
+      family: Family,
+      type: string,
+      made: StreamSocket | DatagramSocket | SocketError,
+    ) => void)
+    | undefined;
+  /** Set while the library itself makes calls. */
+  unseen: boolean;
+} = { unseen: false };
+
+/**
+ * Calls `listener` with every socket call of the program and what came of it,
+ * from when the promise resolves to what stops that again.
+ */
+export async function observe(
+  listener: (call: SocketCall) => void,
+): Promise<() => void> {
+  return (await import("../observe/watch.ts")).observe(listener);
+}

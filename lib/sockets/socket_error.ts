@@ -1,0 +1,138 @@
+/**
+ * The one error that leaves the library, with the POSIX name of what went
+ * wrong, so that a program can switch on it in the same way on every runtime.
+ *
+ * @module
+ */
+import type { Address } from "./address.ts";
+
+/**
+ * A socket call that failed, as errno(3) and the call's own man page name it.
+ *
+ * ```ts
+ * import { AF_INET, socket, SOCK_STREAM, SocketError } from "../mod.ts";
+ *
+ * try {
+ *   await socket(AF_INET, SOCK_STREAM).connect(["127.0.0.1", 9]);
+ * } catch (error) {
+ *   if (!(error instanceof SocketError)) throw error;
+ *   error.code; // "ECONNREFUSED"
+ *   error.message; // "Cannot connect to 127.0.0.1:9: connection refused"
+ * }
+ * ```
+ */
+export class SocketError extends Error {
+  override name = "SocketError";
+  /** The POSIX name, such as `"ECONNREFUSED"`. */
+  readonly code: string;
+  /** The call that failed, such as `"connect"`. */
+  readonly call: string;
+  /** The address that the call was about, if it had one. */
+  readonly address: Address | undefined;
+
+  constructor(code: string, call: string, address?: Address, cause?: unknown) {
+    const action = ACTIONS[call] ?? call;
+    const where = address === undefined || address === ""
+      ? action.replace(/ (to|from|on|of)$/, "")
+      : `${action} ${displayAddress(address)}`;
+    const denied = (cause as Error | undefined)?.name === "NotCapable"
+      ? ` (${(cause as Error).message})`
+      : "";
+    super(
+      `Cannot ${where}: ${meaningOf(code)}${denied}`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.code = code;
+    this.call = call;
+    this.address = address;
+  }
+}
+
+/** What a POSIX name means, in a few words. */
+export function meaningOf(code: string): string {
+  return MEANINGS[code] ?? code;
+}
+
+/** An address as error messages write it: `127.0.0.1:80`, `[::1]:80`. */
+export function displayAddress(address: Address): string {
+  if (typeof address === "string") return address.replace(/^\0/, "@");
+  const [host, port] = address;
+  return host.includes(":") ? `[${host}]:${port}` : `${host || "*"}:${port}`;
+}
+
+/** The POSIX name of what a runtime threw, whatever its own name for it is. */
+export function codeOf(error: unknown): string {
+  const { name, code } = error as { name?: string; code?: unknown };
+  const known = KNOWN[typeof code === "string" ? code : name ?? ""];
+  if (known) return known;
+  return typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code)
+    ? code
+    : "EIO";
+}
+
+/** Names that are not POSIX's, by the runtime that uses them. */
+const KNOWN: Record<string, string> = {
+  // Deno's classes; its errors of the system carry a code
+  BadResource: "EBADF",
+  NotCapable: "EACCES",
+  // Node and Bun
+  ERR_STREAM_DESTROYED: "EPIPE",
+  ERR_STREAM_WRITE_AFTER_END: "EPIPE",
+  ERR_SOCKET_CLOSED: "EPIPE",
+  ERR_SOCKET_DGRAM_NOT_RUNNING: "EBADF",
+};
+
+const ACTIONS: Record<string, string> = {
+  bind: "bind to",
+  listen: "listen on",
+  accept: "accept on",
+  connect: "connect to",
+  send: "send to",
+  sendall: "send to",
+  sendto: "send to",
+  recv: "receive from",
+  recvfrom: "receive from",
+  shutdown: "shut down the connection to",
+  getsockname: "get the socket name of",
+  getpeername: "get the peer name of",
+  gethostname: "get the host name",
+  getservbyname: "find the service",
+  parseAddress: "find the host",
+  settimeout: "set the timeout",
+  setsockopt: "set the option of",
+  getsockopt: "get the option of",
+  line: "read a line from",
+  exactly: "read from",
+  all: "read from",
+};
+
+const MEANINGS: Record<string, string> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "not an address of this machine",
+  EAFNOSUPPORT: "address family not supported by this socket",
+  EALREADY: "already in progress",
+  EDESTADDRREQ: "a destination is needed",
+  EBADF: "socket is closed",
+  EBADMSG: "the stream ended in the middle of a message",
+  ECONNABORTED: "connection aborted",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset by peer",
+  EHOSTUNREACH: "no route to host",
+  EINVAL: "invalid argument",
+  EISDIR: "it is a folder",
+  EISCONN: "socket is already connected",
+  EMFILE: "too many open files",
+  EMSGSIZE: "message too long",
+  ENOENT: "no such file",
+  ENETUNREACH: "network is unreachable",
+  ENOPROTOOPT: "no such option",
+  ENOSPC: "no space left on device",
+  ENOTCONN: "socket is not connected",
+  ENOTFOUND: "name not known",
+  EOPNOTSUPP: "operation not supported by this socket",
+  EPIPE: "the other end no longer reads",
+  EPROTO: "no answer that the protocol lets us use",
+  EPROTONOSUPPORT: "protocol not supported",
+  ETIMEDOUT: "timed out",
+};

@@ -1,0 +1,30 @@
+/**
+ * The experiments as the tests see them: every file of `scripts/`.
+ */
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Experiment } from "../../lib/experiment/experiment.ts";
+
+/** The folder of the project. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url).href);
+
+/** The experiments' file names, such as `tcp_time.ts`. */
+export const SCRIPTS = readdirSync(`${ROOT}scripts`)
+  .filter((name) => name.endsWith(".ts"))
+  .sort();
+
+/** Those that lead through both ends at once, and so export neither. */
+export const GUIDED: readonly string[] = ["quiz.ts", "study.ts"];
+
+/** Those whose output says how late a machine was: a busy one is. */
+export const TIMED: readonly string[] = [
+  "iot_devices.ts",
+  "job_schedule.ts",
+  "time_sync.ts",
+];
+
+/** Both ends of an experiment, as its file exports them. */
+export async function load(name: string): Promise<Experiment> {
+  const { server, client } = await import(`../../scripts/${name}.ts`);
+  return { url: `file:///${name}.ts`, port: 0, server, client };
+}

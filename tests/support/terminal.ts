@@ -1,0 +1,35 @@
+/**
+ * A command on a terminal of its own, which Python provides: no runtime has a
+ * call for that.
+ */
+import { spawnSync } from "node:child_process";
+import { type Finished, python, pythonCommand, run } from "./runtimes.ts";
+import { ROOT } from "./scripts.ts";
+
+/** What may be missing for it. */
+export const noTerminal = python().reason ??
+  (spawnSync(python().path!, ["-S", "-c", "import pty"]).status
+    ? "python3 has no terminals here"
+    : undefined);
+
+/**
+ * Runs a command; each answer is typed once its question is shown. Gives what
+ * the terminal shows as `stdout`, its line ends as `\n`.
+ */
+export async function onTerminal(
+  command: string[],
+  dialogue: [question: string, answer: string][],
+): Promise<Finished> {
+  const finished = await run(
+    [
+      ...pythonCommand("tests/support/terminal.py"),
+      JSON.stringify(dialogue),
+      ...command,
+    ],
+    { cwd: ROOT },
+  );
+  return { ...finished, stdout: finished.stdout.replaceAll("\r\n", "\n") };
+}
+
+export const CTRL_C = "\x03";
+export const CTRL_D = "\x04";

@@ -189,10 +189,12 @@ async function study(reader: Reading) {
 }
 
 /** Tells step after step, and keeps the state of each socket meanwhile. */
-async function stepper({ print, say, pause, kernel }: Reading) {
+async function stepper({ print, say, pause }: Reading) {
   const known = new Map<string, { state: string; ports: number[] }>();
   let number = 0;
-  const { access, statesOf } = await kernel();
+  const { access, statesOf } = await import(
+    "../lib/services/proc_net_tcp.ts"
+  );
   const allowed = await access();
   if (allowed === "yes") print("In brackets: what the kernel says");
   if (allowed === "denied") {

@@ -5,7 +5,13 @@
 import { describe, expect } from "bun:test";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
-import { commandFor, run, type Running, RUNTIMES, start } from "./support/runtimes.ts";
+import {
+  commandFor,
+  run,
+  type Running,
+  RUNTIMES,
+  start,
+} from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { alongside, testOn } from "./support/test_on.ts";
 

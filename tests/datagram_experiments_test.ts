@@ -3,7 +3,8 @@
  * their clients do about what is lost, and what a flood does to a socket.
  */
 import { describe, expect, test } from "bun:test";
-import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
+import { type Experiment, type Settings } from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,

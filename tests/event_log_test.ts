@@ -16,9 +16,9 @@ import { tmpdir } from "node:os";
 import {
   type Experiment,
   limits,
-  run,
   type Settings,
-} from "../lib/experiment/experiment.ts";
+} from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,

@@ -6,9 +6,9 @@ import { describe, expect, test } from "bun:test";
 import {
   type Experiment,
   limits,
-  run,
   type Settings,
-} from "../lib/experiment/experiment.ts";
+} from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,

@@ -4,7 +4,8 @@
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
+import { type Experiment, type Settings } from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,

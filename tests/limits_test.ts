@@ -6,10 +6,11 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import dgram from "node:dgram";
 import net from "node:net";
-import { type Experiment, limits, run } from "../lib/experiment/experiment.ts";
+import { type Experiment, limits } from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import type { Address, DatagramSocket, StreamSocket } from "../lib/mod.ts";
-import { MOST_UNREAD } from "../lib/sockets/queues.ts";
-import { LIMIT } from "../lib/sockets/reader.ts";
+import { RECEIVE_QUEUE_LIMIT } from "../lib/sockets/inbox.ts";
+import { MESSAGE_LIMIT } from "../lib/sockets/reader.ts";
 import { ask as honestly } from "./hostile/datagram_peers.ts";
 import { type DatagramExchange, EXCHANGES } from "./hostile/exchanges.ts";
 import * as honest from "./hostile/stream_peers.ts";
@@ -269,7 +270,7 @@ for (const runtime of RUNTIMES) {
         const { localPort } = endless;
         const beside = await connected(target); // has begun an exchange
         beside.write("one\n");
-        for (let i = 0; i < 4; i++) endless.write("x".repeat(LIMIT));
+        for (let i = 0; i < 4; i++) endless.write("x".repeat(MESSAGE_LIMIT));
         await closed(endless);
         const whole = closed(beside);
         beside.end("two\n");
@@ -332,7 +333,15 @@ for (const runtime of RUNTIMES) {
         ...[`${ROOT}scripts/tcp_time.ts`, "--help"],
       ]);
       const { idle, clients, grace } = limits;
-      for (const limit of [idle, clients, grace, LIMIT, MOST_UNREAD]) {
+      for (
+        const limit of [
+          idle,
+          clients,
+          grace,
+          MESSAGE_LIMIT,
+          RECEIVE_QUEUE_LIMIT,
+        ]
+      ) {
         expect(stdout).toMatch(new RegExp(`\\b${limit}\\b`));
       }
     });

@@ -21,7 +21,13 @@ import {
   SEEDS,
 } from "../scripts/tools/matrix/pair.ts";
 import { table } from "../scripts/tools/matrix/table.ts";
-import { commandFor, find, python, RUNTIMES, start } from "./support/runtimes.ts";
+import {
+  commandFor,
+  find,
+  python,
+  RUNTIMES,
+  start,
+} from "./support/runtimes.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./support/scripts.ts";
 import { alongside, needing, testOn } from "./support/test_on.ts";
 import { noTerminal, onTerminal } from "./support/terminal.ts";

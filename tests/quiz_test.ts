@@ -3,7 +3,13 @@
  * and how it asks on a terminal.
  */
 import { describe, expect } from "bun:test";
-import { commandFor, find, type Finished, run, RUNTIMES } from "./support/runtimes.ts";
+import {
+  commandFor,
+  find,
+  type Finished,
+  run,
+  RUNTIMES,
+} from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./support/terminal.ts";
 import { needing, testOn } from "./support/test_on.ts";

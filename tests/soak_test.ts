@@ -7,23 +7,21 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import {
-  complaint,
-  type Gap,
-  type Half,
-} from "./soak/account.ts";
-import {
-  type Echoed,
-  type Sent,
-  sumOf,
-} from "./soak/datagrams.ts";
+import { complaint, type Gap, type Half } from "./soak/account.ts";
+import { type Echoed, type Sent, sumOf } from "./soak/datagrams.ts";
 import { growth } from "./soak/figures.ts";
 import { Ledger } from "./soak/ledger.ts";
 import { firstWrong, pattern } from "./soak/pattern.ts";
 import { type Fault, type Plan, planOf } from "./soak/plan.ts";
 import { table } from "./soak/table.ts";
 import type { Result } from "./soak/trial.ts";
-import { commandFor, find, type Finished, run, RUNTIMES } from "./support/runtimes.ts";
+import {
+  commandFor,
+  find,
+  type Finished,
+  run,
+  RUNTIMES,
+} from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { alongside, needing } from "./support/test_on.ts";
 

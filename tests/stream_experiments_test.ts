@@ -7,7 +7,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
+import { type Experiment, type Settings } from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,
@@ -20,7 +21,12 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { commandFor, run as runCommand, RUNTIMES, start } from "./support/runtimes.ts";
+import {
+  commandFor,
+  run as runCommand,
+  RUNTIMES,
+  start,
+} from "./support/runtimes.ts";
 import { load, ROOT } from "./support/scripts.ts";
 import { needing, testOn } from "./support/test_on.ts";
 

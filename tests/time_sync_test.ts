@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Experiment, run, type Settings } from "../lib/experiment/experiment.ts";
+import { type Experiment, type Settings } from "../lib/experiment/settings.ts";
+import { run } from "../lib/experiment/experiment.ts";
 import {
   type Address,
   AF_INET,

@@ -24,7 +24,12 @@ import {
   socket,
   StreamSocket,
 } from "../lib/mod.ts";
-import { type CallInWords, inWords, lineOf, textOf } from "../lib/observe/strace.ts";
+import {
+  type CallInWords,
+  inWords,
+  lineOf,
+  textOf,
+} from "../lib/observe/strace.ts";
 import {
   commandFor,
   find,
@@ -309,7 +314,11 @@ beforeAll(() => {
       runtime,
       permissions.map((permission) => `--allow-${permission}`),
     );
-    const tracer = start([...command, `${ROOT}tests/support/traces.ts`, ...names]);
+    const tracer = start([
+      ...command,
+      `${ROOT}tests/support/traces.ts`,
+      ...names,
+    ]);
     tracing.set(runtime, tracer);
   }
 });

@@ -4,41 +4,21 @@
  *
  * @module
  */
-import { type Experiment, limits, lineOf } from "./experiment.ts";
-import type { Given, Guide } from "./guide.ts";
-import { MOST_UNREAD, MOST_WAITING } from "../sockets/queues.ts";
-import { LIMIT } from "../sockets/reader.ts";
-import { runtime } from "../sockets/runtimes/mod.ts";
+import { ACCEPT_QUEUE_LIMIT, RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
+import { MESSAGE_LIMIT } from "../sockets/reader.ts";
+import { joinWords } from "./print.ts";
+import { command, exit } from "./process.ts";
+import {
+  type Experiment,
+  type Flag,
+  type Given,
+  type Guide,
+  limits,
+  type Settings,
+} from "./settings.ts";
 
 // Not static: a bundle with all of the library would load it at once.
 const { parseArgs } = await import("node:util");
-
-/** A flag of an experiment's own: `--NAME VALUE`. */
-export interface Flag {
-  /** What `--help` says. */
-  readonly about: string;
-  /** What a value is, for the one that is wrong: `a number from 0 to 1`. */
-  readonly takes: string;
-  readonly pattern: RegExp;
-}
-
-/** How to run it: the command line's flags. */
-export interface Settings {
-  role: "both" | "server" | "client";
-  host: string;
-  /** `undefined`: the experiment's own, or with both ends a free one. */
-  port: number | undefined;
-  /** How often to run the client; how many clients a server alone serves. */
-  clients: number | undefined;
-  /** What a wait may take, in ms. */
-  timeout: number | undefined;
-  /** Print each socket call, or draw them all at the end. */
-  trace: boolean;
-  diagram: boolean;
-  json: boolean;
-  /** The experiment's own. */
-  flags: Record<string, string | undefined>;
-}
 
 /** The settings that the arguments ask for; ends the process for `--help`. */
 export function parse(experiment: Experiment, args: string[]): Settings {
@@ -74,12 +54,12 @@ function settle<T>(
     const settings = read();
     if (settings) return settings;
     console.log(help(path));
-    runtime.exit(0);
+    exit(0);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const file = path.slice(folder.length);
-    console.error(lineOf([`${error.message} (usage: ${file} ${usage})`]));
-    runtime.exit(2);
+    console.error(joinWords([`${error.message} (usage: ${file} ${usage})`]));
+    exit(2);
   }
 }
 
@@ -97,7 +77,7 @@ function withValue(name: string): string {
 }
 
 function help(file: string, { port, flags = {} }: Experiment): string {
-  return `${runtime.command} ${file} [both | server | client] [flags]
+  return `${command} ${file} [both | server | client] [flags]
 
   both          both ends in one process (the default)
   server        the server alone, until Ctrl-C
@@ -115,8 +95,8 @@ ${
   --json        print one JSON object a line
   --help        print this
 
-A server serves ${limits.clients} clients at once; ${MOST_WAITING} more wait for their turn, and
-${MOST_UNREAD} datagrams. A line or message of theirs has at most ${LIMIT} bytes
+A server serves ${limits.clients} clients at once; ${ACCEPT_QUEUE_LIMIT} more wait for their turn, and
+${RECEIVE_QUEUE_LIMIT} datagrams. A line or message of theirs has at most ${MESSAGE_LIMIT} bytes
 unless the experiment says less. After Ctrl-C they have ${limits.grace} ms to end.`;
 }
 
@@ -125,7 +105,7 @@ function helpOf(file: string, guide: Guide): string {
   const lines = switchesOf(guide).map((name, i) =>
     `  ${name.padEnd(14)}${switches[i]}\n`
   );
-  return `${runtime.command} ${file} [flags]
+  return `${command} ${file} [flags]
 
 ${guide.about}
 

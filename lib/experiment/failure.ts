@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Experiment, Settings } from "./experiment.ts";
-import { runtime } from "../sockets/runtimes/mod.ts";
+import { command } from "./process.ts";
+import type { Experiment, Settings } from "./settings.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 
-/** Tells it on standard error; what is no socket's failure is thrown on. */
-export function tell(
+/** Prints it on standard error; rethrows anything but a SocketError. */
+export function printFailure(
   error: unknown,
   experiment: Pick<Experiment, "url" | "port">,
   settings: Pick<Settings, "timeout" | "flags">,
@@ -39,7 +39,6 @@ function adviceFor(
       for (const [name, value] of Object.entries(flags)) {
         if (path && value !== undefined) options += ` --${name} ${value}`;
       }
-      const { command } = runtime;
       return `Start the server first: ${command} ${file} server${options}`;
     }
     case "EADDRINUSE":

@@ -5,9 +5,10 @@
  * @module
  */
 import { mermaid } from "../observe/diagram.ts";
-import { type Settings, type Write, writer } from "./experiment.ts";
 import { type CallInWords, inWords, lineOf } from "../observe/strace.ts";
 import { inOrder, observe } from "../observe/watch.ts";
+import { type Write, writer } from "./print.ts";
+import type { Settings } from "./settings.ts";
 
 /** Where an experiment's own lines go, and what ends the printing. */
 export interface Transcript {

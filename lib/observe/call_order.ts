@@ -5,8 +5,7 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { hooks } from "../sockets/socket.ts";
+import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { type Client, StreamSocket } from "../sockets/stream_socket.ts";
 
 /** A socket call and what came of it. */
@@ -246,14 +245,17 @@ export class CallOrder {
   }
 }
 
+// The methods themselves, taken before they are watched.
+const streamName = StreamSocket.prototype.getsockname;
+const datagramName = DatagramSocket.prototype.getsockname;
+
 function nameOf(socket: AnySocket): Address | undefined {
-  hooks.unseen = true;
   try {
-    return socket.getsockname();
+    return socket instanceof StreamSocket
+      ? streamName.call(socket)
+      : datagramName.call(socket);
   } catch {
     return; // it was closed meanwhile
-  } finally {
-    hooks.unseen = false;
   }
 }
 

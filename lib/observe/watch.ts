@@ -6,7 +6,7 @@
  */
 import { type AnySocket, CallOrder, type SocketCall } from "./call_order.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { hooks } from "../sockets/socket.ts";
+import { observeCreation } from "../sockets/socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { StreamSocket } from "../sockets/stream_socket.ts";
 
@@ -55,26 +55,24 @@ function watch(order: CallOrder): void {
       owner[call] = watched(order, call, owner[call]);
     }
   }
-  hooks.made = (family, type, made) => {
+  observeCreation((family, type, made) => {
     const [socket, error] = made instanceof SocketError
       ? [undefined, made]
       : [made, undefined];
     order.end(order.begin(socket, "socket", [family, type])!, error, socket);
-  };
+  });
 }
 
 function unwatch(): void {
   for (const [owner, call, method] of methods.splice(0)) owner[call] = method;
-  hooks.made = undefined;
+  observeCreation();
 }
 
 /** A method that tells of itself. */
 function watched(order: CallOrder, call: string, method: Method): Method {
   const waits = WAITING.includes(call);
   return function (...args) {
-    const begun = hooks.unseen
-      ? undefined
-      : order.begin(this, call, args, waits);
+    const begun = order.begin(this, call, args, waits);
     if (!begun) return method.apply(this, args);
     const done = (result: unknown) => order.end(begun, undefined, result);
     const failed = (error: unknown) => order.end(begun, error, undefined);

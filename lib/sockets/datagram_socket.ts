@@ -1,64 +1,50 @@
 /**
- * A datagram socket: messages with bounds, each with its own address, the same
- * on every runtime. What does the work is loaded with the first call of the
- * first socket, since most experiments have none.
+ * A datagram socket: messages with boundaries, each with its own address, the
+ * same on every runtime.
  *
  * @module
  */
-import { type Address, copy, type Family, unnamed } from "./address.ts";
-import type * as Calls from "./datagram_calls.ts";
-import { checkTimeout, defaults, quiet, type Wait } from "./queues.ts";
+import {
+  type Address,
+  copyAddress,
+  type Family,
+  unnamedAddress,
+} from "./address.ts";
+import {
+  DATAGRAM_OPTIONS,
+  type DatagramOption,
+  type OptionValue,
+} from "./options.ts";
+import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-
-/** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
-export type DatagramOption = keyof typeof OPTIONS;
-
-/** On or off, a number, an address, or `[group, own address]`. */
-export type OptionValue = boolean | number | string | [string, string?];
-
-/** What a socket knows of itself; `datagram_calls.ts` works on it. */
-export interface DatagramState {
-  readonly family: Family;
-  timeout: number | null;
-  options: Map<DatagramOption, OptionValue>;
-  /** Set from the moment on at which it gets a name. */
-  opening: Promise<Endpoint> | undefined;
-  endpoint: Endpoint | undefined;
-  peer: Address | undefined;
-  /** The last connect(): they are served in turn. */
-  connecting: Promise<void> | undefined;
-  closing: Promise<void> | undefined;
-  /** The last host that needed no look-up: most sockets have one peer. */
-  literal: string | undefined;
-}
+import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
+import { handled, rejected, type Wait, Waiter } from "./waiter.ts";
 
 /**
  * A socket that carries datagrams, udp(7).
  *
  * A datagram arrives whole or not at all, and perhaps in another order. Of
- * those that nobody receives, 1024 are kept and the newest are dropped.
- * Failures are {@linkcode SocketError}s; after `close`, every call but `close`
- * is EBADF.
+ * unread datagrams 1024 are kept; the next ones are dropped. Failures are
+ * {@linkcode SocketError}s; after `close`, every call but `close` is EBADF.
  */
 export class DatagramSocket {
   readonly family: Family;
-  readonly #state: DatagramState;
+  #timeout = getdefaulttimeout();
+  readonly #options = new Map<DatagramOption, OptionValue>();
+  /** Set from the moment on at which the socket gets a name. */
+  #opening: Promise<Endpoint> | undefined;
+  #endpoint: Endpoint | undefined;
+  #peer: Address | undefined;
+  /** The last connect(): they are served in turn. */
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** The last host that needed no look-up: most sockets have one peer. */
+  #literal: string | undefined;
 
   /** For the library; programs call `socket()`. */
   constructor(family: Family) {
     this.family = family;
-    this.#state = {
-      family,
-      timeout: defaults.timeout,
-      options: new Map(),
-      opening: undefined,
-      endpoint: undefined,
-      peer: undefined,
-      connecting: undefined,
-      closing: undefined,
-      literal: undefined,
-    };
   }
 
   /**
@@ -66,7 +52,11 @@ export class DatagramSocket {
    * EADDRNOTAVAIL, EACCES; EINVAL if it has a name already.
    */
   bind(address: Address): Promise<void> {
-    return load((calls) => calls.bind(this.#state, address));
+    return this.#attempt("bind", address, async () => {
+      checkAddress(this.family, address, "bind");
+      if (this.#opening) throw { code: "EINVAL" };
+      await this.#open("bind", address);
+    });
   }
 
   /**
@@ -74,12 +64,27 @@ export class DatagramSocket {
    * one. Nothing goes over the wire.
    */
   connect(address: Address): Promise<void> {
-    return load((calls) => calls.connect(this.#state, address));
+    const before = this.#connecting;
+    return this.#connecting = this.#attempt("connect", address, async () => {
+      checkDestination(this.family, address, "connect");
+      await before?.catch(() => {});
+      const found = await resolveAddress(this.family, address, "connect");
+      // "Any host" as a destination is this host: ip(7). Its answers come from
+      // its own address.
+      const host = THIS_HOST[found[0]] ?? found[0];
+      const peer: [string, number] = [host, Number(found[1])];
+      const endpoint = await (this.#opening ?? this.#open("connect"));
+      if (this.#isForbidden(peer)) throw { code: "EACCES" };
+      this.#peer = undefined;
+      await endpoint.connect(peer);
+      this.#peer = peer;
+    });
   }
 
   /** Sends one datagram to the peer, send(2). EDESTADDRREQ without `connect`. */
   send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
-    return load((calls) => calls.send(this.#state, data, signal));
+    if (!this.#peer) return rejected(this.#error("EDESTADDRREQ", "send"));
+    return this.#transmit("send", data, undefined, signal);
   }
 
   /**
@@ -92,36 +97,36 @@ export class DatagramSocket {
     address: Address,
     { signal }: Wait = {},
   ): Promise<number> {
-    return load((calls) => calls.sendto(this.#state, data, address, signal));
+    try {
+      checkDestination(this.family, address, "sendto");
+    } catch (error) {
+      return rejected(error);
+    }
+    if (this.#peer) return rejected(this.#error("EISCONN", "sendto", address));
+    return this.#transmit("sendto", data, address, signal);
   }
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
   recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
-    return load((calls) =>
-      quiet(
-        calls.receive(this.#state, "recv", size, signal).then(([data]) => data),
-      )
-    );
+    const datagram = this.#receive("recv", size, signal);
+    return handled(datagram.then(([data]) => data));
   }
 
   /**
    * Waits for the next datagram and its sender, recvfrom(2). Of a longer one
    * than `size` the rest is lost. EINVAL before it has a name; ECONNREFUSED,
-   * once, where a connected peer's machine said that nobody is there.
+   * once, after a connected peer's ICMP port unreachable.
    */
   recvfrom(size: number, { signal }: Wait = {}): Promise<Datagram> {
-    return load((calls) =>
-      calls.receive(this.#state, "recvfrom", size, signal)
-    );
+    return this.#receive("recvfrom", size, signal);
   }
 
   /**
-   * Closes the socket, close(2), and may be called again. What still waits
-   * fails with EBADF; when it resolves, the port is free.
+   * Closes the socket, close(2), and may be called again. Calls that wait fail
+   * with EBADF; when it resolves, the port is free.
    */
   close(): Promise<void> {
-    const state = this.#state;
-    return state.closing ??= load((calls) => calls.close(state));
+    return this.#closing ??= this.#close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -131,95 +136,221 @@ export class DatagramSocket {
   /** Receives one datagram after the other until the socket is closed. */
   async *[Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
     try {
-      while (!this.#state.closing) yield await this.recvfrom(65536);
+      while (!this.#closing) yield await this.recvfrom(65536);
     } catch (error) {
-      if (!this.#state.closing) throw error;
+      if (!this.#closing) throw error;
     }
   }
 
-  /** This end's address, getsockname(2): any host and port 0 before it has one. */
+  /** This end's address, getsockname(2): any host and port 0 before `bind`. */
   getsockname(): Address {
     this.#expectOpen("getsockname");
-    return this.#state.endpoint?.local ?? unnamed(this.family);
+    return this.#endpoint?.local ?? unnamedAddress(this.family);
   }
 
   /** The peer's address, getpeername(2); ENOTCONN without `connect`. */
   getpeername(): Address {
     this.#expectOpen("getpeername");
-    const { peer } = this.#state;
-    if (!peer) throw new SocketError("ENOTCONN", "getpeername");
-    return copy(peer);
+    if (!this.#peer) throw new SocketError("ENOTCONN", "getpeername");
+    return copyAddress(this.#peer);
   }
 
   /**
-   * Sets an option, setsockopt(2), which takes effect when the socket has a
-   * name. ENOPROTOOPT; EINVAL for one that comes after `bind` and too late.
+   * Sets an option, setsockopt(2); it takes effect when the socket has a name.
+   * ENOPROTOOPT; EINVAL for SO_REUSEADDR and IPV6_V6ONLY after `bind`.
    */
   setsockopt(name: DatagramOption, value: OptionValue): void {
-    this.#expectOpen("setsockopt");
-    const { options, opening, endpoint } = this.#state;
-    expectOption(name, "setsockopt");
+    this.#expectOption(name, "setsockopt");
     const early = name === "SO_REUSEADDR" || name === "IPV6_V6ONLY";
-    if (early && opening) throw new SocketError("EINVAL", "setsockopt");
+    if (early && this.#opening) throw new SocketError("EINVAL", "setsockopt");
     try {
-      endpoint?.set(name, value);
+      this.#endpoint?.set(name, value);
     } catch (error) {
-      const about = endpoint?.local;
-      throw new SocketError(codeOf(error), "setsockopt", about, error);
+      const local = this.#endpoint?.local;
+      throw new SocketError(codeOf(error), "setsockopt", local, error);
     }
-    options.set(name, value);
+    this.#options.set(name, value);
   }
 
   /** The option's value, getsockopt(2). */
   getsockopt(name: DatagramOption): OptionValue {
-    this.#expectOpen("getsockopt");
-    expectOption(name, "getsockopt");
-    return this.#state.options.get(name) ?? OPTIONS[name];
+    this.#expectOption(name, "getsockopt");
+    return this.#options.get(name) ?? DATAGRAM_OPTIONS[name];
   }
 
   /** Limits each later wait, in ms: see StreamSocket. */
   settimeout(ms: number | null): void {
     this.#expectOpen("settimeout");
     checkTimeout(ms);
-    this.#state.timeout = ms;
+    this.#timeout = ms;
   }
 
   /** The timeout in milliseconds, or null. */
   gettimeout(): number | null {
     this.#expectOpen("gettimeout");
-    return this.#state.timeout;
+    return this.#timeout;
   }
 
   #expectOpen(call: string): void {
-    if (this.#state.closing) throw new SocketError("EBADF", call);
+    if (this.#closing) throw new SocketError("EBADF", call);
+  }
+
+  #expectOption(name: string, call: string): void {
+    this.#expectOpen(call);
+    if (Object.hasOwn(DATAGRAM_OPTIONS, name)) return;
+    throw new SocketError("ENOPROTOOPT", call);
+  }
+
+  #receive(
+    call: "recv" | "recvfrom",
+    size: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Datagram> {
+    if (!Number.isInteger(size) || size < 0) {
+      return rejected(new RangeError(`Cannot receive ${size} bytes`));
+    }
+    if (this.#endpoint) {
+      return this.#endpoint.take(call, size, this.#timeout, signal);
+    }
+    const opening = this.#opening; // a bind() that nobody awaited
+    if (!opening || this.#closing) return rejected(this.#error("EINVAL", call));
+    return handled(
+      opening.then((endpoint) =>
+        endpoint.take(call, size, this.#timeout, signal)
+      ),
+    );
+  }
+
+  #transmit(
+    call: "send" | "sendto",
+    data: string | Uint8Array,
+    to: Address | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    if (signal?.aborted) return rejected(signal.reason);
+    const bytes = typeof data === "string" ? encoder.encode(data) : data;
+    if (!(bytes instanceof Uint8Array)) {
+      return rejected(new TypeError(`Cannot ${call}: neither text nor bytes`));
+    }
+    // Some runtimes would drop it in silence.
+    if (bytes.length > (this.family === "AF_INET" ? 65507 : 65527)) {
+      return rejected(this.#error("EMSGSIZE", call, to));
+    }
+    const sent = this.#sendWhenOpen(call, bytes, to);
+    if (this.#timeout === null && !signal) return sent;
+    const waiter = new Waiter<number>();
+    const late = () => this.#error("ETIMEDOUT", call, to);
+    waiter.limit(this.#timeout, signal, late, () => {});
+    sent.then((length) => waiter.resolve(length), (e) => waiter.reject(e));
+    return waiter.promise;
+  }
+
+  #sendWhenOpen(
+    call: "send" | "sendto",
+    bytes: Uint8Array,
+    to: Address | undefined,
+  ): Promise<number> {
+    const target = !to || to[0] === this.#literal
+      ? to
+      : resolveAddress(this.family, to, call);
+    if (this.#endpoint && !(target instanceof Promise)) {
+      this.#literal = target?.[0];
+      return this.#sendNow(this.#endpoint, call, bytes, target);
+    }
+    return this.#attempt(call, to, async () => {
+      const address = await target;
+      if (address && address[0] === to![0]) this.#literal = to![0];
+      const endpoint = await (this.#opening ?? this.#open(call));
+      return await this.#sendNow(endpoint, call, bytes, address);
+    });
+  }
+
+  #sendNow(
+    endpoint: Endpoint,
+    call: string,
+    bytes: Uint8Array,
+    to: Address | undefined,
+  ): Promise<number> {
+    if (to && this.#isForbidden(to)) {
+      return rejected(this.#error("EACCES", call, to));
+    }
+    return endpoint.send(call, bytes, to);
+  }
+
+  /** A broadcast without SO_BROADCAST: Deno would send it all the same. */
+  #isForbidden(to: Address): boolean {
+    return BROADCAST.includes(to[0]) && !this.#options.get("SO_BROADCAST");
+  }
+
+  /** Gives the socket this name, or one that the system chooses. */
+  #open(call: string, address?: Address): Promise<Endpoint> {
+    const opening = async () => {
+      try {
+        const name = address &&
+          await resolveAddress(this.family, address, call);
+        // Loaded here, since most experiments have no datagrams.
+        const { open } = await import("./runtimes/datagram.ts");
+        const endpoint = await open(this.family, name, {
+          reuseAddr: Boolean(this.#options.get("SO_REUSEADDR")),
+          ipv6Only: Boolean(this.#options.get("IPV6_V6ONLY")),
+        });
+        try {
+          if (this.#closing) throw this.#error("EBADF", call);
+          for (const [name, value] of this.#options) endpoint.set(name, value);
+        } catch (error) {
+          await endpoint.close();
+          throw error;
+        }
+        return this.#endpoint = endpoint;
+      } catch (error) {
+        this.#opening = undefined;
+        throw error;
+      }
+    };
+    return this.#opening = handled(opening());
+  }
+
+  async #close(): Promise<void> {
+    const endpoint = this.#endpoint;
+    this.#endpoint = undefined;
+    endpoint?.drop("EBADF");
+    await endpoint?.close();
+    await this.#opening?.catch(() => {});
+  }
+
+  /** Works unless the socket is closed; failures become SocketErrors. */
+  #attempt<T>(
+    call: string,
+    address: Address | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing) return rejected(this.#error("EBADF", call, address));
+    return handled(
+      work().catch((error) => {
+        const own = [SocketError, TypeError, RangeError];
+        if (own.some((kind) => error instanceof kind)) throw error;
+        throw this.#error(codeOf(error), call, address, error);
+      }),
+    );
+  }
+
+  /** Once the socket is closed, every error is EBADF. */
+  #error(code: string, call: string, address?: Address, cause?: unknown) {
+    return new SocketError(
+      this.#closing ? "EBADF" : code,
+      call,
+      address ?? this.#peer,
+      cause,
+    );
   }
 }
 
-/** The options, with what they are unless they are set. */
-const OPTIONS = {
-  SO_REUSEADDR: false,
-  SO_BROADCAST: false,
-  IPV6_V6ONLY: false,
-  IP_ADD_MEMBERSHIP: false,
-  IP_DROP_MEMBERSHIP: false,
-  IP_MULTICAST_IF: "",
-  IP_MULTICAST_LOOP: true,
-  IP_MULTICAST_TTL: 1,
+/** The limited broadcast, and that of the loopback network. */
+const BROADCAST = ["255.255.255.255", "127.255.255.255"];
+
+const THIS_HOST: Record<string, string> = {
+  "0.0.0.0": "127.0.0.1",
+  "::": "::1",
 };
 
-function expectOption(name: string, call: string): void {
-  if (!Object.hasOwn(OPTIONS, name)) throw new SocketError("ENOPROTOOPT", call);
-}
-
-let calls: typeof Calls | undefined;
-
-/** Makes a call, in order with those that wait for the module to be loaded. */
-function load<T>(call: (loaded: typeof Calls) => Promise<T>): Promise<T> {
-  if (calls) return call(calls);
-  return quiet(
-    import("./datagram_calls.ts").then((loaded) => {
-      calls = loaded;
-      return call(loaded);
-    }),
-  );
-}
+const encoder = new TextEncoder();

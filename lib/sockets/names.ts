@@ -1,15 +1,26 @@
 /**
- * Hosts, ports and services in every form that a program may be given them.
- * Loaded by those who ask.
+ * Hosts, ports and service names in each form that a program may meet.
  *
  * @module
  */
-import { hostname } from "node:os";
-import { type Address, resolveAddress } from "./address.ts";
+import type { Address } from "./address.ts";
+import { resolveAddress } from "./resolve.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 
-/** See `parseAddress` of mod.ts. */
-export async function parse(
+/**
+ * The address that a host and a port stand for. A host is a name, a dotted
+ * quad, an IPv6 address, `""` for any, `"<broadcast>"`, or an integer (the four
+ * bytes of an IPv4 address); a port is a number, its digits, or the name of a
+ * well-known service. ENOTFOUND for an unknown name.
+ *
+ * ```ts
+ * import { parseAddress } from "./mod.ts";
+ *
+ * await parseAddress("localhost", "http"); // ["127.0.0.1", 80]
+ * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
+ * ```
+ */
+export async function parseAddress(
   host: string | number,
   port: string | number,
 ): Promise<Address> {
@@ -20,8 +31,9 @@ export async function parse(
   return await resolveAddress(family, [name, number], "parseAddress");
 }
 
-/** See `gethostname` of mod.ts. */
-export function ownName(): string {
+/** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
+export async function gethostname(): Promise<string> {
+  const { hostname } = await import("node:os");
   try {
     return hostname();
   } catch (error) {
@@ -49,7 +61,7 @@ function portOf(port: string | number): number {
   return number;
 }
 
-/** Of the IANA's registry (RFC 6335), those that a lab meets; services(5). */
+/** The services of IANA's registry (RFC 6335) that a lab meets; services(5). */
 const SERVICES = new Map(Object.entries({
   echo: 7,
   discard: 9,

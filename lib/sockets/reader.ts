@@ -6,7 +6,7 @@
  */
 import { SocketError } from "./socket_error.ts";
 import type { StreamSocket } from "./stream_socket.ts";
-import { quiet, type Wait } from "./queues.ts";
+import { handled, type Wait } from "./waiter.ts";
 
 /** How much one message may hold, in bytes (64 KiB unless said). */
 export interface Limit extends Wait {
@@ -51,7 +51,7 @@ export class Reader {
    * stream. EMSGSIZE if it is longer than `limit` bytes, EBADMSG if the stream
    * ends within it.
    */
-  line({ limit = LIMIT, signal }: Limit = {}): Promise<string | null> {
+  line({ limit = MESSAGE_LIMIT, signal }: Limit = {}): Promise<string | null> {
     return this.#inTurn(async () => {
       let searched = 0;
       while (true) {
@@ -86,7 +86,7 @@ export class Reader {
   }
 
   /** All that is left of the stream. EMSGSIZE if it is over `limit` bytes. */
-  all({ limit = LIMIT, signal }: Limit = {}): Promise<Uint8Array> {
+  all({ limit = MESSAGE_LIMIT, signal }: Limit = {}): Promise<Uint8Array> {
     return this.#inTurn(async () => {
       do {
         if (this.#end - this.#start > limit) {
@@ -99,7 +99,7 @@ export class Reader {
 
   /** One call at a time, in the order in which they were made. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = quiet(this.#last.then(work, work));
+    const turn = handled(this.#last.then(work, work));
     this.#last = turn;
     return turn;
   }
@@ -129,8 +129,8 @@ export function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** A peer may fill as much memory with a line that never ends. */
-export const LIMIT = 65_536;
+/** The longest message, in bytes, unless the caller says otherwise. */
+export const MESSAGE_LIMIT = 65_536;
 const LF = 10;
 const CR = 13;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

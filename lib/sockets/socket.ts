@@ -45,31 +45,21 @@ export function socket(
     : known && type === SOCK_DGRAM && family !== AF_UNIX
     ? new DatagramSocket(family)
     : new SocketError("EPROTONOSUPPORT", "socket");
-  hooks.made?.(family, type, made);
+  observer?.(family, type, made);
   if (made instanceof SocketError) throw made;
   return made;
 }
 
-/** Where `trace.ts` takes part. */
-export const hooks: {
-  /** Is told of each socket that is made, or why it was not. */
-  made?:
-    | ((
-      family: Family,
-      type: string,
-      made: StreamSocket | DatagramSocket | SocketError,
-    ) => void)
-    | undefined;
-  /** Set while the library itself makes calls. */
-  unseen: boolean;
-} = { unseen: false };
+let observer: CreationObserver | undefined;
 
-/**
- * Calls `listener` with every socket call of the program and what came of it,
- * from when the promise resolves to what stops that again.
- */
-export async function observe(
-  listener: (call: SocketCall) => void,
-): Promise<() => void> {
-  return (await import("../observe/watch.ts")).observe(listener);
+/** Is told of each socket() call: the socket, or the error that it throws. */
+export type CreationObserver = (
+  family: Family,
+  type: string,
+  made: StreamSocket | DatagramSocket | SocketError,
+) => void;
+
+/** Tells `observe` of each socket() call, until it is called without one. */
+export function observeCreation(observe?: CreationObserver): void {
+  observer = observe;
 }

@@ -1,10 +1,11 @@
 /**
- * The one error that leaves the library, with the POSIX name of what went
- * wrong, so that a program can switch on it in the same way on every runtime.
+ * The error that a failed socket call throws: its POSIX name is the same on
+ * every runtime, so that a program can switch on it.
  *
  * @module
  */
-import type { Address } from "./address.ts";
+import { type Address, displayAddress } from "./address.ts";
+import { escapeControls } from "./escape.ts";
 
 /**
  * A socket call that failed, as errno(3) and the call's own man page name it.
@@ -39,7 +40,7 @@ export class SocketError extends Error {
       ? ` (${(cause as Error).message})`
       : "";
     super(
-      `Cannot ${where}: ${meaningOf(code)}${denied}`,
+      escapeControls(`Cannot ${where}: ${meaningOf(code)}${denied}`),
       cause === undefined ? undefined : { cause },
     );
     this.code = code;
@@ -51,13 +52,6 @@ export class SocketError extends Error {
 /** What a POSIX name means, in a few words. */
 export function meaningOf(code: string): string {
   return MEANINGS[code] ?? code;
-}
-
-/** An address as error messages write it: `127.0.0.1:80`, `[::1]:80`. */
-export function displayAddress(address: Address): string {
-  if (typeof address === "string") return address.replace(/^\0/, "@");
-  const [host, port] = address;
-  return host.includes(":") ? `[${host}]:${port}` : `${host || "*"}:${port}`;
 }
 
 /** The POSIX name of what a runtime threw, whatever its own name for it is. */

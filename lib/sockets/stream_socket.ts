@@ -6,34 +6,25 @@
  */
 import {
   type Address,
-  checkAddress,
-  copy,
+  copyAddress,
   type Family,
-  resolveAddress,
-  unnamed,
+  unnamedAddress,
 } from "./address.ts";
-import {
-  checkTimeout,
-  defaults,
-  Outbox,
-  quiet,
-  refused,
-  type Wait,
-  Waiter,
-} from "./queues.ts";
-import {
-  type Attempt,
-  type Connection,
-  type Listener,
-  runtime,
-} from "./runtimes/mod.ts";
+import { STREAM_OPTIONS, type StreamOption } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
+import { runtime } from "./runtimes/mod.ts";
+import type {
+  Connection,
+  Listener,
+  PendingConnect,
+} from "./runtimes/runtime.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
+import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
+import { handled, rejected, type Wait, Waiter } from "./waiter.ts";
 
 /** The directions that shutdown(2) can end. */
 export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
-
-/** The options of a stream socket: socket(7), tcp(7), ipv6(7). */
-export type StreamOption = typeof OPTIONS[number];
 
 /** An accepted client and its address, as accept(2) gives them. */
 export type Client = [client: StreamSocket, address: Address];
@@ -48,12 +39,12 @@ export type Client = [client: StreamSocket, address: Address];
  */
 export class StreamSocket {
   readonly family: Family;
-  #timeout = defaults.timeout;
+  #timeout = getdefaulttimeout();
   #bound: Address | undefined;
   #listener: Listener<Client> | undefined;
   /** Set from listen() on, until it fails. */
   #listening: Promise<void> | undefined;
-  #attempt: Pending | undefined;
+  #pending: Pending | undefined;
   #connection: Connection | undefined;
   #outbox: Outbox | undefined;
   #finished = false;
@@ -73,7 +64,7 @@ export class StreamSocket {
    * EINVAL if it has a name already, EAFNOSUPPORT, ENOTFOUND.
    */
   bind(address: Address): Promise<void> {
-    return quiet(this.#bind(address));
+    return handled(this.#bind(address));
   }
 
   /**
@@ -84,20 +75,20 @@ export class StreamSocket {
    * EINVAL once connected.
    */
   listen(backlog = 4096): Promise<void> {
-    const address = this.#bound ?? unnamed(this.family);
+    const address = this.#bound ?? unnamedAddress(this.family);
     if (!Number.isInteger(backlog)) {
-      return refused(new RangeError(`Cannot listen: a backlog of ${backlog}`));
+      return rejected(new RangeError(`Cannot listen: a backlog of ${backlog}`));
     }
     if (this.#listening && !this.#closing) return this.#listening;
     if (this.#inUse() || address === "") {
-      return refused(this.#error("EINVAL", "listen", address));
+      return rejected(this.#error("EINVAL", "listen", address));
     }
-    return this.#listening = quiet(this.#listen(address, backlog));
+    return this.#listening = handled(this.#listen(address, backlog));
   }
 
   /** Waits for the next client, accept(2). EINVAL before `listen`. */
   accept({ signal }: Wait = {}): Promise<Client> {
-    if (!this.#listener) return refused(this.#error("EINVAL", "accept"));
+    if (!this.#listener) return rejected(this.#error("EINVAL", "accept"));
     return this.#listener.take("accept", 1, this.#timeout, signal);
   }
 
@@ -107,41 +98,38 @@ export class StreamSocket {
    * for an AF_UNIX socket that has a name.
    */
   connect(address: Address, { signal }: Wait = {}): Promise<void> {
-    if (signal?.aborted) return refused(signal.reason);
+    if (signal?.aborted) return rejected(signal.reason);
     try {
-      checkAddress(this.family, address, "connect");
-      if (typeof address !== "string" && address[1] === 0) {
-        throw new RangeError("Cannot connect: port 0 is no one's");
-      }
+      checkDestination(this.family, address, "connect");
     } catch (error) {
-      return refused(error);
+      return rejected(error);
     }
-    if (this.#attempt) return refused(this.#error("EALREADY", "connect"));
+    if (this.#pending) return rejected(this.#error("EALREADY", "connect"));
     if (this.#inUse()) {
-      return refused(this.#error("EISCONN", "connect", address));
+      return rejected(this.#error("EISCONN", "connect", address));
     }
     if (this.#bound && this.family === "AF_UNIX") { // no runtime can do it
-      return refused(this.#error("EOPNOTSUPP", "connect", address));
+      return rejected(this.#error("EOPNOTSUPP", "connect", address));
     }
-    const attempt: Pending = {
+    const pending: Pending = {
       waiter: new Waiter(),
       cancel: undefined,
-      opened: (connection) => this.#opened(attempt, connection),
-      failed: (error) => this.#failed(attempt, address, error),
+      opened: (connection) => this.#opened(pending, connection),
+      failed: (error) => this.#failed(pending, address, error),
     };
     if (this.#timeout !== null || signal) {
       const late = () => this.#error("ETIMEDOUT", "connect", address);
-      attempt.waiter.limit(this.#timeout, signal, late, () => {
-        this.#attempt = undefined;
-        attempt.cancel?.();
+      pending.waiter.limit(this.#timeout, signal, late, () => {
+        this.#pending = undefined;
+        pending.cancel?.();
       });
     }
-    this.#attempt = attempt;
+    this.#pending = pending;
     const target = resolveAddress(this.family, address, "connect");
     if (target instanceof Promise) {
-      target.then((found) => this.#dial(attempt, found), attempt.failed);
-    } else this.#dial(attempt, target);
-    return attempt.waiter.promise;
+      target.then((found) => this.#dial(pending, found), pending.failed);
+    } else this.#dial(pending, target);
+    return pending.waiter.promise;
   }
 
   /** Sends what the system takes now, send(2); resolves to how many bytes. */
@@ -161,9 +149,9 @@ export class StreamSocket {
    */
   recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
     if (!Number.isInteger(size) || size < 0) {
-      return refused(new RangeError(`Cannot receive ${size} bytes`));
+      return rejected(new RangeError(`Cannot receive ${size} bytes`));
     }
-    if (!this.#connection) return refused(this.#error("ENOTCONN", "recv"));
+    if (!this.#connection) return rejected(this.#error("ENOTCONN", "recv"));
     if (size === 0) return Promise.resolve(new Uint8Array(0));
     return this.#connection.take("recv", size, this.#timeout, signal);
   }
@@ -174,9 +162,9 @@ export class StreamSocket {
    */
   shutdown(how: How): Promise<void> {
     if (!["SHUT_RD", "SHUT_WR", "SHUT_RDWR"].includes(how)) {
-      return refused(new RangeError(`Cannot shut down ${how}`));
+      return rejected(new RangeError(`Cannot shut down ${how}`));
     }
-    if (!this.#connection) return refused(this.#error("ENOTCONN", "shutdown"));
+    if (!this.#connection) return rejected(this.#error("ENOTCONN", "shutdown"));
     if (how !== "SHUT_WR") this.#connection.drop();
     if (how === "SHUT_RD" || this.#finished) return Promise.resolve();
     const fin = this.#send("shutdown", "", undefined);
@@ -208,14 +196,14 @@ export class StreamSocket {
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
   getsockname(): Address {
     if (this.#closing) throw this.#error("EBADF", "getsockname");
-    const name = this.#connection?.local ?? this.#listener?.about;
-    return copy(name ?? this.#bound ?? unnamed(this.family));
+    const name = this.#connection?.local ?? this.#listener?.local;
+    return copyAddress(name ?? this.#bound ?? unnamedAddress(this.family));
   }
 
   /** The other end's address, getpeername(2); ENOTCONN if there is none. */
   getpeername(): Address {
     if (!this.#connection) throw this.#error("ENOTCONN", "getpeername");
-    return copy(this.#connection.about);
+    return copyAddress(this.#connection.peer);
   }
 
   /**
@@ -260,7 +248,7 @@ export class StreamSocket {
   }
 
   #expectOption(name: StreamOption, call: string): void {
-    if (this.#closing || !OPTIONS.includes(name)) {
+    if (this.#closing || !STREAM_OPTIONS.includes(name)) {
       throw this.#error("ENOPROTOOPT", call);
     }
   }
@@ -292,7 +280,7 @@ export class StreamSocket {
         if (this.#closing) connection.close(); // nobody will accept it
         const client = new StreamSocket(this.family, connection);
         client.#apply(this.#options);
-        return [client, copy(connection.about)];
+        return [client, copyAddress(connection.peer)];
       };
       const listener = await runtime.listen(address, admit, {
         backlog: Math.max(0, backlog),
@@ -307,27 +295,27 @@ export class StreamSocket {
     throw this.#error("EBADF", "listen", address);
   }
 
-  #dial(attempt: Pending, target: Address): void {
-    if (this.#attempt !== attempt) return; // given up meanwhile
+  #dial(pending: Pending, target: Address): void {
+    if (this.#pending !== pending) return; // given up meanwhile
     try {
-      runtime.connect(target, this.#bound, attempt);
+      runtime.connect(target, this.#bound, pending);
     } catch (error) {
-      attempt.failed(error);
+      pending.failed(error);
     }
   }
 
-  #opened(attempt: Pending, connection: Connection): void {
-    if (this.#attempt !== attempt) return connection.close();
-    this.#attempt = undefined;
+  #opened(pending: Pending, connection: Connection): void {
+    if (this.#pending !== pending) return connection.close();
+    this.#pending = undefined;
     this.#connection = connection;
     this.#apply(this.#options);
-    attempt.waiter.resolve();
+    pending.waiter.resolve();
   }
 
-  #failed(attempt: Pending, address: Address, error: unknown): void {
-    if (this.#attempt !== attempt) return; // its caller knows why
-    this.#attempt = undefined;
-    attempt.waiter.reject(
+  #failed(pending: Pending, address: Address, error: unknown): void {
+    if (this.#pending !== pending) return; // its caller knows why
+    this.#pending = undefined;
+    pending.waiter.reject(
       error instanceof SocketError
         ? error
         : this.#error(codeOf(error), "connect", address, error),
@@ -341,18 +329,18 @@ export class StreamSocket {
   ): Promise<number | void> {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     if (!(bytes instanceof Uint8Array)) {
-      return refused(new TypeError(`Cannot ${call}: neither text nor bytes`));
+      return rejected(new TypeError(`Cannot ${call}: neither text nor bytes`));
     }
-    if (!this.#connection) return refused(this.#error("ENOTCONN", call));
-    if (this.#finished) return refused(this.#error("EPIPE", call));
+    if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
+    if (this.#finished) return rejected(this.#error("EPIPE", call));
     this.#outbox ??= new Outbox(this.#connection);
     return this.#outbox.send({ call, bytes }, this.#timeout, signal);
   }
 
   #close(): Promise<void> {
-    if (this.#attempt) {
-      const { waiter, cancel } = this.#attempt;
-      this.#attempt = undefined;
+    if (this.#pending) {
+      const { waiter, cancel } = this.#pending;
+      this.#pending = undefined;
       waiter.reject(this.#error("EBADF", "connect"));
       cancel?.();
     }
@@ -371,7 +359,7 @@ export class StreamSocket {
 
   /** Whether it is too late to bind, to listen and to connect. */
   #inUse(): boolean {
-    const use = this.#connection ?? this.#attempt ?? this.#listening;
+    const use = this.#connection ?? this.#pending ?? this.#listening;
     return Boolean(use ?? this.#closing);
   }
 
@@ -380,21 +368,14 @@ export class StreamSocket {
     return new SocketError(
       this.#closing ? "EBADF" : code,
       call,
-      address ?? this.#connection?.about ?? this.#bound,
+      address ?? this.#connection?.peer ?? this.#bound,
       cause,
     );
   }
 }
 
-interface Pending extends Attempt {
+interface Pending extends PendingConnect {
   waiter: Waiter<void>;
 }
-
-const OPTIONS = [
-  "SO_REUSEADDR",
-  "SO_KEEPALIVE",
-  "TCP_NODELAY",
-  "IPV6_V6ONLY",
-] as const;
 
 const encoder = new TextEncoder();

@@ -14,7 +14,7 @@ import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runtime } from "../../lib/sockets/runtimes/mod.ts";
+import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
 import { type Commands, runOwn, sideBySide } from "./matrix/own.ts";
 import {
   type Experiment,
@@ -247,6 +247,6 @@ async function main(): Promise<number> {
 }
 
 if (import.meta.main) {
-  runtime.outliveReaders();
+  ignoreBrokenPipe();
   process.exitCode = await main();
 }

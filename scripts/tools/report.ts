@@ -13,7 +13,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runtime } from "../../lib/sockets/runtimes/mod.ts";
+import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
 import { contentOf, type Made } from "./report/content.ts";
 import {
   HEADINGS,
@@ -244,6 +244,6 @@ async function main(): Promise<number> {
 }
 
 if (import.meta.main) {
-  runtime.outliveReaders();
+  ignoreBrokenPipe();
   process.exitCode = await main();
 }

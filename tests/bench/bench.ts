@@ -21,9 +21,16 @@ import type { Row, RuntimeName, Work } from "./row.ts";
 import { WORKS } from "./row.ts";
 import { markdown, table } from "./table.ts";
 import type { Message, Orders } from "./worker.ts";
-import { listOf, readFlags, Refusal } from "../../scripts/tools/support/flags.ts";
+import {
+  listOf,
+  readFlags,
+  Refusal,
+} from "../../scripts/tools/support/flags.ts";
 import { find, type Name } from "../../scripts/tools/support/runtimes.ts";
-import { clearProgress, showProgress } from "../../scripts/tools/support/progress_line.ts";
+import {
+  clearProgress,
+  showProgress,
+} from "../../scripts/tools/support/progress_line.ts";
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url).href);
 const RUNTIMES: RuntimeName[] = ["deno", "bun", "node"];

@@ -2,7 +2,8 @@
  * The server of tcp_time with tight limits: it serves two clients at once,
  * gives up a silent one after a second, and after a stop sooner.
  */
-import { experiment, limits } from "../../lib/experiment/experiment.ts";
+import { experiment } from "../../lib/experiment/experiment.ts";
+import { limits } from "../../lib/experiment/settings.ts";
 import { client, server } from "../../scripts/tcp_time.ts";
 
 limits.clients = 2;

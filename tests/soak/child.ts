@@ -6,7 +6,11 @@
  */
 import { fileURLToPath } from "node:url";
 import { endedAs } from "../../scripts/tools/matrix/pair.ts";
-import { type Ended, type Running, start } from "../../scripts/tools/support/processes.ts";
+import {
+  type Ended,
+  type Running,
+  start,
+} from "../../scripts/tools/support/processes.ts";
 import type { Runtime } from "../../scripts/tools/support/runtimes.ts";
 import { printable } from "../../scripts/tools/support/text.ts";
 import type { News, Order } from "./news.ts";

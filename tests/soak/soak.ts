@@ -7,11 +7,22 @@
  *     node scripts/tools/soak.ts
  */
 import process from "node:process";
-import { runtime } from "../../lib/sockets/runtimes/mod.ts";
-import { listOf, readFlags, Refusal } from "../../scripts/tools/support/flags.ts";
-import { endAll, endAllAtSignals, Stopped } from "../../scripts/tools/support/processes.ts";
+import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import {
+  listOf,
+  readFlags,
+  Refusal,
+} from "../../scripts/tools/support/flags.ts";
+import {
+  endAll,
+  endAllAtSignals,
+  Stopped,
+} from "../../scripts/tools/support/processes.ts";
 import { find, type Runtime } from "../../scripts/tools/support/runtimes.ts";
-import { clearProgress, showProgress } from "../../scripts/tools/support/progress_line.ts";
+import {
+  clearProgress,
+  showProgress,
+} from "../../scripts/tools/support/progress_line.ts";
 import { DOOMED, firstNumber } from "./plan.ts";
 import { table } from "./table.ts";
 import { type Request, soak } from "./trial.ts";
@@ -126,6 +137,6 @@ function settingsOf(args: string[]): Settings {
 }
 
 if (import.meta.main) {
-  runtime.outliveReaders();
+  ignoreBrokenPipe();
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -3,7 +3,7 @@
  */
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Experiment } from "../../lib/experiment/experiment.ts";
+import type { Experiment } from "../../lib/experiment/settings.ts";
 
 /** The folder of the project. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url).href);

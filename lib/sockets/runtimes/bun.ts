@@ -5,35 +5,16 @@
  */
 import type { Socket, TCPSocketListener } from "bun";
 import type { Address } from "../address.ts";
-import { Inbox, MOST_WAITING } from "../queues.ts";
+import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
+import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
-import type { StreamOption } from "../stream_socket.ts";
 import type {
   Admit,
-  Attempt,
   Connection,
   Listener,
   ListenOptions,
-} from "./mod.ts";
-
-// --- the process ---
-
-export const command = "bun";
-
-export function args(): string[] {
-  return Bun.argv.slice(2);
-}
-
-export function exit(code: number): never {
-  process.exit(code);
-}
-
-/** Bun does so by itself. */
-export function outliveReaders(): void {}
-
-export function onStop(stop: () => void): void {
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-}
+  PendingConnect,
+} from "./runtime.ts";
 
 // --- listen and connect ---
 
@@ -52,17 +33,17 @@ export async function listen<Client>(
 export function connect(
   address: Address,
   from: Address | undefined,
-  attempt: Attempt,
+  pending: PendingConnect,
 ): void {
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
   const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
   if (from || !near) {
-    import("./node.ts").then((node) => node.connect(address, from, attempt))
-      .catch(attempt.failed);
+    import("./node.ts").then((node) => node.connect(address, from, pending))
+      .catch(pending.failed);
     return;
   }
-  const data: Dialling = { address, attempt };
+  const data: Dialling = { address, pending };
   const options = { data, allowHalfOpen: true, socket: CLIENT };
   if (typeof address === "string") {
     Bun.connect<unknown>({ ...options, unix: address });
@@ -72,10 +53,10 @@ export function connect(
   }
 }
 
-/** What a socket carries until it is connected. */
+/** The data of a socket until it is connected. */
 interface Dialling {
   address: Address;
-  attempt: Attempt;
+  pending: PendingConnect;
 }
 
 function optionsFor(address: Address) {
@@ -86,7 +67,7 @@ function optionsFor(address: Address) {
 // --- the listener ---
 
 class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly about: Address;
+  readonly local: Address;
   readonly #listener: TCPSocketListener<unknown>;
   readonly #admit: Admit<Client>;
 
@@ -102,20 +83,24 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
       socket: SERVER,
       data: this,
     });
-    this.about = typeof address === "string"
+    this.local = typeof address === "string"
       ? address
       : [address[0], this.#listener.port];
+  }
+
+  get errorAddress(): Address {
+    return this.local;
   }
 
   want(): void {}
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
-    const path = typeof this.about === "string" ? this.about : undefined;
+    const path = typeof this.local === "string" ? this.local : undefined;
     const connection = path === undefined
       ? new BunConnection(socket)
       : new BunConnection(socket, path, "");
-    if (this.waiting >= MOST_WAITING) return void socket.terminate();
+    if (this.waiting >= ACCEPT_QUEUE_LIMIT) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
   }
@@ -129,7 +114,7 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class BunConnection extends Inbox<Uint8Array> implements Connection {
-  readonly about: Address;
+  readonly peer: Address;
   readonly #path: string | undefined;
   readonly #socket: Socket<BunConnection>;
   #paused = false;
@@ -142,15 +127,19 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
     this.#socket = socket as Socket<BunConnection>;
     this.#path = path;
     // Bun forgets it at a reset, which may be before this.
-    this.about = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     socket.data = this;
+  }
+
+  get errorAddress(): Address {
+    return this.peer;
   }
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
     if (this.#path !== undefined) return this.#path;
     const { localAddress, localPort } = this.#socket;
-    const any = this.about[0].includes(":") ? "::" : "0.0.0.0";
+    const any = this.peer[0].includes(":") ? "::" : "0.0.0.0";
     return [localAddress ?? any, localPort];
   }
 
@@ -236,12 +225,12 @@ const EVENTS = {
 const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
-    const { address, attempt } = socket.data as Dialling;
+    const { address, pending } = socket.data as Dialling;
     const path = typeof address === "string" ? "" : undefined;
-    attempt.opened(new BunConnection(socket, path, address));
+    pending.opened(new BunConnection(socket, path, address));
   },
   connectError: (socket: Socket<unknown>, error: Error) =>
-    (socket.data as Dialling).attempt.failed(error),
+    (socket.data as Dialling).pending.failed(error),
 };
 
 const SERVER = {

@@ -7,11 +7,12 @@
  */
 import type { Socket, SocketOptions } from "node:dgram";
 import type { Address, Family } from "../address.ts";
-import type { DatagramOption, OptionValue } from "../datagram_socket.ts";
-import { Inbox, MOST_UNREAD, Waiter } from "../queues.ts";
+import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
+import type { DatagramOption, OptionValue } from "../options.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
+import { Waiter } from "../waiter.ts";
 
-// Not static: a bundle with all of the library would load it at once.
+// Not static, or a bundle of the whole library would load it at once.
 const { default: dgram } = await import("node:dgram");
 
 /** A datagram and where it came from. */
@@ -99,7 +100,7 @@ export class Endpoint extends Inbox<Datagram> {
     this.#socket = socket;
     socket.on("message", (message, { address, port }) => {
       // Nobody can answer port 0, and no honest sender has it (RFC 768).
-      if (this.waiting >= MOST_UNREAD || port === 0) return;
+      if (this.waiting >= RECEIVE_QUEUE_LIMIT || port === 0) return;
       const [host, its] = this.#peer ?? [address, port];
       if (host !== address || its !== port) return; // Deno does not filter
       // A copy: Deno's message is the start of 64 KiB, which it would keep.
@@ -118,8 +119,8 @@ export class Endpoint extends Inbox<Datagram> {
     return [address, port];
   }
 
-  /** The peer's, where there is one. */
-  get about(): Address | undefined {
+  /** The peer's address, where there is one. */
+  get errorAddress(): Address | undefined {
     return this.#peer;
   }
 
@@ -145,7 +146,9 @@ export class Endpoint extends Inbox<Datagram> {
         // Deno calls EACCES so; what else it might be was checked before.
         const denied = (error as { code?: string }).code === "UNKNOWN";
         const code = denied ? "EACCES" : codeOf(error);
-        sending.reject(new SocketError(code, call, to ?? this.about, error));
+        sending.reject(
+          new SocketError(code, call, to ?? this.errorAddress, error),
+        );
       } else sending.resolve(data.length);
       if (!DENO) return;
       this.#sending.delete(sending);
@@ -198,7 +201,7 @@ export class Endpoint extends Inbox<Datagram> {
   close(): Promise<void> {
     for (const sending of this.#sending) {
       const { call, to } = sending;
-      sending.reject(new SocketError("EBADF", call, to ?? this.about));
+      sending.reject(new SocketError("EBADF", call, to ?? this.errorAddress));
     }
     this.#sending.clear();
     return new Promise((resolve) => this.#socket.close(resolve));

@@ -4,36 +4,16 @@
  * @module
  */
 import type { Address } from "../address.ts";
-import { Inbox } from "../queues.ts";
+import { Inbox } from "../inbox.ts";
+import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
-import type { StreamOption } from "../stream_socket.ts";
 import type {
   Admit,
-  Attempt,
   Connection,
   Listener,
   ListenOptions,
-} from "./mod.ts";
-
-// --- the process ---
-
-export const command = "deno run --allow-net";
-
-export function args(): string[] {
-  return Deno.args;
-}
-
-export function exit(code: number): never {
-  Deno.exit(code);
-}
-
-/** Deno does so by itself. */
-export function outliveReaders(): void {}
-
-export function onStop(stop: () => void): void {
-  Deno.addSignalListener("SIGINT", stop);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
-}
+  PendingConnect,
+} from "./runtime.ts";
 
 // --- listen and connect ---
 
@@ -60,25 +40,25 @@ export async function listen<Client>(
 export function connect(
   address: Address,
   from: Address | undefined,
-  attempt: Attempt,
+  pending: PendingConnect,
 ): void {
   if (from) {
-    connectFrom(address, from, attempt).catch(attempt.failed);
+    connectFrom(address, from, pending).catch(pending.failed);
   } else {
-    dial(address, attempt).then(
-      (conn) => attempt.opened(new DenoConnection(conn)),
-      attempt.failed,
+    dial(address, pending).then(
+      (conn) => pending.opened(new DenoConnection(conn)),
+      pending.failed,
     );
   }
 }
 
-function dial(address: Address, attempt: Attempt): Promise<Deno.Conn> {
+function dial(address: Address, pending: PendingConnect): Promise<Deno.Conn> {
   if (typeof address === "string") { // refused or connected at once
     return Deno.connect({ transport: "unix", path: address });
   }
   const [hostname, port] = address;
   const stop = new AbortController();
-  attempt.cancel = () => stop.abort();
+  pending.cancel = () => stop.abort();
   return Deno.connect({ hostname, port, signal: stop.signal });
 }
 
@@ -86,7 +66,7 @@ function dial(address: Address, attempt: Attempt): Promise<Deno.Conn> {
 async function connectFrom(
   address: Address,
   from: Address,
-  attempt: Attempt,
+  pending: PendingConnect,
 ): Promise<void> {
   const host = `${address[0]}:${address[1]}`;
   const { state } = await Deno.permissions.query({ name: "net", host });
@@ -95,19 +75,19 @@ async function connectFrom(
       `Requires net access to "${host}", run again with the --allow-net flag`,
     );
   }
-  const { failed } = attempt;
-  attempt.failed = (error) => {
+  const { failed } = pending;
+  pending.failed = (error) => {
     // An address of another machine, which Deno's node:net calls EINVAL.
     const { code } = error as { code: string };
     failed(code === "EINVAL" ? { code: "EADDRNOTAVAIL" } : error);
   };
-  (await import("./node.ts")).connect(address, from, attempt);
+  (await import("./node.ts")).connect(address, from, pending);
 }
 
 // --- the listener ---
 
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly about: Address;
+  readonly local: Address;
   readonly #listener: Deno.Listener;
   readonly #admit: Admit<Client>;
   #accepting: Promise<void> | undefined;
@@ -120,7 +100,11 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
     super();
     this.#listener = listener;
     this.#admit = admit;
-    this.about = nameOf(listener.addr);
+    this.local = nameOf(listener.addr);
+  }
+
+  get errorAddress(): Address {
+    return this.local;
   }
 
   /** Deno accepts one at a time; a second request would reject as Busy. */
@@ -167,8 +151,12 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     this.#conn = conn;
   }
 
-  get about(): Address {
+  get peer(): Address {
     return nameOf(this.#conn.remoteAddr);
+  }
+
+  get errorAddress(): Address {
+    return this.peer;
   }
 
   get local(): Address {

@@ -5,50 +5,19 @@
  */
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { Address } from "../address.ts";
-import { Inbox, MOST_WAITING } from "../queues.ts";
+import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
+import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
-import type { StreamOption } from "../stream_socket.ts";
 import type {
   Admit,
-  Attempt,
   Connection,
   Listener,
   ListenOptions,
-} from "./mod.ts";
+  PendingConnect,
+} from "./runtime.ts";
 
-// Not static: a bundle with all of the library would load it at once.
+// Not static, or a bundle of the whole library would load it at once.
 const { default: net } = await import("node:net");
-
-// --- the process ---
-
-export const command = "node";
-
-export function args(): string[] {
-  return process.argv.slice(2);
-}
-
-export function exit(code: number): never {
-  process.exit(code);
-}
-
-/**
- * Without a listener the EPIPE of `| head` would end the process; and what a
- * slow reader of a pipe has not read would be queued without a bound.
- */
-export function outliveReaders(): void {
-  for (const output of [process.stdout, process.stderr]) {
-    output.on("error", () => {});
-    (output as { _handle?: Handle })._handle?.setBlocking?.(true);
-  }
-}
-
-interface Handle {
-  setBlocking?(on: boolean): void;
-}
-
-export function onStop(stop: () => void): void {
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-}
 
 // --- listen and connect ---
 
@@ -76,7 +45,7 @@ export function listen<Client>(
 export function connect(
   address: Address,
   from: Address | undefined,
-  attempt: Attempt,
+  pending: PendingConnect,
 ): void {
   const [localAddress, localPort] = from as [string, number] | undefined ?? [];
   const socket = net.connect({
@@ -84,16 +53,16 @@ export function connect(
     allowHalfOpen: true,
     ...(from && { localAddress, localPort }),
   });
-  const { failed } = attempt;
+  const { failed } = pending;
   socket.on("error", failed);
   socket.once("connect", () => {
     const local = typeof address === "string" ? "" : undefined;
-    // To any host is to this one, which the socket knows.
-    const about = /^(0\.0\.0\.0|::)$/.test(address[0]) ? undefined : address;
-    attempt.opened(new NodeConnection(socket, local, about));
+    // "Any host" is this host, whose address the socket knows.
+    const peer = /^(0\.0\.0\.0|::)$/.test(address[0]) ? undefined : address;
+    pending.opened(new NodeConnection(socket, local, peer));
     socket.off("error", failed); // the connection has its own
   });
-  attempt.cancel = () => socket.destroy();
+  pending.cancel = () => socket.destroy();
 }
 
 function optionsFor(address: Address) {
@@ -104,7 +73,7 @@ function optionsFor(address: Address) {
 // --- the listener ---
 
 class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly about: Address;
+  readonly local: Address;
   readonly #server: Server;
 
   constructor(
@@ -115,16 +84,21 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
     this.#server = server;
     const name = server.address() as AddressInfo | string;
     const path = typeof name === "string";
-    this.about = typeof name === "string" ? name : [name.address, name.port];
-    const any = /^(0\.0\.0\.0|::)$/.test(this.about[0]);
-    const local = any ? undefined : this.about;
+    this.local = typeof name === "string" ? name : [name.address, name.port];
+    const any = /^(0\.0\.0\.0|::)$/.test(this.local[0]);
+    const local = any ? undefined : this.local;
     // Node accepts by itself, so the inbox is the real backlog.
     server.on("connection", (socket) => {
-      if (this.waiting >= MOST_WAITING) socket.resetAndDestroy();
-      else {this.arrived(
-          admit(new NodeConnection(socket, local, path ? "" : undefined)),
-        );}
+      if (this.waiting >= ACCEPT_QUEUE_LIMIT) {
+        return void socket.resetAndDestroy();
+      }
+      const peer = path ? "" : undefined;
+      this.arrived(admit(new NodeConnection(socket, local, peer)));
     });
+  }
+
+  get errorAddress(): Address {
+    return this.local;
   }
 
   want(): void {}
@@ -139,7 +113,7 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class NodeConnection extends Inbox<Uint8Array> implements Connection {
-  readonly about: Address;
+  readonly peer: Address;
   readonly local: Address;
   readonly #socket: Socket;
 
@@ -147,15 +121,19 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
    * The names that are known come along: each that Node has to ask for costs a
    * system call, and those of AF_UNIX sockets it does not know.
    */
-  constructor(socket: Socket, local?: Address, about?: Address) {
+  constructor(socket: Socket, local?: Address, peer?: Address) {
     super();
     this.#socket = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
     this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
-    this.about = about ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     (socket as Owned).owner = this;
     socket.on("data", onData).on("end", onEnd).on("error", onError)
       .on("close", onEnd);
+  }
+
+  get errorAddress(): Address {
+    return this.peer;
   }
 
   want(): void {

@@ -8,7 +8,13 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { printable } from "../support/text.ts";
 import { after, endedAs, type Result } from "./pair.ts";
-import { type Ended, MOST, type Running, start, within } from "../support/processes.ts";
+import {
+  type Ended,
+  MOST,
+  type Running,
+  start,
+  within,
+} from "../support/processes.ts";
 
 /** The commands, in which `{port}` stands for a free port. */
 export interface Commands {

@@ -10,7 +10,12 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { difference, readHeader } from "../support/header.ts";
 import { printable } from "../support/text.ts";
-import { type Ended, type Running, start, within } from "../support/processes.ts";
+import {
+  type Ended,
+  type Running,
+  start,
+  within,
+} from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
 
 /** An experiment, as its file tells it. */

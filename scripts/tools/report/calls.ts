@@ -4,7 +4,10 @@
  *
  * @module
  */
-import { type CallInWords as Call, textOf } from "../../../lib/observe/strace.ts";
+import {
+  type CallInWords as Call,
+  textOf,
+} from "../../../lib/observe/strace.ts";
 import { count } from "../support/text.ts";
 
 /** What the calls do, in the words of the man pages. */

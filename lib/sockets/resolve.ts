@@ -1,0 +1,117 @@
+/**
+ * Checks addresses and resolves host names, in one place because every runtime
+ * checks something else.
+ *
+ * @module
+ */
+import { type Address, ANY, copyAddress, type Family } from "./address.ts";
+import { SocketError } from "./socket_error.ts";
+
+/**
+ * Throws `TypeError` or `RangeError` for what is no address at all, and
+ * `SocketError` EAFNOSUPPORT for an address of another family.
+ */
+export function checkAddress(family: Family, address: Address, call: string) {
+  if (family === "AF_UNIX") {
+    if (typeof address !== "string") {
+      throw new TypeError(`Cannot ${call}: an AF_UNIX address is a path`);
+    }
+    // unix(7): sun_path holds 108 bytes, and a NUL only at its start.
+    const bytes = new TextEncoder().encode(address).length;
+    if (bytes > 0 && bytes < 108 && address.indexOf("\0", 1) < 0) return;
+    throw new SocketError("EINVAL", call, address);
+  }
+  if (!Array.isArray(address) || typeof address[0] !== "string") {
+    throw new TypeError(`Cannot ${call}: an address is [host, port]`);
+  }
+  const [host, port] = address;
+  if (typeof port !== "number") {
+    throw new TypeError(`Cannot ${call}: the port is not a number`);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`Cannot ${call}: port ${port} is not 0 to 65535`);
+  }
+  const other = family === "AF_INET" ? host.includes(":") : isIPv4(host);
+  if (other) throw new SocketError("EAFNOSUPPORT", call, address);
+}
+
+/** As `checkAddress`; also throws `RangeError` for port 0, which nobody has. */
+export function checkDestination(
+  family: Family,
+  address: Address,
+  call: string,
+): void {
+  checkAddress(family, address, call);
+  if (typeof address === "string" || address[1] !== 0) return;
+  throw new RangeError(`Cannot ${call}: port 0 is not a destination`);
+}
+
+/**
+ * The address with its host as a literal of the family: at once for literals,
+ * `""` (any) and `localhost` (RFC 6761 section 6.3), else by getaddrinfo(3).
+ */
+export function resolveAddress(
+  family: Family,
+  address: Address,
+  call: string,
+): Address | Promise<Address> {
+  if (typeof address === "string") return address;
+  const [host, port] = address;
+  const inet = family === "AF_INET";
+  if (inet && isIPv4(host)) return copyAddress(address);
+  if (host === "") return [inet ? ANY.AF_INET : ANY.AF_INET6, port];
+  if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
+  if (!inet && isIPv6(host)) return [shortIPv6(host), port];
+  return lookUp(inet ? 4 : 6, [host, port], call);
+}
+
+/** Four numbers, each as it is written. Most programs use one host. */
+function isIPv4(host: string): boolean {
+  if (host === lastIPv4) return true;
+  const parts = host.split(".");
+  const is = parts.length === 4 &&
+    parts.every((part) => String(Number(part) & 255) === part);
+  if (is) lastIPv4 = host;
+  return is;
+}
+
+let lastIPv4 = "127.0.0.1";
+
+/** Whether the URL standard's parser takes it; `[::1]` is not a literal here. */
+function isIPv6(host: string): boolean {
+  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`);
+}
+
+/** As the system writes it, RFC 5952; an IPv4 address in it: its section 5. */
+function shortIPv6(host: string): string {
+  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  return short.replace(
+    /^::ffff:([0-9a-f]+):([0-9a-f]+)$/,
+    (_, high, low) => {
+      const [h, l] = [parseInt(high, 16), parseInt(low, 16)];
+      return `::ffff:${h >> 8}.${h & 255}.${l >> 8}.${l & 255}`;
+    },
+  );
+}
+
+async function lookUp(
+  family: 4 | 6,
+  address: [host: string, port: number],
+  call: string,
+): Promise<Address> {
+  const [host, port] = address;
+  try {
+    // What cannot be a name is not looked up (RFC 1035 section 2.3.4, RFC 3696).
+    const label = host.split(".").some((part) => part.length > 63);
+    if (label || /[\s[\]/:@]/.test(host) || /^\d+(\.\d+){3}$/.test(host)) {
+      throw new Error("not a host name");
+    }
+    const { lookup } = await import("node:dns/promises");
+    return [(await lookup(host, { family })).address, port];
+  } catch (error) {
+    const code = (error as { name: string }).name === "NotCapable"
+      ? "EACCES"
+      : "ENOTFOUND";
+    throw new SocketError(code, call, address, error);
+  }
+}

@@ -28,6 +28,7 @@
  *         client   FIN-WAIT-2 > TIME-WAIT ...
  *     ...
  */
+import { access, statesOf } from "../lib/services/proc_net_tcp.ts";
 import { guide, type Reading } from "../lib/experiment/guide.ts";
 import {
   type Address,
@@ -192,9 +193,6 @@ async function study(reader: Reading) {
 async function stepper({ print, say, pause }: Reading) {
   const known = new Map<string, { state: string; ports: number[] }>();
   let number = 0;
-  const { access, statesOf } = await import(
-    "../lib/services/proc_net_tcp.ts"
-  );
   const allowed = await access();
   if (allowed === "yes") print("In brackets: what the kernel says");
   if (allowed === "denied") {

@@ -32,6 +32,13 @@ export function displayAddress(address: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host || "*"}:${port}`;
 }
 
+/** A link-local host with the zone of `like`, if it lacks its own, RFC 4007. */
+export function withZone(host: string, like: string): string {
+  const [, zone] = like.split("%");
+  const lacks = zone && /^fe[89ab]/i.test(host) && !host.includes("%");
+  return lacks ? `${host}%${zone}` : host;
+}
+
 /** A copy, which the caller may change. */
 export function copyAddress(address: Address): Address {
   return typeof address === "string" ? address : [address[0], address[1]];

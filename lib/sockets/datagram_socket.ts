@@ -15,11 +15,20 @@ import {
   type DatagramOption,
   type OptionValue,
 } from "./options.ts";
+import { bytesOf } from "./data.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
-import { handled, rejected, type Wait, Waiter } from "./waiter.ts";
+import {
+  handled,
+  iterate,
+  rejected,
+  type Signal,
+  signalOf,
+  type Wait,
+  Waiter,
+} from "./waiter.ts";
 
 /**
  * A socket that carries datagrams, udp(7).
@@ -32,6 +41,8 @@ export class DatagramSocket {
   readonly family: Family;
   #timeout = getdefaulttimeout();
   readonly #options = new Map<DatagramOption, OptionValue>();
+  /** What was set before the socket had a name, in order. */
+  #early: [DatagramOption, OptionValue][] = [];
   /** Set from the moment on at which the socket gets a name. */
   #opening: Promise<Endpoint> | undefined;
   #endpoint: Endpoint | undefined;
@@ -39,6 +50,8 @@ export class DatagramSocket {
   /** The last connect(): they are served in turn. */
   #connecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** The last datagram that waits for its turn: those after it do, too. */
+  #lastSend: Promise<unknown> | undefined;
   /** The last host that needed no look-up: most sockets have one peer. */
   #literal: string | undefined;
 
@@ -55,7 +68,7 @@ export class DatagramSocket {
     return this.#attempt("bind", address, async () => {
       checkAddress(this.family, address, "bind");
       if (this.#opening) throw { code: "EINVAL" };
-      await this.#open("bind", address);
+      await this.#open("bind", copyAddress(address));
     });
   }
 
@@ -67,8 +80,13 @@ export class DatagramSocket {
     const before = this.#connecting;
     return this.#connecting = this.#attempt("connect", address, async () => {
       checkDestination(this.family, address, "connect");
+      const target = resolveAddress(
+        this.family,
+        copyAddress(address),
+        "connect",
+      );
       await before?.catch(() => {});
-      const found = await resolveAddress(this.family, address, "connect");
+      const found = await target;
       // "Any host" as a destination is this host: ip(7). Its answers come from
       // its own address.
       const host = THIS_HOST[found[0]] ?? found[0];
@@ -82,9 +100,9 @@ export class DatagramSocket {
   }
 
   /** Sends one datagram to the peer, send(2). EDESTADDRREQ without `connect`. */
-  send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
+  send(data: string | Uint8Array, wait?: Wait): Promise<number> {
     if (!this.#peer) return rejected(this.#error("EDESTADDRREQ", "send"));
-    return this.#transmit("send", data, undefined, signal);
+    return this.#transmit("send", data, undefined, signalOf(wait));
   }
 
   /**
@@ -95,7 +113,7 @@ export class DatagramSocket {
   sendto(
     data: string | Uint8Array,
     address: Address,
-    { signal }: Wait = {},
+    wait?: Wait,
   ): Promise<number> {
     try {
       checkDestination(this.family, address, "sendto");
@@ -103,12 +121,13 @@ export class DatagramSocket {
       return rejected(error);
     }
     if (this.#peer) return rejected(this.#error("EISCONN", "sendto", address));
-    return this.#transmit("sendto", data, address, signal);
+    const to = copyAddress(address);
+    return this.#transmit("sendto", data, to, signalOf(wait));
   }
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
-  recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
-    const datagram = this.#receive("recv", size, signal);
+  recv(size: number, wait?: Wait): Promise<Uint8Array> {
+    const datagram = this.#receive("recv", size, signalOf(wait));
     return handled(datagram.then(([data]) => data));
   }
 
@@ -117,8 +136,8 @@ export class DatagramSocket {
    * than `size` the rest is lost. EINVAL before it has a name; ECONNREFUSED,
    * once, after a connected peer's ICMP port unreachable.
    */
-  recvfrom(size: number, { signal }: Wait = {}): Promise<Datagram> {
-    return this.#receive("recvfrom", size, signal);
+  recvfrom(size: number, wait?: Wait): Promise<Datagram> {
+    return this.#receive("recvfrom", size, signalOf(wait));
   }
 
   /**
@@ -134,12 +153,9 @@ export class DatagramSocket {
   }
 
   /** Receives one datagram after the other until the socket is closed. */
-  async *[Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
-    try {
-      while (!this.#closing) yield await this.recvfrom(65536);
-    } catch (error) {
-      if (!this.#closing) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined> {
+    const closed = () => this.#closing !== undefined;
+    return iterate((wait) => this.recvfrom(65536, wait), closed);
   }
 
   /** This end's address, getsockname(2): any host and port 0 before `bind`. */
@@ -170,6 +186,7 @@ export class DatagramSocket {
       throw new SocketError(codeOf(error), "setsockopt", local, error);
     }
     this.#options.set(name, value);
+    if (!this.#endpoint) this.#early.push([name, value]);
   }
 
   /** The option's value, getsockopt(2). */
@@ -204,7 +221,7 @@ export class DatagramSocket {
   #receive(
     call: "recv" | "recvfrom",
     size: number,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<Datagram> {
     if (!Number.isInteger(size) || size < 0) {
       return rejected(new RangeError(`Cannot receive ${size} bytes`));
@@ -225,44 +242,55 @@ export class DatagramSocket {
     call: "send" | "sendto",
     data: string | Uint8Array,
     to: Address | undefined,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<number> {
     if (signal?.aborted) return rejected(signal.reason);
-    const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    if (!(bytes instanceof Uint8Array)) {
-      return rejected(new TypeError(`Cannot ${call}: neither text nor bytes`));
+    let bytes: Uint8Array;
+    try {
+      bytes = bytesOf(data, call);
+    } catch (error) {
+      return rejected(error);
     }
     // Some runtimes would drop it in silence.
     if (bytes.length > (this.family === "AF_INET" ? 65507 : 65527)) {
       return rejected(this.#error("EMSGSIZE", call, to));
     }
-    const sent = this.#sendWhenOpen(call, bytes, to);
-    if (this.#timeout === null && !signal) return sent;
-    const waiter = new Waiter<number>();
-    const late = () => this.#error("ETIMEDOUT", call, to);
-    waiter.limit(this.#timeout, signal, late, () => {});
-    sent.then((length) => waiter.resolve(length), (e) => waiter.reject(e));
-    return waiter.promise;
-  }
-
-  #sendWhenOpen(
-    call: "send" | "sendto",
-    bytes: Uint8Array,
-    to: Address | undefined,
-  ): Promise<number> {
+    if (bytes === data) bytes = new Uint8Array(bytes); // the caller's own
     const target = !to || to[0] === this.#literal
       ? to
       : resolveAddress(this.family, to, call);
-    if (this.#endpoint && !(target instanceof Promise)) {
+    if (
+      this.#endpoint && !this.#lastSend && !(target instanceof Promise) &&
+      this.#timeout === null && !signal
+    ) {
       this.#literal = target?.[0];
       return this.#sendNow(this.#endpoint, call, bytes, target);
     }
-    return this.#attempt(call, to, async () => {
+    const waiter = new Waiter<number>();
+    let left = false;
+    const late = () => this.#error("ETIMEDOUT", call, to);
+    waiter.limit(this.#timeout, signal, late, () => left = true);
+    // In the order of the calls, whatever has to be looked up.
+    const before = this.#lastSend;
+    if (target instanceof Promise) handled(target);
+    const sent = this.#attempt(call, to, async () => {
+      await before;
       const address = await target;
-      if (address && address[0] === to![0]) this.#literal = to![0];
-      const endpoint = await (this.#opening ?? this.#open(call));
-      return await this.#sendNow(endpoint, call, bytes, address);
+      const endpoint = this.#endpoint ??
+        await (this.#opening ?? this.#open(call));
+      if (left) return;
+      if (this.#closing) throw { code: "EBADF" };
+      this.#sendNow(endpoint, call, bytes, address).then(
+        waiter.resolve.bind(waiter),
+        (error) => waiter.reject(error),
+      );
     });
+    sent.catch((error) => waiter.reject(error));
+    const turn = sent.catch(() => {}).then(() => {
+      if (this.#lastSend === turn) this.#lastSend = undefined;
+    });
+    this.#lastSend = turn;
+    return waiter.promise;
   }
 
   #sendNow(
@@ -296,7 +324,7 @@ export class DatagramSocket {
         });
         try {
           if (this.#closing) throw this.#error("EBADF", call);
-          for (const [name, value] of this.#options) endpoint.set(name, value);
+          for (const [name, value] of this.#early) endpoint.set(name, value);
         } catch (error) {
           await endpoint.close();
           throw error;

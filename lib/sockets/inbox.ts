@@ -6,7 +6,7 @@
  */
 import type { Address } from "./address.ts";
 import { SocketError } from "./socket_error.ts";
-import { rejected, Waiter } from "./waiter.ts";
+import { rejected, type Signal, Waiter } from "./waiter.ts";
 
 /** At most this many clients wait for accept(); the next one is reset. */
 export const ACCEPT_QUEUE_LIMIT = 4096;
@@ -25,8 +25,15 @@ export abstract class Inbox<T> {
   #others: Request<T>[] | undefined;
   #ended = false;
 
-  /** Asks the source for more: a call waits, and nothing is here. */
-  abstract want(size: number): void;
+  /**
+   * Asks the source for more: a call waits, and nothing is here. It may be read
+   * into the buffer `into`, of which `filled` then tells.
+   */
+  abstract want(size: number, into?: Uint8Array): void;
+
+  /** Keeps the process alive, since a call waits; `release` undoes it. */
+  abstract hold(): void;
+  abstract release(): void;
 
   /** The address that errors name, if there is one. */
   abstract readonly errorAddress: Address | undefined;
@@ -46,30 +53,21 @@ export abstract class Inbox<T> {
     call: string,
     size: number,
     timeout: number | null,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<T> {
-    if (signal?.aborted) return rejected(signal.reason);
-    if (this.waiting > 0) {
-      const item = this.#items![0];
-      const rest = restOf(item, size);
-      if (rest) this.#items![0] = rest;
-      else this.#items!.shift();
-      return item instanceof Failure
-        ? rejected(this.#error(item, call))
-        : Promise.resolve(startOf(item, size));
-    }
-    if (this.#ended) return Promise.resolve(EMPTY as T);
-    const request = new Request<T>(call, size);
-    if (timeout !== null || signal) {
-      const late = () => new SocketError("ETIMEDOUT", call, this.errorAddress);
-      request.limit(timeout, signal, late, () => this.#forget(request));
-    }
-    if (this.#request) (this.#others ??= []).push(request);
-    else {
-      this.#request = request;
-      this.want(size);
-    }
-    return request.promise;
+    return this.#take(call, size, undefined, timeout, signal);
+  }
+
+  /** Fills the buffer with the next bytes; resolves to how many. */
+  takeInto(
+    call: string,
+    buffer: Uint8Array,
+    timeout: number | null,
+    signal: Signal | undefined,
+  ): Promise<number> {
+    const { length } = buffer;
+    const taken = this.#take(call, length, buffer, timeout, signal);
+    return taken as Promise<unknown> as Promise<number>;
   }
 
   /** Adds an item, or gives it to the call that has waited longest. */
@@ -77,24 +75,47 @@ export abstract class Inbox<T> {
     if (this.#ended) return; // after SHUT_RD
     const request = this.#request;
     if (!request) return void (this.#items ??= []).push(item);
-    this.#request = this.#others?.shift();
-    if (item instanceof Failure) {
-      request.reject(this.#error(item, request.call));
-    } else request.resolve(startOf(item, request.size));
-    const rest = restOf(item, request.size);
+    this.#shift();
+    const { call, size, into } = request;
+    if (item instanceof Failure) request.reject(this.#error(item, call));
+    else if (into && into.length !== size) {
+      request.reject(new TypeError(`Cannot ${call}: the buffer is detached`));
+      return this.arrived(item);
+    } else request.resolve(valueOf(item, size, into));
+    const rest = restOf(item, size);
     if (rest) this.arrived(rest);
-    else if (this.#request) this.want(this.#request.size);
+    else this.#ask();
+  }
+
+  /** The first call's own buffer holds `count` bytes. */
+  filled(count: number): void {
+    const request = this.#request;
+    if (!request) return; // it was given up
+    this.#shift();
+    request.resolve(count as T);
+    this.#ask();
   }
 
   /** Adds a failure, which one call reports after the items before it. */
   failed(code: string, cause?: unknown): void {
+    const last = this.#items?.at(-1);
+    if (last instanceof Failure) this.#items!.pop(); // like SO_ERROR, it is one
     this.arrived(new Failure(code, cause));
+  }
+
+  /** Forgets failures and items that `keep` does not want. */
+  filter(keep: (item: T) => boolean): void {
+    this.#items = this.#items?.filter((item) =>
+      !(item instanceof Failure) && keep(item)
+    );
   }
 
   /** No item will follow. */
   ended(): void {
     this.#ended = true;
-    for (const request of this.#requests()) request.resolve(EMPTY as T);
+    for (const request of this.#requests()) {
+      request.resolve(endOf<T>(request.into));
+    }
   }
 
   /**
@@ -112,16 +133,64 @@ export abstract class Inbox<T> {
     return items.filter((item) => !(item instanceof Failure)) as T[];
   }
 
+  #take(
+    call: string,
+    size: number,
+    into: Uint8Array | undefined,
+    timeout: number | null,
+    signal: Signal | undefined,
+  ): Promise<T> {
+    if (signal?.aborted) return rejected(signal.reason);
+    if (this.waiting > 0) {
+      const item = this.#items![0];
+      const rest = restOf(item, size);
+      if (rest) this.#items![0] = rest;
+      else this.#items!.shift();
+      return item instanceof Failure
+        ? rejected(this.#error(item, call))
+        : Promise.resolve(valueOf(item, size, into));
+    }
+    if (this.#ended) return Promise.resolve(endOf<T>(into));
+    const request = new Request<T>(call, size, into);
+    if (timeout !== null || signal) {
+      request.limited = true;
+      const late = () => new SocketError("ETIMEDOUT", call, this.errorAddress);
+      request.limit(timeout, signal, late, () => this.#forget(request));
+    }
+    if (this.#request) (this.#others ??= []).push(request);
+    else {
+      this.#request = request;
+      this.hold();
+      this.#ask();
+    }
+    return request.promise;
+  }
+
+  /** Asks for what the first call wants. */
+  #ask(): void {
+    const request = this.#request;
+    if (!request) return;
+    // A read cannot be taken back: a call that may leave keeps its buffer.
+    this.want(request.size, request.limited ? undefined : request.into);
+  }
+
+  /** The first call waits no more. */
+  #shift(): void {
+    this.#request = this.#others?.shift();
+    if (!this.#request) this.release();
+  }
+
   /** Empties the queue of calls and returns them. */
   #requests(): Request<T>[] {
     if (!this.#request) return NONE;
     const all = [this.#request, ...this.#others ?? []];
     this.#request = this.#others = undefined;
+    this.release();
     return all;
   }
 
   #forget(request: Request<T>): void {
-    if (this.#request === request) this.#request = this.#others?.shift();
+    if (this.#request === request) this.#shift();
     else this.#others = this.#others?.filter((other) => other !== request);
   }
 
@@ -130,21 +199,36 @@ export abstract class Inbox<T> {
   }
 }
 
-/** The first bytes; also of a datagram, of which the rest is lost. */
-function startOf<T>(item: T, size: number): T {
-  if (item instanceof Uint8Array && item.length > size) {
-    return item.subarray(0, size) as T;
+/** What a call gets: bytes of its own, or how many are in its buffer. */
+function valueOf<T>(item: T, size: number, into?: Uint8Array): T {
+  if (item instanceof Uint8Array) {
+    if (!into) return own(item, size) as T;
+    into.set(item.length > size ? item.subarray(0, size) : item);
+    return Math.min(item.length, size) as T;
   }
+  // Of a datagram that is longer than asked for, the rest is lost.
   if (Array.isArray(item) && item[0].length > size) {
-    item[0] = item[0].subarray(0, size);
+    item[0] = own(item[0], size);
   }
   return item;
+}
+
+/** The first bytes, in memory that is the caller's alone. */
+function own(bytes: Uint8Array, size: number): Uint8Array {
+  const { length, buffer } = bytes;
+  return length <= size && length === buffer.byteLength
+    ? bytes
+    : bytes.slice(0, size);
 }
 
 /** What the next call gets of a chunk that holds more than `size` bytes. */
 function restOf<T>(item: T, size: number): T | undefined {
   if (!(item instanceof Uint8Array) || item.length <= size) return;
   return item.subarray(size) as T;
+}
+
+function endOf<T>(into: Uint8Array | undefined): T {
+  return (into ? 0 : new Uint8Array(0)) as T;
 }
 
 /** Arrives in place of an item: a reset, say. */
@@ -161,13 +245,16 @@ class Failure {
 class Request<T> extends Waiter<T> {
   readonly call: string;
   readonly size: number;
+  readonly into: Uint8Array | undefined;
+  /** A time limit or a signal may end it. */
+  limited = false;
 
-  constructor(call: string, size: number) {
+  constructor(call: string, size: number, into?: Uint8Array) {
     super();
     this.call = call;
     this.size = size;
+    this.into = into;
   }
 }
 
-const EMPTY: unknown = new Uint8Array(0);
 const NONE: never[] = [];

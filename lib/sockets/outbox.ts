@@ -6,31 +6,38 @@
  */
 import type { Address } from "./address.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-import { handled, rejected, Waiter } from "./waiter.ts";
+import { handled, rejected, type Signal, Waiter } from "./waiter.ts";
 
 /** Where an outbox sends to. */
 export interface Sink {
   /** The other end, which errors name. */
   readonly peer: Address;
   /**
-   * Hands over bytes that nobody changes until the promise resolves; one call at
-   * a time. Gives how many the system has taken, at once where it can.
+   * Sends some of the bytes, one call at a time. Gives how many the system has
+   * taken, at once where it can; never throws. Those that nobody changes
+   * afterwards are `lasting`; of others it keeps a copy if it must wait.
    */
-  write(bytes: Uint8Array): number | Promise<number>;
+  write(bytes: Uint8Array, lasting: boolean): number | Promise<number>;
+  /** Takes back what waits to be written, where it can. */
+  unwrite?(): void;
   /** Sends a FIN after what was written; gives 0. */
   closeWrite(): number | Promise<number>;
 }
 
 /** Bytes to send: all of them, or as many as are taken now; or the FIN. */
 export interface Piece {
-  call: "send" | "sendall" | "shutdown";
-  bytes: Uint8Array;
+  readonly call: "send" | "sendall" | "shutdown";
+  readonly bytes: Uint8Array;
+  /** The library's own bytes, which nobody changes. */
+  readonly lasting: boolean;
 }
 
 /** A piece that waits for those before it, and the call that waits for it. */
 interface Turn {
-  piece: Piece;
-  waiter: Waiter<number | void>;
+  readonly piece: Piece;
+  readonly waiter: Waiter<number | void>;
+  /** Its call has given up: what is left of it is not sent. */
+  left: boolean;
 }
 
 const DONE = Promise.resolve();
@@ -51,7 +58,7 @@ export class Outbox {
   send(
     piece: Piece,
     timeout: number | null,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<number | void> {
     if (signal?.aborted) return rejected(signal.reason);
     const limited = timeout !== null || signal !== undefined;
@@ -61,19 +68,22 @@ export class Outbox {
       if (taken === piece.bytes.length) {
         return piece.call === "send" ? Promise.resolve(taken) : DONE;
       }
-      this.#current = this.#finish(piece, taken);
-      if (!limited) return this.#current;
+      if (!limited) return this.#current = this.#finish(piece, taken);
+      const turn: Turn = { piece, waiter: new Waiter(), left: false };
+      this.#limit(turn, timeout, signal);
+      this.#current = this.#finish(piece, taken, turn);
+      this.#answer(turn.waiter);
+      return turn.waiter.promise;
     }
-    const turn: Turn = { piece, waiter: new Waiter() };
-    if (limited) {
-      const late = () => this.#error(piece, { code: "ETIMEDOUT" });
-      turn.waiter.limit(timeout, signal, late, () => {
-        if (piece.call === "shutdown") return; // final: no send follows it
-        this.#turns = this.#turns?.filter((other) => other !== turn);
-      });
-    }
-    if (idle) this.#answer(turn.waiter);
-    else (this.#turns ??= []).push(turn);
+    // It counts as it is now, and not when its turn comes.
+    const kept = piece.lasting ? piece : {
+      ...piece,
+      bytes: new Uint8Array(piece.bytes),
+      lasting: true,
+    };
+    const turn: Turn = { piece: kept, waiter: new Waiter(), left: false };
+    if (limited) this.#limit(turn, timeout, signal);
+    (this.#turns ??= []).push(turn);
     return turn.waiter.promise;
   }
 
@@ -85,30 +95,53 @@ export class Outbox {
     }
   }
 
-  #begin({ call, bytes }: Piece): number | Promise<number> {
-    if (call === "shutdown") return this.#sink.closeWrite();
-    return bytes.length === 0 ? 0 : this.#sink.write(bytes);
+  #limit(
+    turn: Turn,
+    timeout: number | null,
+    signal: Signal | undefined,
+  ): void {
+    const { piece, waiter } = turn;
+    const late = () => this.#error(piece, { code: "ETIMEDOUT" });
+    waiter.limit(timeout, signal, late, () => {
+      if (piece.call === "shutdown") return; // final: no send follows it
+      const waits = this.#turns?.indexOf(turn) ?? -1;
+      if (waits >= 0) return void this.#turns!.splice(waits, 1);
+      turn.left = true;
+      this.#sink.unwrite?.();
+    });
   }
 
-  async #finish(piece: Piece, taken: number | Promise<number>) {
-    const { call, bytes } = piece;
+  #begin({ call, bytes, lasting }: Piece): number | Promise<number> {
+    if (call === "shutdown") return this.#sink.closeWrite();
+    return bytes.length === 0 ? 0 : this.#sink.write(bytes, lasting);
+  }
+
+  async #finish(piece: Piece, taken: number | Promise<number>, turn?: Turn) {
+    const { call, bytes, lasting } = piece;
+    const { length } = bytes;
     try {
-      let sent = await taken;
-      while (call === "sendall" && sent < bytes.length) {
-        sent += await this.#sink.write(bytes.subarray(sent));
+      let sent = await taken; // always: `#current` is set by then
+      while (call === "sendall" && sent < length && !turn?.left) {
+        if (bytes.length !== length) {
+          throw new TypeError("Cannot sendall: the buffer is detached");
+        }
+        const more = this.#sink.write(bytes.subarray(sent), lasting);
+        sent += typeof more === "number" ? more : await more;
       }
       return call === "send" ? sent : undefined;
     } catch (error) {
       if (this.#current) handled(this.#current); // its caller may have left
+      if (error instanceof TypeError) throw error;
       const known = this.#broken ? { code: "EPIPE" } : error;
       this.#broken = true;
       throw this.#error(piece, known);
     } finally {
       this.#current = undefined;
-      const turn = this.#turns?.shift();
-      if (turn) {
-        this.#current = this.#finish(turn.piece, this.#begin(turn.piece));
-        this.#answer(turn.waiter);
+      const next = this.#turns?.shift();
+      if (next) {
+        const begun = this.#begin(next.piece);
+        this.#current = this.#finish(next.piece, begun, next);
+        this.#answer(next.waiter);
       }
     }
   }

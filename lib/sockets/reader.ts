@@ -4,9 +4,18 @@
  *
  * @module
  */
+import type { Address } from "./address.ts";
+import { bytesOf } from "./data.ts";
 import { SocketError } from "./socket_error.ts";
-import type { StreamSocket } from "./stream_socket.ts";
-import { handled, type Wait } from "./waiter.ts";
+import { innerOf, type StreamSocket } from "./stream_socket.ts";
+import {
+  handled,
+  rejected,
+  signalOf,
+  Stop,
+  type Wait,
+  Waiter,
+} from "./waiter.ts";
 
 /** How much one message may hold, in bytes (64 KiB unless said). */
 export interface Limit extends Wait {
@@ -15,10 +24,11 @@ export interface Limit extends Wait {
 
 /**
  * Reads whole messages from a stream socket. What has arrived beyond them, or
- * before a failure, is kept for the next call.
+ * before a failure, is kept for the next call. A call's time limit, that of the
+ * socket, is for the whole message.
  *
  * ```ts
- * import { AF_INET, Reader, socket, SOCK_STREAM } from "../mod.ts";
+ * import { AF_INET, Reader, socket, SOCK_STREAM } from "./mod.ts";
  *
  * const server = socket(AF_INET, SOCK_STREAM);
  * await server.bind(["127.0.0.1", 0]);
@@ -41,6 +51,8 @@ export class Reader {
   #start = 0;
   #end = 0;
   #last: Promise<unknown> = Promise.resolve();
+  /** The socket forgets it when it is closed. */
+  #peer: Address | undefined;
 
   constructor(socket: StreamSocket) {
     this.#socket = socket;
@@ -51,10 +63,9 @@ export class Reader {
    * stream. EMSGSIZE if it is longer than `limit` bytes, EBADMSG if the stream
    * ends within it.
    */
-  line({ limit = MESSAGE_LIMIT, signal }: Limit = {}): Promise<string | null> {
-    return this.#inTurn(async () => {
-      let searched = 0;
-      while (true) {
+  line(limits?: Limit): Promise<string | null> {
+    return this.#message("line", limits, async (limit, stop) => {
+      for (let searched = 0;;) {
         const held = this.#held.subarray(this.#start, this.#end);
         const feed = held.indexOf(LF, searched);
         const end = feed < 0 ? held.length : feed;
@@ -65,48 +76,110 @@ export class Reader {
           return decode(held.subarray(0, length));
         }
         searched = held.length;
-        if (await this.#more(signal)) continue;
-        if (searched === 0) return null;
-        throw this.#error("EBADMSG", "line");
+        if (!await this.#more(stop)) return this.#nothing("line");
+      }
+    });
+  }
+
+  /**
+   * The next bytes up to a delimiter and with it, and only this one: a bare LF
+   * does not end what CRLF ends. Null at the end of the stream; EMSGSIZE if they
+   * are more than `limit`, EBADMSG if the stream ends before.
+   */
+  until(
+    mark: string | Uint8Array,
+    limits?: Limit,
+  ): Promise<Uint8Array | null> {
+    return this.#message("until", limits, async (limit, stop) => {
+      const wanted = bytesOf(mark, "until");
+      if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
+      for (let from = 0;;) {
+        const held = this.#held.subarray(this.#start, this.#end);
+        const end = indexOf(held, wanted, from) + wanted.length;
+        const found = end >= wanted.length;
+        if (found ? end > limit : held.length >= limit) {
+          throw this.#error("EMSGSIZE", "until");
+        }
+        if (found) return this.#take(end);
+        from = Math.max(0, held.length - wanted.length + 1);
+        if (!await this.#more(stop)) return this.#nothing("until");
       }
     });
   }
 
   /** The next `size` bytes. EBADMSG if the stream ends before. */
-  exactly(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
-    return this.#inTurn(async () => {
-      if (!Number.isInteger(size) || size < 0) {
-        throw new RangeError(`Cannot read ${size} bytes`);
-      }
+  exactly(size: number, wait?: Wait): Promise<Uint8Array> {
+    return this.#call("exactly", wait, async (stop) => {
+      checkSize(size);
       while (this.#end - this.#start < size) {
-        if (!await this.#more(signal)) throw this.#error("EBADMSG", "exactly");
+        if (!await this.#more(stop)) throw this.#error("EBADMSG", "exactly");
       }
-      return this.#held.slice(this.#start, this.#start += size);
+      return this.#take(size);
+    });
+  }
+
+  /** What is held already, else what one recv() gives: 1 to `size` bytes. */
+  some(size: number, wait?: Wait): Promise<Uint8Array> {
+    return this.#call("some", wait, async (stop) => {
+      checkSize(size);
+      if (this.#end === this.#start) await this.#more(stop);
+      return this.#take(Math.min(size, this.#end - this.#start));
     });
   }
 
   /** All that is left of the stream. EMSGSIZE if it is over `limit` bytes. */
-  all({ limit = MESSAGE_LIMIT, signal }: Limit = {}): Promise<Uint8Array> {
-    return this.#inTurn(async () => {
+  all(limits?: Limit): Promise<Uint8Array> {
+    return this.#message("all", limits, async (limit, stop) => {
       do {
         if (this.#end - this.#start > limit) {
           throw this.#error("EMSGSIZE", "all");
         }
-      } while (await this.#more(signal));
-      return this.#held.slice(this.#start, this.#start = this.#end);
+      } while (await this.#more(stop));
+      return this.#take(this.#end - this.#start);
     });
   }
 
+  /** A call that has a limit. */
+  #message<T>(
+    call: string,
+    limits: Limit | null | undefined,
+    work: (limit: number, stop?: Stop) => Promise<T>,
+  ): Promise<T> {
+    const limit = limits?.limit ?? MESSAGE_LIMIT;
+    if (typeof limit !== "number" || !(limit >= 0)) {
+      return rejected(new RangeError(`Cannot ${call}: the limit is ${limit}`));
+    }
+    return this.#call(call, limits, (stop) => work(limit, stop));
+  }
+
   /** One call at a time, in the order in which they were made. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = handled(this.#last.then(work, work));
+  #call<T>(
+    call: string,
+    wait: Wait | null | undefined,
+    work: (stop?: Stop) => Promise<T>,
+  ): Promise<T> {
+    const signal = signalOf(wait);
+    if (signal?.aborted) return rejected(signal.reason);
+    const { timeout, peer } = innerOf(this.#socket);
+    this.#peer = peer ?? this.#peer;
+    const stop = timeout === null && !signal ? undefined : new Stop();
+    const begin = () => stop?.aborted ? rejected(stop.reason) : work(stop);
+    const turn = handled(this.#last.then(begin, begin));
     this.#last = turn;
-    return turn;
+    if (!stop) return turn;
+    const waiter = new Waiter<T>();
+    const late = () => this.#error("ETIMEDOUT", call);
+    waiter.limit(timeout, signal, late, (reason) => stop.abort(reason));
+    turn.then(
+      (value) => waiter.resolve(value),
+      (error) => waiter.reject(error),
+    );
+    return waiter.promise;
   }
 
   /** Receives once; false at the end of the stream. */
-  async #more(signal: AbortSignal | undefined): Promise<boolean> {
-    const bytes = await this.#socket.recv(65536, { signal });
+  async #more(stop: Stop | undefined): Promise<boolean> {
+    const bytes = await this.#socket.recv(65536, stop?.wait);
     const length = this.#end - this.#start;
     if (this.#end + bytes.length > this.#held.length) {
       // Twice the room, so that a long message is not copied for each recv().
@@ -119,8 +192,31 @@ export class Reader {
     return bytes.length > 0;
   }
 
+  #take(size: number): Uint8Array {
+    return this.#held.slice(this.#start, this.#start += size);
+  }
+
+  /** The stream has ended: before a message, or within it. */
+  #nothing(call: string): null {
+    if (this.#end === this.#start) return null;
+    throw this.#error("EBADMSG", call);
+  }
+
   #error(code: string, call: string): SocketError {
-    return new SocketError(code, call, this.#socket.getpeername());
+    return new SocketError(code, call, this.#peer);
+  }
+}
+
+function checkSize(size: number): void {
+  if (Number.isInteger(size) && size >= 0) return;
+  throw new RangeError(`Cannot read ${size} bytes`);
+}
+
+/** Where the bytes begin for the first time, or -1. */
+function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
+  for (let at = from;; at++) {
+    at = bytes.indexOf(wanted[0], at);
+    if (at < 0 || wanted.every((byte, i) => bytes[at + i] === byte)) return at;
   }
 }
 

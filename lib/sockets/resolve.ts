@@ -77,15 +77,20 @@ function isIPv4(host: string): boolean {
 
 let lastIPv4 = "127.0.0.1";
 
-/** Whether the URL standard's parser takes it; `[::1]` is not a literal here. */
+/**
+ * Whether the URL standard's parser takes it, with a zone behind it or without
+ * (RFC 4007 section 11); `[::1]` is not a literal here.
+ */
 function isIPv6(host: string): boolean {
-  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`);
+  const [address] = host.split(/%[\w.-]+$/);
+  return /^[0-9a-f:.]+$/i.test(address) && URL.canParse(`http://[${address}]`);
 }
 
 /** As the system writes it, RFC 5952; an IPv4 address in it: its section 5. */
 function shortIPv6(host: string): string {
-  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
-  return short.replace(
+  const [address, zone] = host.split("%");
+  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  return (zone ? `${short}%${zone}` : short).replace(
     /^::ffff:([0-9a-f]+):([0-9a-f]+)$/,
     (_, high, low) => {
       const [h, l] = [parseInt(high, 16), parseInt(low, 16)];
@@ -109,9 +114,9 @@ async function lookUp(
     const { lookup } = await import("node:dns/promises");
     return [(await lookup(host, { family })).address, port];
   } catch (error) {
-    const code = (error as { name: string }).name === "NotCapable"
-      ? "EACCES"
-      : "ENOTFOUND";
-    throw new SocketError(code, call, address, error);
+    // Deno says EPERM when it may not look up the name.
+    const { code = "" } = error as { code?: string };
+    const known: Record<string, string> = { EPERM: "EACCES", EAI_AGAIN: code };
+    throw new SocketError(known[code] ?? "ENOTFOUND", call, address, error);
   }
 }

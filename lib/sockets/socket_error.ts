@@ -40,7 +40,7 @@ export class SocketError extends Error {
       ? ` (${(cause as Error).message})`
       : "";
     super(
-      escapeControls(`Cannot ${where}: ${meaningOf(code)}${denied}`),
+      escapeControls(`Cannot ${where}: ${meaningOf(code, call)}${denied}`),
       cause === undefined ? undefined : { cause },
     );
     this.code = code;
@@ -49,9 +49,9 @@ export class SocketError extends Error {
   }
 }
 
-/** What a POSIX name means, in a few words. */
-export function meaningOf(code: string): string {
-  return MEANINGS[code] ?? code;
+/** What a POSIX name means, in a few words; of a call if that makes a difference. */
+export function meaningOf(code: string, call = ""): string {
+  return MEANINGS[`${call} ${code}`] ?? MEANINGS[code] ?? code;
 }
 
 /** The POSIX name of what a runtime threw, whatever its own name for it is. */
@@ -59,7 +59,7 @@ export function codeOf(error: unknown): string {
   const { name, code } = error as { name?: string; code?: unknown };
   const known = KNOWN[typeof code === "string" ? code : name ?? ""];
   if (known) return known;
-  return typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code)
+  return typeof code === "string" && /^E(?!RR_)[A-Z0-9_]+$/.test(code)
     ? code
     : "EIO";
 }
@@ -85,6 +85,7 @@ const ACTIONS: Record<string, string> = {
   sendall: "send to",
   sendto: "send to",
   recv: "receive from",
+  recv_into: "receive from",
   recvfrom: "receive from",
   shutdown: "shut down the connection to",
   getsockname: "get the socket name of",
@@ -96,7 +97,9 @@ const ACTIONS: Record<string, string> = {
   setsockopt: "set the option of",
   getsockopt: "get the option of",
   line: "read a line from",
+  until: "read from",
   exactly: "read from",
+  some: "read from",
   all: "read from",
 };
 
@@ -104,7 +107,10 @@ const MEANINGS: Record<string, string> = {
   EACCES: "permission denied",
   EADDRINUSE: "address already in use",
   EADDRNOTAVAIL: "not an address of this machine",
+  "connect EADDRNOTAVAIL": "no free port on this machine",
   EAFNOSUPPORT: "address family not supported by this socket",
+  EAGAIN: "resource temporarily unavailable",
+  EAI_AGAIN: "no name server answers",
   EALREADY: "already in progress",
   EDESTADDRREQ: "a destination is needed",
   EBADF: "socket is closed",
@@ -113,20 +119,32 @@ const MEANINGS: Record<string, string> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset by peer",
   EHOSTUNREACH: "no route to host",
+  EINTR: "interrupted",
   EINVAL: "invalid argument",
+  EIO: "unknown error of the runtime",
   EISDIR: "it is a folder",
   EISCONN: "socket is already connected",
+  ELOOP: "too many symbolic links",
   EMFILE: "too many open files",
   EMSGSIZE: "message too long",
+  ENAMETOOLONG: "name too long",
+  ENFILE: "too many open files on this machine",
+  ENOBUFS: "no buffer space",
   ENOENT: "no such file",
   ENETUNREACH: "network is unreachable",
   ENOPROTOOPT: "no such option",
   ENOSPC: "no space left on device",
   ENOTCONN: "socket is not connected",
+  ENOMEM: "out of memory",
+  ENOTDIR: "part of the path is no folder",
   ENOTFOUND: "name not known",
+  ENOTSOCK: "not a socket",
   EOPNOTSUPP: "operation not supported by this socket",
+  EPERM: "operation not permitted",
   EPIPE: "the other end no longer reads",
   EPROTO: "no answer that the protocol lets us use",
   EPROTONOSUPPORT: "protocol not supported",
+  EPROTOTYPE: "the path is another kind of socket",
+  EROFS: "read-only file system",
   ETIMEDOUT: "timed out",
 };

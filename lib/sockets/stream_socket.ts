@@ -10,8 +10,9 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
+import { bytesOf } from "./data.ts";
 import { STREAM_OPTIONS, type StreamOption } from "./options.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type Piece } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import { runtime } from "./runtimes/mod.ts";
 import type {
@@ -21,13 +22,26 @@ import type {
 } from "./runtimes/runtime.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
-import { handled, rejected, type Wait, Waiter } from "./waiter.ts";
+import {
+  handled,
+  iterate,
+  rejected,
+  type Signal,
+  signalOf,
+  type Wait,
+  Waiter,
+} from "./waiter.ts";
 
 /** The directions that shutdown(2) can end. */
 export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
 
 /** An accepted client and its address, as accept(2) gives them. */
 export type Client = [client: StreamSocket, address: Address];
+
+/** What the library itself asks of a socket, and no trace shows. */
+export let innerOf: (
+  socket: StreamSocket,
+) => { timeout: number | null; peer: Address | undefined };
 
 /**
  * A socket that carries a stream of bytes, tcp(7).
@@ -41,6 +55,8 @@ export class StreamSocket {
   readonly family: Family;
   #timeout = getdefaulttimeout();
   #bound: Address | undefined;
+  /** A bind() under way, for which listen() and connect() wait. */
+  #binding: Promise<void> | undefined;
   #listener: Listener<Client> | undefined;
   /** Set from listen() on, until it fails. */
   #listening: Promise<void> | undefined;
@@ -52,6 +68,13 @@ export class StreamSocket {
   #options: Map<StreamOption, boolean> | undefined;
   #closing: Promise<void> | undefined;
 
+  static {
+    innerOf = (socket) => ({
+      timeout: socket.#timeout,
+      peer: socket.#connection?.peer,
+    });
+  }
+
   /** For the library; programs call `socket()`. */
   constructor(family: Family, connection?: Connection) {
     this.family = family;
@@ -59,37 +82,41 @@ export class StreamSocket {
   }
 
   /**
-   * Names this end, bind(2). The name is checked here and opened by `listen`,
-   * which is where EADDRINUSE shows; with port 0 the system chooses one.
-   * EINVAL if it has a name already, EAFNOSUPPORT, ENOTFOUND.
+   * Names this end, bind(2); with port 0 the system chooses the port. EADDRINUSE,
+   * EADDRNOTAVAIL, EACCES, EAFNOSUPPORT, ENOTFOUND; EINVAL if it has a name.
    */
   bind(address: Address): Promise<void> {
-    return handled(this.#bind(address));
+    try {
+      checkAddress(this.family, address, "bind");
+    } catch (error) {
+      return rejected(error);
+    }
+    if (this.#bound !== undefined || this.#inUse()) {
+      return rejected(this.#error("EINVAL", "bind", address));
+    }
+    this.#bound = copyAddress(address);
+    return this.#binding = handled(this.#bind(this.#bound));
   }
 
   /**
    * Lets clients connect, listen(2), and up to `backlog` of them wait for
    * `accept`. A short backlog costs a crowd connections: once it overflows,
    * Linux sends SYN cookies (tcp(7), tcp_syncookies), and may reset or forget
-   * clients whose `connect` has succeeded. EADDRINUSE, EADDRNOTAVAIL, EACCES;
-   * EINVAL once connected.
+   * clients whose `connect` has succeeded. EADDRINUSE; EINVAL once connected.
    */
   listen(backlog = 4096): Promise<void> {
-    const address = this.#bound ?? unnamedAddress(this.family);
     if (!Number.isInteger(backlog)) {
       return rejected(new RangeError(`Cannot listen: a backlog of ${backlog}`));
     }
     if (this.#listening && !this.#closing) return this.#listening;
-    if (this.#inUse() || address === "") {
-      return rejected(this.#error("EINVAL", "listen", address));
-    }
-    return this.#listening = handled(this.#listen(address, backlog));
+    if (this.#inUse()) return rejected(this.#error("EINVAL", "listen"));
+    return this.#listening = handled(this.#listen(backlog));
   }
 
   /** Waits for the next client, accept(2). EINVAL before `listen`. */
-  accept({ signal }: Wait = {}): Promise<Client> {
+  accept(wait?: Wait): Promise<Client> {
     if (!this.#listener) return rejected(this.#error("EINVAL", "accept"));
-    return this.#listener.take("accept", 1, this.#timeout, signal);
+    return this.#listener.take("accept", 1, this.#timeout, signalOf(wait));
   }
 
   /**
@@ -97,7 +124,8 @@ export class StreamSocket {
    * ENOTFOUND; EALREADY while connecting, EISCONN once connected; EOPNOTSUPP
    * for an AF_UNIX socket that has a name.
    */
-  connect(address: Address, { signal }: Wait = {}): Promise<void> {
+  connect(address: Address, wait?: Wait): Promise<void> {
+    const signal = signalOf(wait);
     if (signal?.aborted) return rejected(signal.reason);
     try {
       checkDestination(this.family, address, "connect");
@@ -111,35 +139,36 @@ export class StreamSocket {
     if (this.#bound && this.family === "AF_UNIX") { // no runtime can do it
       return rejected(this.#error("EOPNOTSUPP", "connect", address));
     }
+    const given = copyAddress(address);
     const pending: Pending = {
       waiter: new Waiter(),
       cancel: undefined,
       opened: (connection) => this.#opened(pending, connection),
-      failed: (error) => this.#failed(pending, address, error),
+      failed: (error) => this.#failed(pending, given, error),
     };
     if (this.#timeout !== null || signal) {
-      const late = () => this.#error("ETIMEDOUT", "connect", address);
+      const late = () => this.#error("ETIMEDOUT", "connect", given);
       pending.waiter.limit(this.#timeout, signal, late, () => {
         this.#pending = undefined;
         pending.cancel?.();
       });
     }
     this.#pending = pending;
-    const target = resolveAddress(this.family, address, "connect");
-    if (target instanceof Promise) {
-      target.then((found) => this.#dial(pending, found), pending.failed);
-    } else this.#dial(pending, target);
+    const target = resolveAddress(this.family, given, "connect");
+    if (!this.#binding && !(target instanceof Promise)) {
+      this.#dial(pending, target);
+    } else this.#dialLater(pending, target);
     return pending.waiter.promise;
   }
 
   /** Sends what the system takes now, send(2); resolves to how many bytes. */
-  send(data: string | Uint8Array, { signal }: Wait = {}): Promise<number> {
-    return this.#send("send", data, signal) as Promise<number>;
+  send(data: string | Uint8Array, wait?: Wait): Promise<number> {
+    return this.#send("send", data, signalOf(wait)) as Promise<number>;
   }
 
   /** Sends all of it; resolves when the system has taken the last byte. */
-  sendall(data: string | Uint8Array, { signal }: Wait = {}): Promise<void> {
-    return this.#send("sendall", data, signal) as Promise<void>;
+  sendall(data: string | Uint8Array, wait?: Wait): Promise<void> {
+    return this.#send("sendall", data, signalOf(wait)) as Promise<void>;
   }
 
   /**
@@ -147,13 +176,39 @@ export class StreamSocket {
    * left is for the next call. Empty at the end of the stream, and from then
    * on. A connection that was reset is ECONNRESET once, and then at its end.
    */
-  recv(size: number, { signal }: Wait = {}): Promise<Uint8Array> {
+  recv(size: number, wait?: Wait): Promise<Uint8Array> {
     if (!Number.isInteger(size) || size < 0) {
-      return rejected(new RangeError(`Cannot receive ${size} bytes`));
+      return rejected(
+        new RangeError(`Cannot receive: size ${size} is not 0 or more`),
+      );
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", "recv"));
     if (size === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#connection.take("recv", size, this.#timeout, signal);
+    return this.#connection.take("recv", size, this.#timeout, signalOf(wait));
+  }
+
+  /**
+   * As `recv`, into the caller's buffer, `socket.recv_into()` of Python: fills it
+   * with 1 to all of its bytes and resolves to how many; 0 at the end. The buffer
+   * is the caller's again when the promise is settled.
+   */
+  recv_into(buffer: Uint8Array, wait?: Wait): Promise<number> {
+    try {
+      buffer = bytesOf(buffer as Uint8Array, "recv_into");
+    } catch (error) {
+      return rejected(error);
+    }
+    if (!this.#connection) {
+      return rejected(this.#error("ENOTCONN", "recv_into"));
+    }
+    if (buffer.length === 0) return Promise.resolve(0);
+    const signal = signalOf(wait);
+    return this.#connection.takeInto(
+      "recv_into",
+      buffer,
+      this.#timeout,
+      signal,
+    );
   }
 
   /**
@@ -185,12 +240,9 @@ export class StreamSocket {
   }
 
   /** Accepts one client after the other, until the socket is closed. */
-  async *[Symbol.asyncIterator](): AsyncIterator<Client, undefined> {
-    try {
-      while (!this.#closing) yield await this.accept();
-    } catch (error) {
-      if (!this.#closing) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Client, undefined> {
+    const closed = () => this.#closing !== undefined;
+    return iterate((wait) => this.accept(wait), closed);
   }
 
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
@@ -261,42 +313,82 @@ export class StreamSocket {
   }
 
   async #bind(address: Address): Promise<void> {
-    checkAddress(this.family, address, "bind");
-    if (this.#bound || this.#inUse()) {
-      throw this.#error("EINVAL", "bind", address);
-    }
-    this.#bound = address;
     try {
-      this.#bound = await resolveAddress(this.family, address, "bind");
+      const found = resolveAddress(this.family, address, "bind");
+      // No runtime can hold a name without listening: it is tried out, and let
+      // go again.
+      const listener = await this.#open(address, found, REFUSE);
+      this.#bound = listener.local;
+      await listener.close();
     } catch (error) {
       this.#bound = undefined;
-      throw error;
+      throw this.#known(error, "bind", address);
+    } finally {
+      this.#binding = undefined;
     }
+    if (this.#closing) throw this.#error("EBADF", "bind", address);
   }
 
-  async #listen(address: Address, backlog: number): Promise<void> {
+  async #listen(backlog: number): Promise<void> {
     try {
+      await this.#binding;
+      const address = this.#bound ?? unnamedAddress(this.family);
+      if (address === "") throw { code: "EINVAL" };
       const admit = (connection: Connection): Client => {
         if (this.#closing) connection.close(); // nobody will accept it
         const client = new StreamSocket(this.family, connection);
         client.#apply(this.#options);
         return [client, copyAddress(connection.peer)];
       };
-      const listener = await runtime.listen(address, admit, {
-        backlog: Math.max(0, backlog),
-        ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
-      });
+      const listener = await this.#open(address, address, admit, backlog);
       if (!this.#closing) return void (this.#listener = listener);
       await listener.close();
     } catch (error) {
       this.#listening = undefined;
-      throw this.#error(codeOf(error), "listen", address, error);
+      throw this.#known(error, "listen", this.#bound);
     }
-    throw this.#error("EBADF", "listen", address);
+    throw this.#error("EBADF", "listen");
+  }
+
+  /** Listens at the address, which was `found` for the `given` one. */
+  async #open<C>(
+    given: Address,
+    found: Address | Promise<Address>,
+    admit: (connection: Connection) => C,
+    backlog = 0,
+  ): Promise<Listener<C>> {
+    const options = {
+      backlog: Math.min(Math.max(0, backlog), 2 ** 31 - 1),
+      ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
+    };
+    try {
+      return await runtime.listen(await found, admit, options);
+    } catch (error) {
+      const number = await Promise.resolve(found).catch(() => undefined);
+      if (!isDenied(error) || isSame(number, given)) throw error;
+      // Deno may allow the name and not the number: then it has to look it up.
+      const listener = await runtime.listen(given, admit, options);
+      if (isOf(this.family, listener.local)) return listener;
+      await listener.close();
+      throw error;
+    }
+  }
+
+  async #dialLater(
+    pending: Pending,
+    target: Address | Promise<Address>,
+  ): Promise<void> {
+    try {
+      await this.#binding;
+      this.#dial(pending, await target);
+    } catch (error) {
+      pending.failed(error);
+    }
   }
 
   #dial(pending: Pending, target: Address): void {
     if (this.#pending !== pending) return; // given up meanwhile
+    pending.target = target;
     try {
       runtime.connect(target, this.#bound, pending);
     } catch (error) {
@@ -306,35 +398,47 @@ export class StreamSocket {
 
   #opened(pending: Pending, connection: Connection): void {
     if (this.#pending !== pending) return connection.close();
+    if (!isOf(this.family, connection.peer)) { // a name has addresses of both
+      connection.close();
+      return pending.failed({ code: "EAFNOSUPPORT" });
+    }
     this.#pending = undefined;
     this.#connection = connection;
     this.#apply(this.#options);
     pending.waiter.resolve();
   }
 
-  #failed(pending: Pending, address: Address, error: unknown): void {
+  #failed(pending: Pending, given: Address, error: unknown): void {
     if (this.#pending !== pending) return; // its caller knows why
+    if (typeof given === "string" && codeOf(error) === "EAGAIN") {
+      // The backlog is full: a blocking socket waits for room, unix(7).
+      setTimeout(() => this.#dial(pending, given), FULL);
+      return;
+    }
+    if (isDenied(error) && !this.#bound && !isSame(pending.target, given)) {
+      // Deno may allow the name and not the number: then it has to look it up.
+      return this.#dial(pending, given);
+    }
     this.#pending = undefined;
-    pending.waiter.reject(
-      error instanceof SocketError
-        ? error
-        : this.#error(codeOf(error), "connect", address, error),
-    );
+    pending.waiter.reject(this.#known(error, "connect", given));
   }
 
   #send(
-    call: "send" | "sendall" | "shutdown",
+    call: Piece["call"],
     data: string | Uint8Array,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<number | void> {
-    const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    if (!(bytes instanceof Uint8Array)) {
-      return rejected(new TypeError(`Cannot ${call}: neither text nor bytes`));
+    let bytes: Uint8Array;
+    try {
+      bytes = bytesOf(data, call);
+    } catch (error) {
+      return rejected(error);
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
     if (this.#finished) return rejected(this.#error("EPIPE", call));
     this.#outbox ??= new Outbox(this.#connection);
-    return this.#outbox.send({ call, bytes }, this.#timeout, signal);
+    const lasting = typeof data === "string";
+    return this.#outbox.send({ call, bytes, lasting }, this.#timeout, signal);
   }
 
   #close(): Promise<void> {
@@ -350,11 +454,18 @@ export class StreamSocket {
       this.#connection.close();
       this.#connection = undefined;
     }
+    if (this.#binding || this.#listening) return this.#closeListener();
+    return Promise.resolve();
+  }
+
+  async #closeListener(): Promise<void> {
     const listener = this.#listener;
-    if (!listener) return Promise.resolve();
     this.#listener = undefined;
-    for (const [client] of listener.drop("EBADF")) client.close();
-    return listener.close();
+    for (const [client] of listener?.drop("EBADF") ?? []) client.close();
+    await listener?.close();
+    // What is under way notices that the socket is closed, and frees the port.
+    await this.#binding?.catch(() => {});
+    await this.#listening?.catch(() => {});
   }
 
   /** Whether it is too late to bind, to listen and to connect. */
@@ -363,7 +474,14 @@ export class StreamSocket {
     return Boolean(use ?? this.#closing);
   }
 
-  /** A closed socket has no other error than that. */
+  /** What a runtime threw, as an error of the call. */
+  #known(error: unknown, call: string, address: Address | undefined): unknown {
+    const own = [SocketError, TypeError, RangeError];
+    if (own.some((kind) => error instanceof kind)) return error;
+    return this.#error(codeOf(error), call, address, error);
+  }
+
+  /** Once the socket is closed, every error is EBADF. */
   #error(code: string, call: string, address?: Address, cause?: unknown) {
     return new SocketError(
       this.#closing ? "EBADF" : code,
@@ -375,7 +493,28 @@ export class StreamSocket {
 }
 
 interface Pending extends PendingConnect {
-  waiter: Waiter<void>;
+  readonly waiter: Waiter<void>;
+  /** What was dialled last: the address, or its name. */
+  target?: Address;
 }
 
-const encoder = new TextEncoder();
+/** A client that comes before listen(2) is refused. */
+const REFUSE = (connection: Connection) => connection.close();
+
+/** How long to wait before a full AF_UNIX backlog is tried again, in ms. */
+const FULL = 10;
+
+/** Whether a permission of the runtime is missing. */
+function isDenied(error: unknown): boolean {
+  const { name, code, call } = error as SocketError;
+  return name === "NotCapable" || (code === "EACCES" && call !== undefined);
+}
+
+function isSame(one: Address | undefined, other: Address): boolean {
+  return String(one) === String(other);
+}
+
+function isOf(family: Family, address: Address): boolean {
+  return typeof address === "string" ||
+    address[0].includes(":") === (family === "AF_INET6");
+}

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Socket, TCPSocketListener } from "bun";
-import type { Address } from "../address.ts";
+import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
@@ -38,11 +38,7 @@ export function connect(
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
   const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
-  if (from || !near) {
-    import("./node.ts").then((node) => node.connect(address, from, pending))
-      .catch(pending.failed);
-    return;
-  }
+  if (from || !near) return void connectFar(address, from, pending);
   const data: Dialling = { address, pending };
   const options = { data, allowHalfOpen: true, socket: CLIENT };
   if (typeof address === "string") {
@@ -52,6 +48,48 @@ export function connect(
     Bun.connect<unknown>({ ...options, hostname, port });
   }
 }
+
+/** By node:net, which can bind a client and cancel a connect. */
+async function connectFar(
+  address: Address,
+  from: Address | undefined,
+  pending: PendingConnect,
+): Promise<void> {
+  let cancelled = false;
+  pending.cancel = () => cancelled = true;
+  const { failed } = pending;
+  pending.failed = (error) => {
+    if (codeOf(error) !== "ECONNREFUSED") return failed(error);
+    routeCode(address as [string, number]).then((code) =>
+      failed(code ? { code } : error)
+    );
+  };
+  const node = await import("./node.ts");
+  if (!cancelled) node.connect(address, from, pending);
+}
+
+/**
+ * Why there is no way to a host, which Bun calls ECONNREFUSED over TCP: over UDP
+ * it tells. If there is a way, an empty datagram goes as far as the first router.
+ */
+async function routeCode(
+  [host]: [host: string, port: number],
+): Promise<string | undefined> {
+  const { default: dgram } = await import("node:dgram");
+  const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
+  return await new Promise((resolve) => {
+    socket.bind(0, () => {
+      socket.setTTL(1);
+      socket.send("", DISCARD, host, (error) => {
+        socket.close();
+        resolve(error ? codeOf(error) : undefined);
+      });
+    });
+  });
+}
+
+/** The port of RFC 863. */
+const DISCARD = 9;
 
 /** The data of a socket until it is connected. */
 interface Dialling {
@@ -83,6 +121,7 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
       socket: SERVER,
       data: this,
     });
+    this.#listener.unref(); // until accept() waits
     this.local = typeof address === "string"
       ? address
       : [address[0], this.#listener.port];
@@ -94,12 +133,21 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 
   want(): void {}
 
+  hold(): void {
+    this.#listener.ref();
+  }
+
+  release(): void {
+    this.#listener.unref();
+  }
+
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
-    const path = typeof this.local === "string" ? this.local : undefined;
-    const connection = path === undefined
-      ? new BunConnection(socket)
-      : new BunConnection(socket, path, "");
+    const connection = new BunConnection(
+      socket,
+      this.local,
+      typeof this.local === "string" ? "" : undefined,
+    );
     if (this.waiting >= ACCEPT_QUEUE_LIMIT) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
@@ -115,20 +163,23 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 
 class BunConnection extends Inbox<Uint8Array> implements Connection {
   readonly peer: Address;
-  readonly #path: string | undefined;
+  /** The name of an AF_UNIX socket, or one that has the zone. */
+  readonly #own: Address;
   readonly #socket: Socket<BunConnection>;
   #paused = false;
   #gone: { code: string } | undefined;
   #unsent: Unsent | undefined;
 
-  /** Bun knows no names of AF_UNIX sockets, so that these come along. */
-  constructor(socket: Socket<unknown>, path?: string, peer?: Address) {
+  /** Bun knows no names of AF_UNIX sockets and no zones: these come along. */
+  constructor(socket: Socket<unknown>, own: Address, peer?: Address) {
     super();
     this.#socket = socket as Socket<BunConnection>;
-    this.#path = path;
+    this.#own = own;
     // Bun forgets it at a reset, which may be before this.
-    this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peer ??
+      [withZone(socket.remoteAddress ?? "", own[0]), socket.remotePort ?? 0];
     socket.data = this;
+    socket.unref(); // until a call waits
   }
 
   get errorAddress(): Address {
@@ -137,16 +188,24 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
-    if (this.#path !== undefined) return this.#path;
+    if (typeof this.#own === "string") return this.#own;
     const { localAddress, localPort } = this.#socket;
     const any = this.peer[0].includes(":") ? "::" : "0.0.0.0";
-    return [localAddress ?? any, localPort];
+    return [withZone(localAddress ?? any, this.#own[0]), localPort];
   }
 
   want(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
+  }
+
+  hold(): void {
+    this.#socket.ref();
+  }
+
+  release(): void {
+    if (!this.wanted && !this.#unsent) this.#socket.unref();
   }
 
   pause(): void {
@@ -159,23 +218,29 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
     const taken = this.#gone ? -1 : this.#socket.write(bytes);
     if (taken > 0) return taken;
     return new Promise((resolve, reject) => {
-      if (taken < 0) reject(this.#gone ?? BROKEN);
-      else this.#unsent = { bytes, resolve, reject };
+      if (taken < 0) return reject(this.#gone ?? BROKEN);
+      this.#unsent = { bytes, resolve, reject };
+      this.hold();
     });
+  }
+
+  /** Nothing of it has been taken, and nothing will be. */
+  unwrite(): void {
+    this.#settle()?.resolve(0);
   }
 
   set(option: StreamOption, on: boolean): void {
     if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
-    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on, 7_200_000);
+    // With a delay of 0 the system's times hold, tcp(7).
+    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on, 0);
   }
 
   drained(): void {
-    const unsent = this.#unsent;
-    const taken = unsent ? this.#socket.write(unsent.bytes) : 0;
-    if (!unsent || taken === 0) return;
-    this.#unsent = undefined;
-    if (taken > 0) unsent.resolve(taken);
-    else unsent.reject(BROKEN);
+    const taken = this.#unsent ? this.#socket.write(this.#unsent.bytes) : 0;
+    if (taken === 0) return; // nobody waits, or there is no room after all
+    const unsent = this.#settle();
+    if (taken > 0) unsent?.resolve(taken);
+    else unsent?.reject(BROKEN);
   }
 
   received(bytes: Uint8Array): void {
@@ -188,8 +253,7 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
     if (error) this.failed(codeOf(error), error);
     this.ended();
     this.#gone = BROKEN;
-    this.#unsent?.reject(error ?? BROKEN);
-    this.#unsent = undefined;
+    this.#settle()?.reject(error ?? BROKEN);
   }
 
   /** Not end(), which is close(2). */
@@ -200,6 +264,14 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
 
   close(): void {
     this.#socket.end();
+  }
+
+  /** What waits to be sent, from now on no more. */
+  #settle(): Unsent | undefined {
+    const unsent = this.#unsent;
+    this.#unsent = undefined;
+    if (unsent) this.release();
+    return unsent;
   }
 }
 
@@ -226,11 +298,16 @@ const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
     const { address, pending } = socket.data as Dialling;
-    const path = typeof address === "string" ? "" : undefined;
-    pending.opened(new BunConnection(socket, path, address));
+    const own = typeof address === "string" ? "" : address;
+    pending.opened(new BunConnection(socket, own, address));
   },
-  connectError: (socket: Socket<unknown>, error: Error) =>
-    (socket.data as Dialling).pending.failed(error),
+  connectError(socket: Socket<unknown>, error: Error) {
+    const { address, pending } = socket.data as Dialling;
+    if (typeof address !== "string") return pending.failed(error);
+    import("./unix_path.ts").then(({ connectCode }) =>
+      pending.failed({ code: connectCode(address) })
+    );
+  },
 };
 
 const SERVER = {

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Socket, SocketOptions } from "node:dgram";
-import type { Address, Family } from "../address.ts";
+import { type Address, ANY, type Family } from "../address.ts";
 import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
 import type { DatagramOption, OptionValue } from "../options.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
@@ -18,28 +18,30 @@ const { default: dgram } = await import("node:dgram");
 /** A datagram and where it came from. */
 export type Datagram = [data: Uint8Array, address: Address];
 
+type Name = [host: string, port: number];
+
 /** Whether node:dgram is that of Deno, which differs here and there. */
 const DENO = "Deno" in globalThis;
 
 /** Opens a socket with a name: this one, or one that the system chooses. */
-export function open(
+export async function open(
   family: Family,
   name: Address | undefined,
   options: { reuseAddr: boolean; ipv6Only: boolean },
 ): Promise<Endpoint> {
-  const [address, port] = name ?? freeName(family);
-  denied(address as string, port as number, "throw");
+  const own = (name ?? [ANY[family as "AF_INET"], 0]) as Name;
+  const [address, port] = DENO ? await permitted(own, name) : own;
   const type = family === "AF_INET" ? "udp4" : "udp6";
   const lookup = DENO ? undefined : asItIs; // there it has to come later
   const socket = dgram.createSocket({ type, lookup, ...options });
-  return new Promise((resolve, reject) => {
+  socket.unref(); // until a call waits; for Deno it is too late afterwards
+  return await new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       socket.close(); // Node would keep its descriptor
       reject(error);
     };
     socket.once("error", fail);
-    const options = { address: address as string, port: Number(port) };
-    socket.bind({ ...options, exclusive: true }, () => {
+    socket.bind({ address, port, exclusive: true }, () => {
       socket.off("error", fail);
       resolve(new Endpoint(socket));
     });
@@ -49,26 +51,16 @@ export function open(
 /** Hosts are literals here: the runtime's own look-up would cost a turn. */
 const asItIs: SocketOptions["lookup"] = (host, _, done) => done(null, host, 4);
 
-/** Any host, or with `--allow-net=127.0.0.1` the one that may be used. */
-function freeName(family: Family): [string, number] {
-  const [any, loopback] = family === "AF_INET"
-    ? ["0.0.0.0", "127.0.0.1"]
-    : ["::", "::1"];
-  return denied(any, 0) && !denied(loopback, 0) ? [loopback, 0] : [any, 0];
-}
-
-/** Deno's node:dgram throws a denied bind where nobody can catch it. */
-function denied(hostname: string, port: number, how?: "throw"): boolean {
-  if (!DENO) return false;
-  const host = hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
-  const { state } = Deno.permissions.querySync({ name: "net", host });
-  if (state === "granted") return false;
-  if (!how) return true;
-  throw new Deno.errors.NotCapable(
-    `Requires net access to "${host}", run again with the --allow-net flag`,
-  );
+/**
+ * The name, if Deno permits it: its node:dgram throws a denied bind where nobody
+ * can catch it. A socket that any name suits takes one that is permitted.
+ */
+async function permitted(own: Name, given: Address | undefined): Promise<Name> {
+  const { mayUse, requestNet } = await import("./deno_permission.ts");
+  const loopback: Name = [own[0] === ANY.AF_INET ? "127.0.0.1" : "::1", 0];
+  if (!given && !mayUse(own) && mayUse(loopback)) return loopback;
+  await requestNet(own);
+  return own;
 }
 
 /** A datagram that the system has not taken yet. */
@@ -88,7 +80,7 @@ class Sending extends Waiter<number> {
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
   readonly #socket: Socket;
-  #peer: [string, number] | undefined;
+  #peer: Name | undefined;
   /**
    * Deno's, in the order of the calls: it would send in another one what is
    * sent at once, and it says nothing of it after close().
@@ -101,13 +93,12 @@ export class Endpoint extends Inbox<Datagram> {
     socket.on("message", (message, { address, port }) => {
       // Nobody can answer port 0, and no honest sender has it (RFC 768).
       if (this.waiting >= RECEIVE_QUEUE_LIMIT || port === 0) return;
-      const [host, its] = this.#peer ?? [address, port];
-      if (host !== address || its !== port) return; // Deno does not filter
+      if (!this.#isPeer(address, port)) return; // Deno does not filter
       // A copy: Deno's message is the start of 64 KiB, which it would keep.
       this.arrived([new Uint8Array(message), [address, port]]);
     });
-    // A peer's ICMP error is one of the connection's; without a connection
-    // nobody could say whose it is, and without a listener it ends the process.
+    // An ICMP error is the connected peer's. An unconnected socket hears of none,
+    // udp(7); without a listener it would end the process.
     socket.on("error", (error) => {
       if (this.#peer) this.failed(codeOf(error), error);
     });
@@ -119,12 +110,21 @@ export class Endpoint extends Inbox<Datagram> {
     return [address, port];
   }
 
-  /** The peer's address, where there is one. */
   get errorAddress(): Address | undefined {
     return this.#peer;
   }
 
   want(): void {}
+
+  hold(): void {
+    if (DENO) holdDeno(1);
+    else this.#socket.ref();
+  }
+
+  release(): void {
+    if (DENO) holdDeno(-1);
+    else this.#socket.unref();
+  }
 
   /** Resolves to the length when the system has taken it. */
   send(
@@ -138,18 +138,17 @@ export class Endpoint extends Inbox<Datagram> {
     return sending.promise;
   }
 
-  #transmit(sending: Sending): void {
-    const { call, data, to } = sending;
+  #transmit(sending: Sending, again = AGAIN): void {
+    const { data, to } = sending;
     // Without a callback an error would be lost.
     const done = (error: Error | null) => {
-      if (error) {
-        // Deno calls EACCES so; what else it might be was checked before.
-        const denied = (error as { code?: string }).code === "UNKNOWN";
-        const code = denied ? "EACCES" : codeOf(error);
-        sending.reject(
-          new SocketError(code, call, to ?? this.errorAddress, error),
-        );
-      } else sending.resolve(data.length);
+      const code = error ? codeOf(error) : "";
+      // On Bun an unconnected socket hears of another peer's ICMP error instead.
+      if (to && code === "ECONNREFUSED" && again > 0) {
+        return this.#transmit(sending, again - 1);
+      }
+      if (error) this.#failedTo(sending, code, error);
+      else sending.resolve(data.length);
       if (!DENO) return;
       this.#sending.delete(sending);
       for (const next of this.#sending) return this.#transmit(next);
@@ -162,8 +161,18 @@ export class Endpoint extends Inbox<Datagram> {
     }
   }
 
+  async #failedTo(sending: Sending, code: string, error: Error): Promise<void> {
+    const { call, to } = sending;
+    const address = to ?? this.errorAddress;
+    // Deno does not say why: for a route, TCP does.
+    const why = (error as { code?: string }).code === "UNKNOWN" && address
+      ? await (await import("./deno_route.ts")).routeCode(address as Name)
+      : code;
+    sending.reject(new SocketError(why, call, address, error));
+  }
+
   /** Sends to and receives from this peer only; again for another one. */
-  async connect([host, port]: [string, number]): Promise<void> {
+  async connect([host, port]: Name): Promise<void> {
     if (this.#peer) this.#socket.disconnect();
     this.#peer = undefined;
     await new Promise<void>((resolve, reject) => {
@@ -177,6 +186,8 @@ export class Endpoint extends Inbox<Datagram> {
       this.#socket.connect(port, host, done as () => void);
     });
     this.#peer = [host, port];
+    // What came from others, and the errors of the peer before, are not its.
+    this.filter(([, from]) => this.#isPeer(...from as Name));
   }
 
   /** Sets an option of ip(7), ipv6(7) or socket(7). */
@@ -197,13 +208,28 @@ export class Endpoint extends Inbox<Datagram> {
     }
   }
 
-  /** Resolves when the port is free; what is not sent yet fails with EBADF. */
-  close(): Promise<void> {
-    for (const sending of this.#sending) {
-      const { call, to } = sending;
-      sending.reject(new SocketError("EBADF", call, to ?? this.errorAddress));
-    }
-    this.#sending.clear();
-    return new Promise((resolve) => this.#socket.close(resolve));
+  /** Resolves when the port is free, and what send() was given is sent. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#sending].map((one) => one.promise));
+    await new Promise<void>((resolve) => this.#socket.close(resolve));
   }
+
+  #isPeer(address: string, port: number): boolean {
+    const [host, its] = this.#peer ?? [address, port];
+    return host === address && its === port;
+  }
+}
+
+/** So many ICMP errors of others may wait before a datagram is sent, on Bun. */
+const AGAIN = 64;
+
+/** How many calls wait on Deno, where ref() has no effect on a receive. */
+let holds = 0;
+let keeper: number | undefined;
+
+function holdDeno(more: number): void {
+  holds += more;
+  keeper ??= setInterval(() => {}, 2 ** 31 - 1) as unknown as number;
+  if (holds > 0) Deno.refTimer(keeper);
+  else Deno.unrefTimer(keeper);
 }

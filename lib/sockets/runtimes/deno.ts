@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Address } from "../address.ts";
+import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
+import { stage, unstage } from "../staging.ts";
 import type {
   Admit,
   Connection,
@@ -34,7 +35,7 @@ export async function listen<Client>(
       port: address[1],
       tcpBacklog: backlog,
     });
-  return new DenoListener(listener, admit);
+  return new DenoListener(listener, admit, address);
 }
 
 export function connect(
@@ -46,7 +47,7 @@ export function connect(
     connectFrom(address, from, pending).catch(pending.failed);
   } else {
     dial(address, pending).then(
-      (conn) => pending.opened(new DenoConnection(conn)),
+      (conn) => pending.opened(new DenoConnection(conn, address)),
       pending.failed,
     );
   }
@@ -68,20 +69,12 @@ async function connectFrom(
   from: Address,
   pending: PendingConnect,
 ): Promise<void> {
-  const host = `${address[0]}:${address[1]}`;
-  const { state } = await Deno.permissions.query({ name: "net", host });
-  if (state !== "granted") {
-    throw new Deno.errors.NotCapable(
-      `Requires net access to "${host}", run again with the --allow-net flag`,
-    );
-  }
-  const { failed } = pending;
-  pending.failed = (error) => {
-    // An address of another machine, which Deno's node:net calls EINVAL.
-    const { code } = error as { code: string };
-    failed(code === "EINVAL" ? { code: "EADDRNOTAVAIL" } : error);
-  };
-  (await import("./node.ts")).connect(address, from, pending);
+  let cancelled = false;
+  pending.cancel = () => cancelled = true;
+  const { requestNet } = await import("./deno_permission.ts");
+  await requestNet(address as [string, number]);
+  const node = await import("./node.ts");
+  if (!cancelled) node.connect(address, from, pending);
 }
 
 // --- the listener ---
@@ -96,11 +89,12 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   constructor(
     listener: Deno.Listener,
     admit: Admit<Client>,
+    address: Address,
   ) {
     super();
     this.#listener = listener;
     this.#admit = admit;
-    this.local = nameOf(listener.addr);
+    this.local = nameOf(listener.addr, address);
   }
 
   get errorAddress(): Address {
@@ -110,6 +104,15 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   /** Deno accepts one at a time; a second request would reject as Busy. */
   want(): void {
     this.#accepting ??= this.#accept();
+  }
+
+  hold(): void {
+    if (this.#accepting) this.#listener.ref();
+  }
+
+  /** An accept cannot be cancelled: it goes on without keeping the process. */
+  release(): void {
+    if (this.#accepting) this.#listener.unref();
   }
 
   /** Deno sends no RST: clients in the kernel's queue see the end. */
@@ -124,7 +127,8 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
     let connection: Connection | undefined;
     while (!connection && !this.#closed) {
       try {
-        connection = new DenoConnection(await this.#listener.accept());
+        const conn = await this.#listener.accept();
+        connection = new DenoConnection(conn, this.local);
       } catch (error) {
         // A client that was gone already, or no descriptor left: the next try
         // may do. EMFILE comes again at once, hence the pause.
@@ -142,38 +146,45 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
 
 class DenoConnection extends Inbox<Uint8Array> implements Connection {
   readonly #conn: Deno.Conn;
+  /** An address that has the zone, of which Deno tells nothing. */
+  readonly #like: Address;
   #reading = false;
   #writing: Promise<number> | undefined;
-  #ahead: Uint8Array | undefined;
+  /** Room for the next read: what came is copied out of it. */
+  #room: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(conn: Deno.Conn) {
+  constructor(conn: Deno.Conn, like: Address) {
     super();
     this.#conn = conn;
-  }
-
-  get peer(): Address {
-    return nameOf(this.#conn.remoteAddr);
+    this.#like = like;
   }
 
   get errorAddress(): Address {
     return this.peer;
   }
 
+  get peer(): Address {
+    return nameOf(this.#conn.remoteAddr, this.#like);
+  }
+
   get local(): Address {
-    return nameOf(this.#conn.localAddr);
+    return nameOf(this.#conn.localAddr, this.#like);
   }
 
   /** A read cannot be cancelled: after a timeout it serves the next request. */
-  want(size: number): void {
+  want(size: number, into?: Uint8Array): void {
     if (this.#reading) return;
     this.#reading = true;
-    const room = size <= SMALL ? cut(size) : this.#roomAhead(size);
-    this.#conn.read(room).then(
+    if (!into && !(this.#room && this.#room.length >= size)) {
+      this.#room = new Uint8Array(Math.min(size, LARGEST));
+    }
+    const room = this.#room!;
+    this.#conn.read(into ?? room).then(
       (count) => {
         this.#reading = false;
-        if (count === null) return this.ended();
-        if (size > SMALL) this.#ahead = this.#ahead!.subarray(count);
-        this.arrived(room.subarray(0, count));
+        if (count === null) this.ended();
+        else if (into) this.filled(count);
+        else this.arrived(room.slice(0, count));
       },
       (error) => {
         this.#reading = false;
@@ -183,8 +194,19 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     );
   }
 
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#writing = this.#conn.write(bytes);
+  hold(): void {
+    if (this.#reading) (this.#conn as Deno.TcpConn).ref();
+  }
+
+  /** A read that nobody waits for does not keep the process alive. */
+  release(): void {
+    if (this.#reading) (this.#conn as Deno.TcpConn).unref();
+  }
+
+  write(bytes: Uint8Array, lasting: boolean): Promise<number> {
+    if (lasting) return this.#writing = this.#conn.write(bytes);
+    const copy = stage(bytes);
+    return this.#writing = this.#conn.write(copy).finally(() => unstage(copy));
   }
 
   /** Deno throws while a write is under way. */
@@ -209,38 +231,14 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   close(): void {
     this.#conn.close();
   }
-
-  /** A large read seldom fills its buffer: the next one goes on in the rest. */
-  #roomAhead(size: number): Uint8Array {
-    if (!this.#ahead || this.#ahead.length < SMALL) {
-      this.#ahead = new Uint8Array(SLAB);
-    }
-    return this.#ahead.subarray(0, size);
-  }
 }
 
-// --- buffers ---
+/** At most so much is read at once. */
+const LARGEST = 65536;
 
-const SLAB = 65536;
-const SMALL = 4096;
-let slab: Uint8Array | undefined;
-let used = 0;
-
-/** New room for a small read: a cut of a slab costs a tenth of an allocation. */
-function cut(size: number): Uint8Array {
-  if (!slab || used + size > SLAB) {
-    slab = new Uint8Array(SLAB);
-    used = 0;
-  }
-  return slab.subarray(used, used += size);
-}
-
-// --- names ---
-
-function nameOf(address: Deno.Addr): Address {
-  return "hostname" in address
-    ? [address.hostname, address.port]
-    : (address as Deno.UnixAddr).path ?? "";
+function nameOf(address: Deno.Addr, like: Address): Address {
+  if (!("hostname" in address)) return (address as Deno.UnixAddr).path ?? "";
+  return [withZone(address.hostname, like[0]), address.port];
 }
 
 function pause(ms: number): Promise<void> {

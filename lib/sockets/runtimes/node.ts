@@ -8,6 +8,7 @@ import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
+import { stage, unstage } from "../staging.ts";
 import type {
   Admit,
   Connection,
@@ -35,8 +36,17 @@ export function listen<Client>(
   });
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
-    server.on("error", reject);
+    server.on("error", (error: Error & { code: string }) => {
+      // So libuv calls a missing folder, uv_pipe_bind2().
+      if (typeof address !== "string" || error.code !== "EACCES") {
+        return reject(error);
+      }
+      import("./unix_path.ts").then(({ bindCode }) =>
+        reject({ code: bindCode(address) })
+      );
+    });
     server.listen({ ...optionsFor(address), ...options }, () => {
+      server.unref(); // until accept() waits
       resolve(new NodeListener(server, admit));
     });
   });
@@ -103,6 +113,14 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 
   want(): void {}
 
+  hold(): void {
+    this.#server.ref();
+  }
+
+  release(): void {
+    this.#server.unref();
+  }
+
   /** The callback of close() would wait for the connections as well. */
   close(): Promise<void> {
     this.#server.close();
@@ -128,6 +146,7 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
     this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     (socket as Owned).owner = this;
+    socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)
       .on("close", onEnd);
   }
@@ -140,17 +159,33 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
+  hold(): void {
+    this.#socket.ref();
+  }
+
+  release(): void {
+    if (!this.wanted && this.#socket.writableLength === 0) this.#socket.unref();
+  }
+
   /** Node takes all into memory: what the system has not taken is waited for. */
-  write(bytes: Uint8Array): number | Promise<number> {
+  write(bytes: Uint8Array, lasting: boolean): number | Promise<number> {
     const socket = this.#socket;
     if (socket.destroyed) return Promise.reject(socket.errored ?? GONE);
-    socket.write(bytes);
+    const copy = lasting ? undefined : stage(bytes);
+    const part = copy ?? bytes.subarray(0, PART);
+    socket.write(part);
     if (socket.errored) return Promise.reject(socket.errored);
-    if (socket.writableLength === 0) return bytes.length;
+    if (socket.writableLength === 0) {
+      if (copy) unstage(copy);
+      return part.length;
+    }
+    this.hold();
     return new Promise((resolve, reject) => {
       socket.write(NOTHING, (error) => {
+        this.release();
+        if (copy) unstage(copy);
         if (error) reject(error);
-        else resolve(bytes.length);
+        else resolve(part.length);
       });
     });
   }
@@ -192,4 +227,8 @@ function onError(this: Owned, error: Error): void {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** What is handed over at once: it cannot be taken back. */
+const PART = 65536;
+
 const GONE = Object.assign(new Error("gone"), { code: "EPIPE" });

@@ -6,6 +6,7 @@
  */
 import type { Address } from "../address.ts";
 import type { StreamOption } from "../options.ts";
+import type { Signal } from "../waiter.ts";
 
 /** Items that arrive, and calls that wait for them: see Inbox. */
 export interface Source<T> {
@@ -13,7 +14,7 @@ export interface Source<T> {
     call: string,
     size: number,
     timeout: number | null,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<T>;
   drop(code?: string): T[];
 }
@@ -24,14 +25,17 @@ export interface Connection extends Source<Uint8Array> {
   readonly local: Address;
   /** The other end's address. */
   readonly peer: Address;
-  /**
-   * Sends bytes that nobody changes before they are taken; one call at a time.
-   * Gives how many the system has taken, at once where it can; never throws.
-   */
-  write(bytes: Uint8Array): number | Promise<number>;
+  takeInto(
+    call: string,
+    buffer: Uint8Array,
+    timeout: number | null,
+    signal: Signal | undefined,
+  ): Promise<number>;
+  /** These three: see Sink. */
+  write(bytes: Uint8Array, lasting: boolean): number | Promise<number>;
+  unwrite?(): void;
   /** Sets SO_KEEPALIVE or TCP_NODELAY; no other option needs it. */
   set(option: StreamOption, on: boolean): void;
-  /** Sends a FIN after what was written; gives 0. */
   closeWrite(): number | Promise<number>;
   /** Ends both directions. */
   close(): void;

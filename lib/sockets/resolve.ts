@@ -108,7 +108,11 @@ async function lookUp(
   try {
     // What cannot be a name is not looked up (RFC 1035 section 2.3.4, RFC 3696).
     const label = host.split(".").some((part) => part.length > 63);
-    if (label || /[\s[\]/:@]/.test(host) || /^\d+(\.\d+){3}$/.test(host)) {
+    const invalid = /(^|\.)invalid\.?$/i.test(host); // RFC 6761 section 6.4
+    if (
+      label || invalid || /[\s[\]/:@]/.test(host) ||
+      /^\d+(\.\d+){3}$/.test(host)
+    ) {
       throw new Error("not a host name");
     }
     const { lookup } = await import("node:dns/promises");

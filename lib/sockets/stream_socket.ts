@@ -86,16 +86,10 @@ export class StreamSocket {
    * EADDRNOTAVAIL, EACCES, EAFNOSUPPORT, ENOTFOUND; EINVAL if it has a name.
    */
   bind(address: Address): Promise<void> {
-    try {
-      checkAddress(this.family, address, "bind");
-    } catch (error) {
-      return rejected(error);
-    }
-    if (this.#bound !== undefined || this.#inUse()) {
+    if (this.#bound !== undefined || this.#binding || this.#inUse()) {
       return rejected(this.#error("EINVAL", "bind", address));
     }
-    this.#bound = copyAddress(address);
-    return this.#binding = handled(this.#bind(this.#bound));
+    return this.#binding = handled(this.#bind(address));
   }
 
   /**
@@ -312,8 +306,10 @@ export class StreamSocket {
     for (const [name, value] of options) this.#connection?.set(name, value);
   }
 
-  async #bind(address: Address): Promise<void> {
+  async #bind(given: Address): Promise<void> {
     try {
+      checkAddress(this.family, given, "bind");
+      const address = this.#bound = copyAddress(given);
       const found = resolveAddress(this.family, address, "bind");
       // No runtime can hold a name without listening: it is tried out, and let
       // go again.
@@ -321,12 +317,13 @@ export class StreamSocket {
       this.#bound = listener.local;
       await listener.close();
     } catch (error) {
+      await undefined; // a listen() that follows at once fails like this
       this.#bound = undefined;
-      throw this.#known(error, "bind", address);
+      throw this.#known(error, "bind", given);
     } finally {
       this.#binding = undefined;
     }
-    if (this.#closing) throw this.#error("EBADF", "bind", address);
+    if (this.#closing) throw this.#error("EBADF", "bind", given);
   }
 
   async #listen(backlog: number): Promise<void> {

@@ -18,10 +18,13 @@ export type Signal = Pick<
 
 /** The signal of a call, checked: what is none ends the call with TypeError. */
 export function signalOf(wait: Wait | null | undefined): Signal | undefined {
+  if (wait === undefined) return;
   const signal = wait?.signal;
-  if (signal === undefined || signal === null) return;
-  if (typeof signal.addEventListener === "function") return signal;
-  return AbortSignal.abort(new TypeError("signal is not an AbortSignal"));
+  if (wait !== null && signal === undefined) return;
+  if (typeof signal?.addEventListener === "function") return signal;
+  return AbortSignal.abort(
+    new TypeError("Options are { signal?: AbortSignal }"),
+  );
 }
 
 /** A signal of the library's own, at a tenth of what an AbortController costs. */
@@ -87,8 +90,12 @@ export class Waiter<T> {
       this.reject(reason);
     };
     // After a busy second the timer comes before what has arrived meanwhile:
-    // only one more turn of the event loop proves that nothing has.
-    const late = () => timer = setTimeout(stop, 0);
+    // only more turns of the event loop prove that nothing has.
+    let turns = 3;
+    const late = () => {
+      if (turns-- > 0) timer = setTimeout(late, 0);
+      else stop();
+    };
     let timer = timeout === null ? undefined : setTimeout(late, timeout);
     signal?.addEventListener("abort", stop);
     this.#release = () => {

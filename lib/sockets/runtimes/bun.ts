@@ -75,6 +75,7 @@ async function connectFar(
 async function routeCode(
   [host]: [host: string, port: number],
 ): Promise<string | undefined> {
+  if (host === "255.255.255.255") return "ENETUNREACH"; // TCP has no broadcast
   const { default: dgram } = await import("node:dgram");
   const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
   return await new Promise((resolve) => {
@@ -303,7 +304,9 @@ const CLIENT = {
   },
   connectError(socket: Socket<unknown>, error: Error) {
     const { address, pending } = socket.data as Dialling;
-    if (typeof address !== "string") return pending.failed(error);
+    if (typeof address !== "string" || codeOf(error) !== "ECONNREFUSED") {
+      return pending.failed(error);
+    }
     import("./unix_path.ts").then(({ connectCode }) =>
       pending.failed({ code: connectCode(address) })
     );

@@ -34,9 +34,9 @@ export function displayAddress(address: Address): string {
 
 /** A link-local host with the zone of `like`, if it lacks its own, RFC 4007. */
 export function withZone(host: string, like: string): string {
-  const [, zone] = like.split("%");
-  const lacks = zone && /^fe[89ab]/i.test(host) && !host.includes("%");
-  return lacks ? `${host}%${zone}` : host;
+  const zone = like.indexOf("%");
+  const lacks = zone > 0 && /^fe[89ab]/i.test(host) && !host.includes("%");
+  return lacks ? host + like.slice(zone) : host;
 }
 
 /** A copy, which the caller may change. */

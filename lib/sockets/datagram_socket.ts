@@ -154,8 +154,11 @@ export class DatagramSocket {
 
   /** Receives one datagram after the other until the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined> {
-    const closed = () => this.#closing !== undefined;
-    return iterate((wait) => this.recvfrom(65536, wait), closed);
+    return iterate(
+      () => this.recvfrom(65536),
+      (waiting) => this.#endpoint?.cancel(waiting),
+      () => this.#closing !== undefined,
+    );
   }
 
   /** This end's address, getsockname(2): any host and port 0 before `bind`. */

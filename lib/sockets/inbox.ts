@@ -24,6 +24,8 @@ export abstract class Inbox<T> {
   #request: Request<T> | undefined;
   #others: Request<T>[] | undefined;
   #ended = false;
+  /** The first item is the rest of a chunk. */
+  #cut = false;
 
   /**
    * Asks the source for more: a call waits, and nothing is here. It may be read
@@ -81,7 +83,7 @@ export abstract class Inbox<T> {
     else if (into && into.length !== size) {
       request.reject(new TypeError(`Cannot ${call}: the buffer is detached`));
       return this.arrived(item);
-    } else request.resolve(valueOf(item, size, into));
+    } else request.resolve(this.#valueOf(item, size, into));
     const rest = restOf(item, size);
     if (rest) this.arrived(rest);
     else this.#ask();
@@ -101,6 +103,15 @@ export abstract class Inbox<T> {
     const last = this.#items?.at(-1);
     if (last instanceof Failure) this.#items!.pop(); // like SO_ERROR, it is one
     this.arrived(new Failure(code, cause));
+  }
+
+  /** Gives up the call that waits with this promise. */
+  cancel(waiting: Promise<T>): void {
+    for (const request of [this.#request, ...this.#others ?? []]) {
+      if (request?.promise !== waiting) continue;
+      this.#forget(request);
+      request.reject(undefined); // only its iterator sees it
+    }
   }
 
   /** Forgets failures and items that `keep` does not want. */
@@ -148,7 +159,7 @@ export abstract class Inbox<T> {
       else this.#items!.shift();
       return item instanceof Failure
         ? rejected(this.#error(item, call))
-        : Promise.resolve(valueOf(item, size, into));
+        : Promise.resolve(this.#valueOf(item, size, into));
     }
     if (this.#ended) return Promise.resolve(endOf<T>(into));
     const request = new Request<T>(call, size, into);
@@ -194,31 +205,31 @@ export abstract class Inbox<T> {
     else this.#others = this.#others?.filter((other) => other !== request);
   }
 
+  /** What a call gets: bytes in memory of its own, or how many it has now. */
+  #valueOf(item: T, size: number, into?: Uint8Array): T {
+    if (item instanceof Uint8Array) {
+      const more = item.length > size;
+      const cut = this.#cut;
+      this.#cut = more;
+      if (into) {
+        into.set(more ? item.subarray(0, size) : item);
+        return Math.min(item.length, size) as T;
+      }
+      if (more) return item.slice(0, size) as T;
+      // The last of a chunk may keep it, but not for a few bytes.
+      const few = cut && 2 * item.length < item.buffer.byteLength;
+      return few ? item.slice() as T : item;
+    }
+    // Of a datagram that is longer than asked for, the rest is lost.
+    if (Array.isArray(item) && item[0].length > size) {
+      item[0] = item[0].slice(0, size);
+    }
+    return item;
+  }
+
   #error({ code, cause }: Failure, call: string): SocketError {
     return new SocketError(code, call, this.errorAddress, cause);
   }
-}
-
-/** What a call gets: bytes of its own, or how many are in its buffer. */
-function valueOf<T>(item: T, size: number, into?: Uint8Array): T {
-  if (item instanceof Uint8Array) {
-    if (!into) return own(item, size) as T;
-    into.set(item.length > size ? item.subarray(0, size) : item);
-    return Math.min(item.length, size) as T;
-  }
-  // Of a datagram that is longer than asked for, the rest is lost.
-  if (Array.isArray(item) && item[0].length > size) {
-    item[0] = own(item[0], size);
-  }
-  return item;
-}
-
-/** The first bytes, in memory that is the caller's alone. */
-function own(bytes: Uint8Array, size: number): Uint8Array {
-  const { length, buffer } = bytes;
-  return length <= size && length === buffer.byteLength
-    ? bytes
-    : bytes.slice(0, size);
 }
 
 /** What the next call gets of a chunk that holds more than `size` bytes. */

@@ -14,10 +14,11 @@ export interface Sink {
   readonly peer: Address;
   /**
    * Sends some of the bytes, one call at a time. Gives how many the system has
-   * taken, at once where it can; never throws. Those that nobody changes
-   * afterwards are `lasting`; of others it keeps a copy if it must wait.
+   * taken, at once where it can; never throws.
    */
-  write(bytes: Uint8Array, lasting: boolean): number | Promise<number>;
+  write(bytes: Uint8Array): number | Promise<number>;
+  /** The system may read the bytes later, even when the call has given up. */
+  readonly readsLater: boolean;
   /** Takes back what waits to be written, where it can. */
   unwrite?(): void;
   /** Sends a FIN after what was written; gives 0. */
@@ -42,6 +43,9 @@ interface Turn {
 
 const DONE = Promise.resolve();
 
+/** What is handed to the system at once, in bytes. */
+const PART = 65536;
+
 export class Outbox {
   readonly #sink: Sink;
   #current: Promise<number | void> | undefined;
@@ -49,6 +53,8 @@ export class Outbox {
   #closed = false;
   /** Set by the first failure; later sends fail with EPIPE. */
   #broken = false;
+  /** Room for what is being sent: the caller may change the bytes. */
+  #room: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -113,7 +119,20 @@ export class Outbox {
 
   #begin({ call, bytes, lasting }: Piece): number | Promise<number> {
     if (call === "shutdown") return this.#sink.closeWrite();
-    return bytes.length === 0 ? 0 : this.#sink.write(bytes, lasting);
+    return bytes.length === 0 ? 0 : this.#write(bytes, lasting);
+  }
+
+  /** Sends some of it: what is handed over cannot be taken back. */
+  #write(bytes: Uint8Array, lasting: boolean): number | Promise<number> {
+    if (!this.#sink.readsLater) return this.#sink.write(bytes);
+    const part = bytes.length > PART ? bytes.subarray(0, PART) : bytes;
+    if (lasting) return this.#sink.write(part);
+    const { length } = part;
+    if (!this.#room || this.#room.length < length) {
+      this.#room = new Uint8Array(length);
+    }
+    this.#room.set(part);
+    return this.#sink.write(this.#room.subarray(0, length));
   }
 
   async #finish(piece: Piece, taken: number | Promise<number>, turn?: Turn) {
@@ -125,7 +144,7 @@ export class Outbox {
         if (bytes.length !== length) {
           throw new TypeError("Cannot sendall: the buffer is detached");
         }
-        const more = this.#sink.write(bytes.subarray(sent), lasting);
+        const more = this.#write(bytes.subarray(sent), lasting);
         sent += typeof more === "number" ? more : await more;
       }
       return call === "send" ? sent : undefined;

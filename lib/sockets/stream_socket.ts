@@ -235,8 +235,11 @@ export class StreamSocket {
 
   /** Accepts one client after the other, until the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Client, undefined> {
-    const closed = () => this.#closing !== undefined;
-    return iterate((wait) => this.accept(wait), closed);
+    return iterate(
+      () => this.accept(),
+      (waiting) => this.#listener?.cancel(waiting),
+      () => this.#closing !== undefined,
+    );
   }
 
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
@@ -395,7 +398,7 @@ export class StreamSocket {
 
   #opened(pending: Pending, connection: Connection): void {
     if (this.#pending !== pending) return connection.close();
-    if (!isOf(this.family, connection.peer)) { // a name has addresses of both
+    if (pending.byName && !isOf(this.family, connection.peer)) {
       connection.close();
       return pending.failed({ code: "EAFNOSUPPORT" });
     }
@@ -414,6 +417,7 @@ export class StreamSocket {
     }
     if (isDenied(error) && !this.#bound && !isSame(pending.target, given)) {
       // Deno may allow the name and not the number: then it has to look it up.
+      pending.byName = true;
       return this.#dial(pending, given);
     }
     this.#pending = undefined;
@@ -491,8 +495,9 @@ export class StreamSocket {
 
 interface Pending extends PendingConnect {
   readonly waiter: Waiter<void>;
-  /** What was dialled last: the address, or its name. */
+  /** What was dialled last; by its name it may be of either family. */
   target?: Address;
+  byName?: boolean;
 }
 
 /** A client that comes before listen(2) is refused. */

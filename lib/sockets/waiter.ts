@@ -112,26 +112,29 @@ export class Waiter<T> {
 
 /**
  * Iterates over what `take` gives until the socket is `closed`; leaving the loop
- * ends a `take` that waits, and loses nothing.
+ * cancels a `take` that waits, and loses nothing.
  */
 export function iterate<T>(
-  take: (wait: Wait) => Promise<T>,
+  take: () => Promise<T>,
+  cancel: (waiting: Promise<T>) => void,
   closed: () => boolean,
 ): AsyncIterableIterator<T, undefined> {
-  const left = new Stop();
   const done = { value: undefined, done: true } as const;
+  let left = false;
+  let waiting: Promise<T> | undefined;
   return {
     async next() {
-      if (left.aborted || closed()) return done;
+      if (left || closed()) return done;
       try {
-        return { value: await take(left.wait), done: false };
+        return { value: await (waiting = take()), done: false };
       } catch (error) {
-        if (left.aborted || closed()) return done;
+        if (left || closed()) return done;
         throw error;
       }
     },
     return() {
-      left.abort();
+      left = true;
+      if (waiting) cancel(waiting);
       return Promise.resolve(done);
     },
     [Symbol.asyncIterator]() {

@@ -103,9 +103,48 @@ function optionsFor(address: Address) {
   return { hostname: address[0], port: address[1] };
 }
 
+// --- keeping the process alive ---
+
+/**
+ * Bun's ref() and unref() cost 5% of a round trip: what is released is looked at
+ * a millisecond later, when most are held again.
+ */
+abstract class BunInbox<T> extends Inbox<T> {
+  #held = true; // as Bun makes it
+  #released = false;
+
+  abstract ref(on: boolean): void;
+
+  /** Whether it need not keep the process alive. */
+  get idle(): boolean {
+    return !this.wanted;
+  }
+
+  hold(): void {
+    if (!this.#held) this.ref(this.#held = true);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (released.push(this as BunInbox<unknown>) === 1) setTimeout(letGo, 1);
+  }
+
+  letGo(): void {
+    this.#released = false;
+    if (this.idle && this.#held) this.ref(this.#held = false);
+  }
+}
+
+const released: BunInbox<unknown>[] = [];
+
+function letGo(): void {
+  for (const inbox of released.splice(0)) inbox.letGo();
+}
+
 // --- the listener ---
 
-class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
+class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
   readonly local: Address;
   readonly #listener: TCPSocketListener<unknown>;
   readonly #admit: Admit<Client>;
@@ -122,7 +161,7 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
       socket: SERVER,
       data: this,
     });
-    this.#listener.unref(); // until accept() waits
+    this.release(); // until accept() waits
     this.local = typeof address === "string"
       ? address
       : [address[0], this.#listener.port];
@@ -134,12 +173,9 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 
   want(): void {}
 
-  hold(): void {
-    this.#listener.ref();
-  }
-
-  release(): void {
-    this.#listener.unref();
+  ref(on: boolean): void {
+    if (on) this.#listener.ref();
+    else this.#listener.unref();
   }
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
@@ -162,7 +198,7 @@ class BunListener<Client> extends Inbox<Client> implements Listener<Client> {
 
 // --- the connection ---
 
-class BunConnection extends Inbox<Uint8Array> implements Connection {
+class BunConnection extends BunInbox<Uint8Array> implements Connection {
   readonly peer: Address;
   /** The name of an AF_UNIX socket, or one that has the zone. */
   readonly #own: Address;
@@ -180,11 +216,15 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
     this.peer = peer ??
       [withZone(socket.remoteAddress ?? "", own[0]), socket.remotePort ?? 0];
     socket.data = this;
-    socket.unref(); // until a call waits
+    this.release(); // until a call waits
   }
 
   get errorAddress(): Address {
     return this.peer;
+  }
+
+  get readsLater(): boolean {
+    return false;
   }
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
@@ -201,12 +241,13 @@ class BunConnection extends Inbox<Uint8Array> implements Connection {
     this.#socket.resume();
   }
 
-  hold(): void {
-    this.#socket.ref();
+  ref(on: boolean): void {
+    if (on) this.#socket.ref();
+    else this.#socket.unref();
   }
 
-  release(): void {
-    if (!this.wanted && !this.#unsent) this.#socket.unref();
+  override get idle(): boolean {
+    return super.idle && !this.#unsent;
   }
 
   pause(): void {

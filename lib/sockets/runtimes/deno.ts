@@ -7,7 +7,6 @@ import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
-import { stage, unstage } from "../staging.ts";
 import type {
   Admit,
   Connection,
@@ -151,7 +150,7 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   #reading = false;
   #writing: Promise<number> | undefined;
   /** Room for the next read: what came is copied out of it. */
-  #room: Uint8Array<ArrayBuffer> | undefined;
+  #room: Uint8Array | undefined;
 
   constructor(conn: Deno.Conn, like: Address) {
     super();
@@ -161,6 +160,10 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   get errorAddress(): Address {
     return this.peer;
+  }
+
+  get readsLater(): boolean {
+    return true;
   }
 
   get peer(): Address {
@@ -176,7 +179,9 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     if (this.#reading) return;
     this.#reading = true;
     if (!into && !(this.#room && this.#room.length >= size)) {
-      this.#room = new Uint8Array(Math.min(size, LARGEST));
+      this.#room = size > SMALL
+        ? new Uint8Array(Math.min(size, SLAB))
+        : cut(size);
     }
     const room = this.#room!;
     this.#conn.read(into ?? room).then(
@@ -203,10 +208,8 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     if (this.#reading) (this.#conn as Deno.TcpConn).unref();
   }
 
-  write(bytes: Uint8Array, lasting: boolean): Promise<number> {
-    if (lasting) return this.#writing = this.#conn.write(bytes);
-    const copy = stage(bytes);
-    return this.#writing = this.#conn.write(copy).finally(() => unstage(copy));
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#writing = this.#conn.write(bytes);
   }
 
   /** Deno throws while a write is under way. */
@@ -233,8 +236,23 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 }
 
-/** At most so much is read at once. */
-const LARGEST = 65536;
+// --- rooms ---
+
+const SLAB = 65536;
+const SMALL = 4096;
+let slab: Uint8Array | undefined;
+let used = 0;
+
+/** Room for small reads: a cut of a slab costs a tenth of an allocation. */
+function cut(size: number): Uint8Array {
+  if (!slab || used + size > SLAB) {
+    slab = new Uint8Array(SLAB);
+    used = 0;
+  }
+  return slab.subarray(used, used += size);
+}
+
+// --- names ---
 
 function nameOf(address: Deno.Addr, like: Address): Address {
   if (!("hostname" in address)) return (address as Deno.UnixAddr).path ?? "";

@@ -8,7 +8,6 @@ import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
-import { stage, unstage } from "../staging.ts";
 import type {
   Admit,
   Connection,
@@ -155,6 +154,10 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     return this.peer;
   }
 
+  get readsLater(): boolean {
+    return true;
+  }
+
   want(): void {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
@@ -168,24 +171,18 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   /** Node takes all into memory: what the system has not taken is waited for. */
-  write(bytes: Uint8Array, lasting: boolean): number | Promise<number> {
+  write(bytes: Uint8Array): number | Promise<number> {
     const socket = this.#socket;
     if (socket.destroyed) return Promise.reject(socket.errored ?? GONE);
-    const copy = lasting ? undefined : stage(bytes);
-    const part = copy ?? bytes.subarray(0, PART);
-    socket.write(part);
+    socket.write(bytes);
     if (socket.errored) return Promise.reject(socket.errored);
-    if (socket.writableLength === 0) {
-      if (copy) unstage(copy);
-      return part.length;
-    }
+    if (socket.writableLength === 0) return bytes.length;
     this.hold();
     return new Promise((resolve, reject) => {
       socket.write(NOTHING, (error) => {
         this.release();
-        if (copy) unstage(copy);
         if (error) reject(error);
-        else resolve(part.length);
+        else resolve(bytes.length);
       });
     });
   }
@@ -227,8 +224,4 @@ function onError(this: Owned, error: Error): void {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** What is handed over at once: it cannot be taken back. */
-const PART = 65536;
-
 const GONE = Object.assign(new Error("gone"), { code: "EPIPE" });

@@ -16,6 +16,7 @@ export interface Source<T> {
     timeout: number | null,
     signal: Signal | undefined,
   ): Promise<T>;
+  cancel(waiting: Promise<T>): void;
   drop(code?: string): T[];
 }
 
@@ -31,8 +32,9 @@ export interface Connection extends Source<Uint8Array> {
     timeout: number | null,
     signal: Signal | undefined,
   ): Promise<number>;
-  /** These three: see Sink. */
-  write(bytes: Uint8Array, lasting: boolean): number | Promise<number>;
+  /** These four: see Sink. */
+  readonly readsLater: boolean;
+  write(bytes: Uint8Array): number | Promise<number>;
   unwrite?(): void;
   /** Sets SO_KEEPALIVE or TCP_NODELAY; no other option needs it. */
   set(option: StreamOption, on: boolean): void;

@@ -62,24 +62,12 @@ function portOf(port: string | number): number {
 }
 
 /** The services of IANA's registry (RFC 6335) that a lab meets; services(5). */
-const SERVICES = new Map(Object.entries({
-  echo: 7,
-  discard: 9,
-  daytime: 13,
-  "ftp-data": 20,
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  time: 37,
-  domain: 53,
-  tftp: 69,
-  http: 80,
-  pop3: 110,
-  ntp: 123,
-  imap: 143,
-  snmp: 161,
-  https: 443,
-  syslog: 514,
-  imaps: 993,
-}));
+const SERVICES = new Map<string, number>(
+  ("echo 7,discard 9,daytime 13,ftp-data 20,ftp 21,ssh 22,telnet 23,smtp 25," +
+    "time 37,domain 53,tftp 69,http 80,pop3 110,ntp 123,imap 143,snmp 161," +
+    "https 443,syslog 514,imaps 993")
+    .split(",").map((service) => {
+      const [name, port] = service.split(" ");
+      return [name, Number(port)];
+    }),
+);

@@ -1,5 +1,5 @@
 /**
- * socket(2): the constants of the Berkeley API, and the class that answers.
+ * Creates sockets, socket(2), and names the constants of the Berkeley API.
  *
  * @module
  */
@@ -7,7 +7,6 @@ import type { Family } from "./address.ts";
 import { DatagramSocket } from "./datagram_socket.ts";
 import { SocketError } from "./socket_error.ts";
 import { StreamSocket } from "./stream_socket.ts";
-import type { SocketCall } from "../observe/call_order.ts";
 
 /** IPv4, ip(7). */
 export const AF_INET = "AF_INET";

@@ -1,6 +1,6 @@
 /**
- * The project's shape, as DESIGN and README promise it: who imports what, who
- * may name a runtime, how much a run loads, and what the README lists.
+ * The project's shape, as DESIGN and README promise it: who imports what, how
+ * large a room may be, how much a run loads, and what the README lists.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -8,38 +8,67 @@ import { dirname, join, normalize } from "node:path";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./support/scripts.ts";
 
-const LIB = readdirSync(join(ROOT, "lib"), { recursive: true })
-  .map(String)
-  .filter((name) => name.endsWith(".ts"))
-  .map((name) => `lib/${name}`);
+const LIB = filesIn("lib");
 const EXPERIMENTS = SCRIPTS.map((name) => `scripts/${name}`);
+const TOOLS = filesIn("scripts/tools");
 const guided = (file: string) => GUIDED.includes(file.slice("scripts/".length));
 
-/** What a file imports: `[specifier, how]`, paths relative to the project. */
-function importsOf(file: string): [string, "static" | "type" | "dynamic"][] {
-  const source = read(file);
-  const found: [string, "static" | "type" | "dynamic"][] = [];
-  const statement = /^(?:import|export)\s+(type\s)?[^;]*?from "([^"]+)";/gm;
-  for (const [, type, name] of source.matchAll(statement)) {
-    found.push([resolve(file, name), type ? "type" : "static"]);
-  }
-  for (const [, name] of source.matchAll(/^[^*/\n]*import\("([^"]+)"\)/gm)) {
-    found.push([resolve(file, name), "dynamic"]);
-  }
-  return found;
+function filesIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`);
 }
 
-function resolve(file: string, name: string): string {
-  return name.startsWith(".") ? normalize(join(dirname(file), name)) : name;
+/** An import: static, of types, or dynamic, in an expression or a type. */
+interface Import {
+  /** A path relative to the project, or the name of a package. */
+  readonly name: string;
+  /** It is loaded together with the file. */
+  readonly loads: boolean;
+  readonly line: number;
+}
+
+/** Every import of a file. */
+function importsOf(file: string): Import[] {
+  const source = codeOf(file);
+  const found: Import[] = [];
+  const add = (specifier: string, loads: boolean, index: number) => {
+    const name = specifier.startsWith(".")
+      ? normalize(join(dirname(file), specifier)).replaceAll("\\", "/")
+      : specifier;
+    const line = source.slice(0, index).split("\n").length;
+    found.push({ name, loads, line });
+  };
+  const statement =
+    /^ *(?:import|export)\b(\s+type\b)?[^;"'()]*?\bfrom\s*["']([^"']+)["']/gm;
+  for (const { 1: type, 2: name, index } of source.matchAll(statement)) {
+    add(name, !type, index);
+  }
+  for (
+    const { 1: name, index } of source.matchAll(/^import\s*["'](.+?)["']/gm)
+  ) {
+    add(name, true, index);
+  }
+  const call = /\bimport\(\s*["'`]([^"'`$]+)["'`]\s*\)/g;
+  for (const { 1: name, index } of source.matchAll(call)) {
+    add(name, false, index);
+  }
+  return found;
 }
 
 function read(file: string): string {
   return readFileSync(join(ROOT, file), "utf8");
 }
 
-/** The code of a file, without comments. */
+/** The code of a file: comments are blank, and lines keep their numbers. */
 function codeOf(file: string): string {
-  return read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+  const token =
+    /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|(?<![:\\"'`])\/\/.*$/gm;
+  return read(file).replace(
+    token,
+    (text) => text.startsWith("/") ? text.replace(/[^\n]/g, " ") : text,
+  );
 }
 
 test("the project has the entries of its design at the top, and no other", () => {
@@ -51,67 +80,127 @@ test("the project has the entries of its design at the top, and no other", () =>
   expect(entries.filter((name) => !allowed.test(name))).toEqual([]);
 });
 
-describe("lib", () => {
-  test("imports itself and what all three runtimes ship, never a script", () => {
-    for (const file of LIB) {
-      for (const [name, how] of importsOf(file)) {
-        if (how === "type" && name === "bun") continue; // erased
-        expect(name).toMatch(/^(lib\/|node:)/);
+/** The rooms, and what each may import: DESIGN section 1. */
+const ARROWS: [room: RegExp, allowed: RegExp][] = [
+  [/^lib\/sockets\//, /^(lib\/sockets\/|node:)/],
+  [/^lib\/observe\//, /^lib\/(observe|sockets)\//],
+  [/^lib\/experiment\//, /^(lib\/(experiment|observe|sockets)\/|node:)/],
+  [/^lib\/protocols\//, /^lib\/protocols\//],
+  [/^lib\/services\//, /^(lib\/(services|protocols|sockets)\/|node:)/],
+  [/^lib\/mod\.ts$/, /^lib\/(sockets|observe|experiment)\//],
+  [
+    /^scripts\/(study|quiz)\.ts$/,
+    /^lib\/(mod\.ts|experiment\/guide\.ts|(protocols|services)\/\w+\.ts)$/,
+  ],
+  [/^scripts\/\w+\.ts$/, /^lib\/(mod\.ts|(protocols|services)\/\w+\.ts)$/],
+  [/^scripts\/tools\//, /^(lib\/|scripts\/tools\/|node:)/],
+];
+
+/** Lines, comments included: DESIGN section 1. */
+const BUDGETS: [lines: number, of: string, files: RegExp][] = [
+  [2800, "lib/sockets", /^lib\/sockets\//],
+  [650, "lib/observe", /^lib\/observe\//],
+  [1000, "lib/experiment", /^lib\/experiment\//],
+  [2600, "scripts/tools", /^scripts\/tools\//],
+];
+
+/** Those whose files are counted one by one. */
+const FILE_BUDGETS: [lines: number, file: RegExp][] = [
+  [300, /^lib\/protocols\//],
+  [200, /^lib\/services\//],
+  [150, /^scripts\/(time_sync|event_log|iot_devices|job_schedule)\.ts$/],
+  [100, /^scripts\/(?!study|quiz)\w+\.ts$/],
+];
+
+describe("the rooms", () => {
+  const files = [...LIB, ...EXPERIMENTS, ...TOOLS];
+
+  test("import downwards only, types and dynamic imports included", () => {
+    const wrong: string[] = [];
+    for (const file of files) {
+      const [, allowed] = ARROWS.find(([room]) => room.test(file))!;
+      for (const { name, line } of importsOf(file)) {
+        const types = name === "bun" && file === "lib/sockets/runtimes/bun.ts";
+        if (!types && !allowed.test(name)) {
+          wrong.push(`${file}:${line} ${name}`);
+        }
       }
     }
+    expect(wrong).toEqual([]);
   });
 
-  test("names a runtime only in runtimes/", () => {
+  test("have no circle of files", () => {
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (file: string, path: string[]) => {
+      if (path.includes(file)) {
+        return void circles.push([...path, file].join(" -> "));
+      }
+      if (done.has(file) || !files.includes(file)) return;
+      for (const { name, line } of importsOf(file)) {
+        visit(name, [...path, `${file}:${line}`.replace(/:\d+$/, "")]);
+      }
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  test("keep their budgets of lines", () => {
+    const count = (file: string) => read(file).trimEnd().split("\n").length;
+    const over: string[] = [];
+    for (const [most, room, pattern] of BUDGETS) {
+      const lines = files.filter((file) => pattern.test(file)).map(count);
+      const sum = lines.reduce((a, b) => a + b, 0);
+      if (sum > most) over.push(`${room}: ${sum} of ${most}`);
+    }
+    for (const file of files) {
+      const budget = FILE_BUDGETS.find(([, pattern]) => pattern.test(file));
+      if (budget && count(file) > budget[0]) {
+        over.push(`${file}: ${count(file)} of ${budget[0]}`);
+      }
+    }
+    expect(over).toEqual([]);
+  });
+
+  test("name a runtime's sockets in lib/sockets/runtimes only", () => {
+    const sockets =
+      /\b(Deno\.(listen|connect|Conn|Listener)|Bun\.(listen|connect|udp))|node:(net|dgram)\b/;
+    const runtime = /\b(Deno|Bun|process)\.[a-zA-Z]/;
+    // These know the process and the system, and no socket.
+    const process =
+      /^lib\/(experiment\/(process|terminal)|services\/proc_net_tcp)\.ts$/;
     for (const file of [...LIB, ...EXPERIMENTS]) {
-      if (file.startsWith("lib/runtimes/")) continue;
-      expect([file, codeOf(file)]).not.toEqual([
+      if (file.startsWith("lib/sockets/runtimes/")) continue;
+      expect([file, codeOf(file).match(sockets)?.[0]]).toEqual([
         file,
-        expect.stringMatching(
-          /\b(Deno|Bun|process)\.|node:(net|dgram|process)/,
-        ),
+        undefined,
+      ]);
+      if (process.test(file)) continue;
+      expect([file, codeOf(file).match(runtime)?.[0]]).toEqual([
+        file,
+        undefined,
       ]);
     }
   });
 
-  test("has each file for one stated reason, and every file is used", () => {
+  test("have each file for one stated reason, and every file is used", () => {
     const used = new Set(
-      [...LIB, ...EXPERIMENTS].flatMap((file) =>
-        importsOf(file).map(([name]) => name)
-      ),
+      files.flatMap((file) => importsOf(file).map(({ name }) => name)),
     );
     for (const file of LIB) {
-      expect(read(file)).toMatch(/^\/\*\*\n \* \S[\s\S]*?\n \* @module\n \*\//);
-      expect(used).toContain(file);
+      expect([file, read(file)]).toEqual([
+        file,
+        expect.stringMatching(
+          /^\/\*\*\n \* [A-Z][\s\S]*?\.\n[\s\S]*? \* @module\n \*\//,
+        ),
+      ]);
+      if (!file.endsWith("/mod.ts")) expect(used).toContain(file);
     }
-  });
-
-  test("is imported downwards: no file loads one that loads it", () => {
-    const below = (file: string, seen = new Set<string>()): Set<string> => {
-      for (const [name, how] of importsOf(file)) {
-        if (how !== "static" || !name.startsWith("lib/") || seen.has(name)) {
-          continue;
-        }
-        seen.add(name);
-        below(name, seen);
-      }
-      return seen;
-    };
-    for (const file of LIB) expect(below(file)).not.toContain(file);
   });
 });
 
 describe("scripts", () => {
-  test("import lib/mod.ts, the protocols and what shares them, no more", () => {
-    for (const file of EXPERIMENTS) {
-      for (const [name] of importsOf(file)) {
-        if (guided(file) && name === "lib/guide.ts") continue;
-        expect(name).toMatch(
-          /^lib\/(mod|open_both|random|serve_all|time_service|protocols\/\w+)\.ts$/,
-        );
-      }
-    }
-  });
-
   test("export both ends, whose comments are numbered from 1", () => {
     for (const file of EXPERIMENTS.filter((file) => !guided(file))) {
       const [, server, client] = read(file).split(
@@ -136,11 +225,13 @@ describe("README.md", () => {
     expect(listed.map(([, name]) => name).sort()).toEqual(SCRIPTS);
   });
 
-  test("says where each file of the library is", () => {
-    const [table] = readme.split("in this order:")[1].split("\n## ");
-    const listed = [...table.matchAll(/`(\w+\.ts|\w+\/)`/g)].map(([, f]) => f);
-    const files = LIB.map((file) => file.match(/^lib\/(\w+\/|.*)/)![1]);
-    expect(listed.sort()).toEqual([...new Set(files)].sort());
+  test("has a line for each room of the library", () => {
+    const [table] = readme.split("## The rooms")[1].split("\n## ");
+    const listed = [...table.matchAll(/^\| \[`(lib\/\w+(?:\/|\.ts))`\]/gm)];
+    const rooms = LIB.map((file) => file.match(/^lib\/(\w+\/|\w+\.ts)/)![0]);
+    expect(listed.map(([, room]) => room).sort()).toEqual(
+      [...new Set(rooms)].sort(),
+    );
   });
 
   test("quotes the output that the experiment's header promises", () => {
@@ -161,12 +252,12 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   const load = (file: string) => {
     if (!file.startsWith("lib/") || loaded.has(file)) return;
     loaded.add(file);
-    for (const [name, how] of importsOf(file)) if (how === "static") load(name);
+    for (const { name, loads } of importsOf(file)) if (loads) load(name);
   };
   load("lib/mod.ts");
-  load("lib/runtimes/node.ts");
+  load("lib/sockets/runtimes/node.ts");
   expect([...loaded].join()).not.toMatch(
-    /command_line|failure|guide|terminal|kernel|trace|deno|bun/,
+    /command_line|failure|guide|terminal|services|protocols|watch|deno|bun/,
   );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");

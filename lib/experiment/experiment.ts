@@ -5,7 +5,7 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
-import { setdefaulttimeout } from "../sockets/timeout.ts";
+import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, type Write, writer } from "./print.ts";
 import { args, exit, ignoreBrokenPipe, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";

@@ -10,17 +10,14 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
-import {
-  DATAGRAM_OPTIONS,
-  type DatagramOption,
-  type OptionValue,
-} from "./options.ts";
-import { bytesOf } from "./data.ts";
+import type { DatagramOption, OptionValue } from "./options.ts";
+import { bytesOf } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
 import {
+  checkTimeout,
+  getdefaulttimeout,
   handled,
   iterate,
   rejected,
@@ -195,7 +192,7 @@ export class DatagramSocket {
   /** The option's value, getsockopt(2). */
   getsockopt(name: DatagramOption): OptionValue {
     this.#expectOption(name, "getsockopt");
-    return this.#options.get(name) ?? DATAGRAM_OPTIONS[name];
+    return this.#options.get(name) ?? DEFAULTS[name];
   }
 
   /** Limits each later wait, in ms: see StreamSocket. */
@@ -217,7 +214,7 @@ export class DatagramSocket {
 
   #expectOption(name: string, call: string): void {
     this.#expectOpen(call);
-    if (Object.hasOwn(DATAGRAM_OPTIONS, name)) return;
+    if (Object.hasOwn(DEFAULTS, name)) return;
     throw new SocketError("ENOPROTOOPT", call);
   }
 
@@ -375,6 +372,18 @@ export class DatagramSocket {
     );
   }
 }
+
+/** The options, with what they are until they are set. */
+const DEFAULTS: Record<DatagramOption, OptionValue> = {
+  SO_REUSEADDR: false,
+  SO_BROADCAST: false,
+  IPV6_V6ONLY: false,
+  IP_ADD_MEMBERSHIP: false,
+  IP_DROP_MEMBERSHIP: false,
+  IP_MULTICAST_IF: "",
+  IP_MULTICAST_LOOP: true,
+  IP_MULTICAST_TTL: 1,
+};
 
 /** The limited broadcast, and that of the loopback network. */
 const BROADCAST = ["255.255.255.255", "127.255.255.255"];

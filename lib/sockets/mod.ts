@@ -42,5 +42,4 @@ export {
 } from "./socket.ts";
 export { SocketError } from "./socket_error.ts";
 export { type Client, type How, StreamSocket } from "./stream_socket.ts";
-export { setdefaulttimeout } from "./timeout.ts";
-export type { Wait } from "./waiter.ts";
+export { setdefaulttimeout, type Wait } from "./waiter.ts";

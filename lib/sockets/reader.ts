@@ -5,7 +5,7 @@
  * @module
  */
 import type { Address } from "./address.ts";
-import { bytesOf } from "./data.ts";
+import { bytesOf } from "./outbox.ts";
 import { SocketError } from "./socket_error.ts";
 import { innerOf, type StreamSocket } from "./stream_socket.ts";
 import {

@@ -10,9 +10,8 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
-import { bytesOf } from "./data.ts";
-import { STREAM_OPTIONS, type StreamOption } from "./options.ts";
-import { Outbox, type Piece } from "./outbox.ts";
+import type { StreamOption } from "./options.ts";
+import { bytesOf, Outbox, type Piece } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import { runtime } from "./runtimes/mod.ts";
 import type {
@@ -21,8 +20,9 @@ import type {
   PendingConnect,
 } from "./runtimes/runtime.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-import { checkTimeout, getdefaulttimeout } from "./timeout.ts";
 import {
+  checkTimeout,
+  getdefaulttimeout,
   handled,
   iterate,
   rejected,
@@ -297,7 +297,7 @@ export class StreamSocket {
   }
 
   #expectOption(name: StreamOption, call: string): void {
-    if (this.#closing || !STREAM_OPTIONS.includes(name)) {
+    if (this.#closing || !OPTIONS.includes(name)) {
       throw this.#error("ENOPROTOOPT", call);
     }
   }
@@ -492,6 +492,13 @@ export class StreamSocket {
     );
   }
 }
+
+const OPTIONS: readonly StreamOption[] = [
+  "SO_REUSEADDR",
+  "SO_KEEPALIVE",
+  "TCP_NODELAY",
+  "IPV6_V6ONLY",
+];
 
 interface Pending extends PendingConnect {
   readonly waiter: Waiter<void>;

@@ -11,6 +11,7 @@
  * surrogates and noncharacters. `\n`, `\r`, `\t`, `\x1b`, `\u{202e}`.
  */
 export function escapeControls(text: string): string {
+  if (PLAIN.test(text)) return text; // the other pattern takes 2 ms to compile
   return text.replace(UNSAFE, (character) => {
     const short = SHORT[character];
     if (short) return short;
@@ -19,6 +20,7 @@ export function escapeControls(text: string): string {
   });
 }
 
+const PLAIN = /^[ -~]*$/;
 const UNSAFE =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Noncharacter_Code_Point}]/gu;
 const SHORT: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

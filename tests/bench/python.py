@@ -1,5 +1,5 @@
-"""The timed work in the seeds' way: blocking sockets, and a server that serves
-one client after the other, in a process of its own.
+"""The workloads as the seeds would do them: on blocking sockets, with a server
+in a process of its own that serves one client after the other.
 
     python3 python.py      reads lines `WORK COUNT`, answers with milliseconds
 """
@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 TIME = b"20/11/2026 18:55:12"
 THANKS = b"Time received successfully."
@@ -60,14 +60,8 @@ def exchanges(address, count):
 
 
 def exchanges_64(address, count):
-    threads = [
-        threading.Thread(target=exchanges, args=(address, count // 64))
-        for _ in range(64)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(64) as pool:
+        pool.map(exchanges, [address] * 64, [count // 64] * 64)
 
 
 def serve_bulk(server, count):
@@ -121,7 +115,7 @@ def timed(work, count):
         server.listen(4096)
     process = os.fork()
     if process == 0:
-        signal.alarm(60)  # whatever becomes of the other end
+        signal.alarm(60)  # whatever the other end does
         serve(server, count)
         os._exit(0)
     start = time.perf_counter()

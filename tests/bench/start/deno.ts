@@ -34,9 +34,6 @@ async function text(client: Deno.Conn): Promise<string> {
   return decoder.decode(room.subarray(0, length ?? 0));
 }
 
-function dateAndTime(date = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+function dateAndTime(): string {
+  return new Date().toISOString().slice(0, 19); // as long as tcp_time's
 }

@@ -25,9 +25,6 @@ server.listen(0, "127.0.0.1", () => {
   });
 });
 
-function dateAndTime(date = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+function dateAndTime(): string {
+  return new Date().toISOString().slice(0, 19); // as long as tcp_time's
 }

@@ -11,11 +11,11 @@ import {
   type StreamSocket,
 } from "../../lib/mod.ts";
 import {
+  type Bound,
   CHUNK,
-  expectBytes,
   type Handlers,
   HOST,
-  MESSAGE,
+  type Take,
   workloadsOn,
 } from "./workloads.ts";
 
@@ -49,7 +49,7 @@ export const workloads = workloadsOn<StreamSocket>({
     }
     await client.close();
   },
-}, datagrams);
+}, bind);
 
 async function handle(
   connection: StreamSocket,
@@ -68,27 +68,18 @@ async function handle(
   }
 }
 
-async function datagrams(count: number): Promise<void> {
-  const server = socket(AF_INET, SOCK_DGRAM);
-  const client = socket(AF_INET, SOCK_DGRAM);
-  await server.bind([HOST, 0]);
-  await client.bind([HOST, 0]);
-  const echo = async () => {
-    for (let i = 0; i < count; i++) {
-      const [bytes, address] = await server.recvfrom(1024);
-      await server.sendto(bytes, address);
+async function bind(take: Take): Promise<Bound> {
+  const own = socket(AF_INET, SOCK_DGRAM);
+  await own.bind([HOST, 0]);
+  const receiveAll = async () => {
+    for await (const [bytes, sender] of own) {
+      await take(bytes, sender as [string, number]);
     }
   };
-  const echoing = echo();
-  const address = server.getsockname();
-  let received = 0;
-  for (let i = 0; i < count; i++) {
-    await client.sendto(MESSAGE, address);
-    const [{ length }] = await client.recvfrom(1024);
-    received += length;
-  }
-  await echoing;
-  await server.close();
-  await client.close();
-  expectBytes(received, count * MESSAGE.length);
+  receiveAll();
+  return {
+    port: Number(own.getsockname()[1]),
+    send: (bytes, to) => own.sendto(bytes, to),
+    close: () => own.close(),
+  };
 }

@@ -17,11 +17,6 @@ MESSAGE = b"a" * 64
 CHUNK = b"a" * 65536
 
 
-def expect(received, sent):
-    if received != sent:
-        sys.exit(f"{received} of {sent} bytes came")
-
-
 def serve_echo(server, count):
     client, _ = server.accept()
     while data := client.recv(1024):
@@ -36,7 +31,7 @@ def round_trips(address, count):
         client.sendall(MESSAGE)
         received += len(client.recv(1024))
     client.close()
-    expect(received, 64 * count)
+    assert received == 64 * count, received
 
 
 def serve_time(server, count):
@@ -46,7 +41,7 @@ def serve_time(server, count):
         client.sendall(TIME)
         received += len(client.recv(1024))
         client.close()
-    expect(received, len(THANKS) * count)
+    assert received == len(THANKS) * count, received
 
 
 def exchanges(address, count):
@@ -56,12 +51,12 @@ def exchanges(address, count):
         received += len(client.recv(1024))
         client.sendall(THANKS)
         client.close()
-    expect(received, len(TIME) * count)
+    assert received == len(TIME) * count, received
 
 
 def exchanges_64(address, count):
     with ThreadPoolExecutor(64) as pool:
-        pool.map(exchanges, [address] * 64, [count // 64] * 64)
+        list(pool.map(exchanges, [address] * 64, [count // 64] * 64))
 
 
 def serve_bulk(server, count):
@@ -69,7 +64,7 @@ def serve_bulk(server, count):
     received = 0
     while data := client.recv(65536):
         received += len(data)
-    expect(received, count)
+    assert received == count, received
 
 
 def bulk(address, count):
@@ -93,7 +88,7 @@ def datagrams(address, count):
         client.sendto(MESSAGE, address)
         data, _ = client.recvfrom(1024)
         received += len(data)
-    expect(received, 64 * count)
+    assert received == 64 * count, received
 
 
 WORKS = {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Socket } from "bun";
-import { datagrams } from "./raw_node.ts";
+import { bind } from "./raw_node.ts";
 import { CHUNK, HOST, workloadsOn } from "./workloads.ts";
 
 export const workloads = workloadsOn<Socket<undefined>>({
@@ -33,4 +33,4 @@ export const workloads = workloadsOn<Socket<undefined>>({
     const socket = { open: pump, drain: pump, data() {} };
     Bun.connect({ hostname: HOST, port, socket });
   },
-}, datagrams);
+}, bind);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { datagrams } from "./raw_node.ts";
+import { bind } from "./raw_node.ts";
 import {
   BACKLOG,
   CHUNK,
@@ -40,7 +40,7 @@ export const workloads = workloadsOn<Deno.Conn>({
     }
     client.close();
   },
-}, datagrams);
+}, bind);
 
 async function handle(
   connection: Deno.Conn,

@@ -8,11 +8,11 @@ import { once } from "node:events";
 import net from "node:net";
 import {
   BACKLOG,
+  type Bound,
   CHUNK,
-  expectBytes,
   type Handlers,
   HOST,
-  MESSAGE,
+  type Take,
   workloadsOn,
 } from "./workloads.ts";
 
@@ -51,7 +51,7 @@ export const workloads = workloadsOn<net.Socket>({
     };
     client.once("connect", pump);
   },
-}, datagrams);
+}, bind);
 
 function handle(
   client: net.Socket,
@@ -62,29 +62,15 @@ function handle(
 }
 
 /** For all runtimes. */
-export async function datagrams(count: number): Promise<void> {
-  const [server, client] = [await bound(), await bound()];
-  server.on("message", (bytes, from) => {
-    server.send(bytes, from.port, from.address);
+export async function bind(take: Take): Promise<Bound> {
+  const own = dgram.createSocket("udp4");
+  own.on("message", (bytes, { address, port }) => {
+    take(bytes, [address, port]);
   });
-  const { port } = server.address();
-  const { promise: done, resolve } = Promise.withResolvers<void>();
-  let received = 0;
-  client.on("message", (bytes) => {
-    received += bytes.length;
-    if (received < count * MESSAGE.length) client.send(MESSAGE, port, HOST);
-    else resolve();
-  });
-  client.send(MESSAGE, port, HOST);
-  await done;
-  for (const end of [server, client]) {
-    await new Promise<void>((resolve) => end.close(resolve));
-  }
-  expectBytes(received, count * MESSAGE.length);
-}
-
-async function bound() {
-  const end = dgram.createSocket("udp4");
-  await new Promise<void>((resolve) => end.bind(0, HOST, resolve));
-  return end;
+  await new Promise<void>((resolve) => own.bind(0, HOST, resolve));
+  return {
+    port: own.address().port,
+    send: (bytes, [host, port]) => own.send(bytes, port, host),
+    close: () => new Promise<void>((resolve) => own.close(resolve)),
+  };
 }

@@ -39,8 +39,16 @@ export interface Exchanges {
   crowd?: number;
 }
 
-/** The datagrams are 64 bytes long, go to a server and come back, one by one. */
-export type Datagrams = (count: number) => Promise<void>;
+/** A datagram socket of one kind, which is bound to a port. */
+export interface Bound {
+  port: number;
+  send(bytes: Uint8Array, to: Address): unknown;
+  close(): unknown;
+}
+
+/** Is given each datagram; a promise is awaited before the next one. */
+export type Take = (bytes: Uint8Array, sender: Address) => unknown;
+type Address = [host: string, port: number];
 
 export const HOST = "127.0.0.1";
 export const MESSAGE = new Uint8Array(64).fill(97);
@@ -60,11 +68,12 @@ export const CONNECTING = 256;
 
 export type Workloads = ReturnType<typeof workloadsOn>;
 
-export function workloadsOn<C>(streams: Streams<C>, datagrams: Datagrams) {
+export function workloadsOn<C>(
+  streams: Streams<C>,
+  bind: (take: Take) => Promise<Bound>,
+) {
   const { listen, connect, write, finish, send } = streams;
   return {
-    datagrams,
-
     /** So many messages to a server and back, on one connection. */
     async roundTrips(count: number): Promise<void> {
       const { promise: left, resolve: close } = Promise.withResolvers<void>();
@@ -138,6 +147,23 @@ export function workloadsOn<C>(streams: Streams<C>, datagrams: Datagrams) {
       await ended;
       await server.close();
       expectBytes(received, size);
+    },
+
+    /** So many datagrams to a server and back, one at a time. */
+    async datagrams(count: number): Promise<void> {
+      const { promise: done, resolve } = Promise.withResolvers<void>();
+      let received = 0;
+      const server = await bind((bytes, sender) => server.send(bytes, sender));
+      const address: Address = [HOST, server.port];
+      const client = await bind(({ length }) => {
+        received += length;
+        if (received === count * MESSAGE.length) return resolve();
+        return client.send(MESSAGE, address);
+      });
+      await client.send(MESSAGE, address);
+      await done;
+      await server.close();
+      await client.close();
     },
 
     /** Serves connections that stay idle; resolves to the port. */

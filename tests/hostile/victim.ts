@@ -5,8 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Running, start } from "../../scripts/tools/support/processes.ts";
 import { type Figures, figuresOf } from "../support/proc.ts";
-import { inTime, PATIENCE } from "./attack.ts";
-import { FORGED } from "./garbage.ts";
+import { FORGED, inTime, PATIENCE } from "./attack.ts";
 
 type Output = "stdout" | "stderr";
 
@@ -44,7 +43,7 @@ export class Victim {
     throw new Error("has ended");
   }
 
-  /** Its figures when they are as wanted, or when they did not become so. */
+  /** Its figures as soon as they are as wanted, or after a while. */
   async settled(
     wanted: (figures: Figures) => boolean,
     patience = PATIENCE,
@@ -104,21 +103,18 @@ export class Victim {
   }
 }
 
-/**
- * V8 would let garbage lie as long as there is room: with little of it, what a
- * process has is what it needs.
- */
+/** V8 keeps garbage while there is room: with little room, growth is a leak. */
 const HEAP = ["--max-old-space-size=32", "--max-semi-space-size=1"];
 const FRUGAL = { NODE_OPTIONS: HEAP.join(" "), DENO_V8_FLAGS: HEAP.join(",") };
 
-/** A line may hold 1000 characters of a peer's, each escaped as `\u{2028}`. */
+/** A line may show 1000 characters of a peer's, each as long as `\u{2028}`. */
 const LONGEST = 10_000;
 
-/** What drives a terminal, or turns the direction of writing. */
+/** Drives a terminal, or turns the direction of writing. */
 // deno-lint-ignore no-control-regex
 const RAW = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;
 const STACK = /^\s+at .+:\d+|Uncaught|[Uu]nhandled|panic|Error: /;
 const LISTENING = /^Listening on (?:[\d.]+:(\d+)|@(\S+)) /;
-/** All else that a server may say there: one line about one client. */
+/** What else a server may print there: one line about one client. */
 const NOTE =
   /^Cannot (send|receive|read|shut down)\b.*: |^Other machines can |^Not answered: /;

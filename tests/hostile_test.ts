@@ -32,8 +32,29 @@ for (const name of KINDS) {
     for (const runtime of RUNTIMES) {
       const reason = noProc ?? find(runtime).reason;
       needing(reason, `survives a siege on ${runtime}`, async () => {
-        expect((await besiege(name, runtime, 1)).faults).toEqual([]);
+        expect((await besiege(name, runtime, { rounds: 1 })).faults).toEqual(
+          [],
+        );
       });
     }
   });
 }
+
+needing(noProc, "a siege finds what is wrong with a server", async () => {
+  const script = "tests/hostile/bad_server.ts";
+  const how = { rounds: 1, script, patience: 500 };
+  const { faults } = await besiege("tcp_hello", "bun", how);
+  for (
+    const wrong of [
+      /^ended with SIGTERM$/,
+      /^invalid UTF-8 on stdout: /,
+      /^a raw control on stdout: /,
+      /^a forged line on stdout: /,
+      /^a stack trace on stderr: /,
+      /^something else on stderr: /,
+      /^a long line on stdout: /,
+      /^round 1, ".*": \d+ KiB became \d+$/,
+      /^round 1: \d+ descriptors became \d+$/,
+    ]
+  ) expect(faults).toContainEqual(expect.stringMatching(wrong));
+});

@@ -56,6 +56,9 @@ export async function expectMeasured(runtime: RuntimeName, works?: string[]) {
       const sound = row[name] > 0 && Number.isFinite(row[name]);
       expect([row.work, name, row[name], sound]).toContain(true);
     }
+    const { better, cost, otherCost } = row; // of one pair, so it is their ratio
+    const ratio = better === "more" ? otherCost / cost : cost / otherCost;
+    expect(row.ratio).toBeCloseTo(ratio, 6);
     expect(typeof row.reached).toBe(row.limit ? "boolean" : "undefined");
   }
 }

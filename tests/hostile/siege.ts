@@ -12,7 +12,7 @@ import process from "node:process";
 import { commandFor, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
 import { type Figures, forgetPeak } from "../support/proc.ts";
 import { ROOT } from "../support/scripts.ts";
-import { type Attack, inTime } from "./attack.ts";
+import { type Attack, inTime, PATIENCE } from "./attack.ts";
 import * as datagram from "./datagram_peers.ts";
 import { EXCHANGES } from "./exchanges.ts";
 import * as stream from "./stream_peers.ts";
@@ -35,14 +35,15 @@ const GROWTH = 32 * 1024;
 /** A siege ends after so many ms. */
 const LIMIT = 50_000;
 
+/** Besieges the server of an experiment, or of another script like it. */
 export async function besiege(
   name: string,
   runtime: RuntimeName,
-  rounds = 2,
+  { rounds = 2, script = `scripts/${name}.ts`, patience = PATIENCE } = {},
 ): Promise<Result> {
   const command = commandFor(runtime, ["--allow-net"]);
-  const script = [`scripts/${name}.ts`, "server", "--port", "0"];
-  const victim = new Victim([...command, ...script], ROOT);
+  const args = [script, "server", "--port", "0"];
+  const victim = new Victim([...command, ...args], { cwd: ROOT, patience });
   const { faults } = victim;
   const timer = setTimeout(() => {
     faults.push("the siege took too long");

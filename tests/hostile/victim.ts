@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Running, start } from "../../scripts/tools/support/processes.ts";
 import { type Figures, figuresOf } from "../support/proc.ts";
-import { FORGED, inTime, PATIENCE } from "./attack.ts";
+import { FORGED, inTime } from "./attack.ts";
 
 type Output = "stdout" | "stderr";
 
@@ -19,7 +19,13 @@ export class Victim {
     stderr: this.#reader("stderr"),
   };
 
-  constructor(command: string[], cwd: string) {
+  readonly #patience: number;
+
+  constructor(
+    command: string[],
+    { cwd, patience }: { cwd: string; patience: number },
+  ) {
+    this.#patience = patience;
     this.#running = start(command, {
       cwd,
       env: { ...FRUGAL, NODE_NO_WARNINGS: "0" },
@@ -46,7 +52,7 @@ export class Victim {
   /** Its figures as soon as they are as wanted, or after a while. */
   async settled(
     wanted: (figures: Figures) => boolean,
-    patience = PATIENCE,
+    patience = this.#patience,
   ): Promise<Figures> {
     for (let waited = 0;; waited += 50) {
       const figures = this.figures();
@@ -77,7 +83,7 @@ export class Victim {
       try {
         text = decoder.decode(bytes, { stream: true });
       } catch {
-        return this.#fault(`invalid UTF-8 on ${output}`);
+        return this.#fault(`invalid UTF-8 on ${output}`, rest);
       }
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
@@ -86,8 +92,7 @@ export class Victim {
   }
 
   #line(output: Output, line: string): void {
-    const fault = (what: string) =>
-      this.#fault(`${what} on ${output}: ${JSON.stringify(line.slice(0, 80))}`);
+    const fault = (what: string) => this.#fault(`${what} on ${output}`, line);
     if (line.length > LONGEST) fault("a long line");
     if (RAW.test(line)) fault("a raw control");
     if (STACK.test(line)) fault("a stack trace");
@@ -98,8 +103,10 @@ export class Victim {
     else if (!NOTE.test(line)) fault("something else");
   }
 
-  #fault(fault: string): void {
-    if (this.faults.length < 10) this.faults.push(fault);
+  /** Keeps the first fault of each kind. */
+  #fault(kind: string, line: string): void {
+    if (this.faults.some((fault) => fault.startsWith(kind))) return;
+    this.faults.push(`${kind}: ${JSON.stringify(line.slice(0, 80))}`);
   }
 }
 

@@ -10,7 +10,7 @@ import net from "node:net";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startAnswering } from "./answers.ts";
+import { type Running, start } from "../../scripts/tools/support/processes.ts";
 import { CONNECTING, HOST, load, runtime } from "./workloads.ts";
 
 const FLAGS = {
@@ -29,20 +29,28 @@ export async function idleMemory(
 ): Promise<number> {
   const script = fileURLToPath(import.meta.url);
   const args = [script, kind, String(connections)];
-  const { next, signal } = startAnswering([
-    ...[process.execPath, ...FLAGS[runtime], ...args],
-  ]);
+  const command = [process.execPath, ...FLAGS[runtime], ...args];
+  const server = start(command, { group: false }); // ends with this
+  const told = async (what: string) =>
+    Number(await said(server, new RegExp(`^${what} (\\d+)\n`, "m")));
   const clients: net.Socket[] = [];
   try {
-    const port = await next();
+    const port = await told("port");
     await connect(clients, FIRST, port);
-    const before = await next();
+    const before = await told("first");
     await connect(clients, connections, port);
-    return (await next() - before) / connections;
+    return (await told("all") - before) / connections;
   } finally {
     for (const client of clients) client.destroy();
-    signal("SIGTERM");
+    server.signal("SIGTERM");
   }
+}
+
+/** What a process prints. Rejects if it ends first. */
+export async function said(running: Running, pattern: RegExp) {
+  const match = await Promise.race([running.said(pattern), running.ended]);
+  if (Array.isArray(match)) return match[1];
+  throw new Error(`A process has ended: ${running.written.stderr}`);
 }
 
 /** Connects so many more clients, a few at a time. */
@@ -73,20 +81,21 @@ async function serve(kind: "library" | "raw", connections: number) {
   let accepted = 0;
   const port = await idle(() => {
     accepted++;
-    if (accepted === FIRST || accepted === FIRST + connections) printMemory();
+    if (accepted === FIRST) printMemory("first");
+    if (accepted === FIRST + connections) printMemory("all");
   });
-  console.log(port);
+  console.log("port", port);
   setTimeout(() => process.exit(1), LIMIT);
 }
 
-async function printMemory() {
+async function printMemory(what: string) {
   await pause(QUIET);
   for (let i = 0; i < 3; i++) {
     if ("Bun" in globalThis) Bun.gc(true);
     else (globalThis as { gc?: () => void }).gc!();
   }
   await pause(QUIET); // free pages go back to the system
-  console.log(process.memoryUsage().rss);
+  console.log(what, process.memoryUsage().rss);
 }
 
 if (import.meta.main) {

@@ -8,9 +8,11 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { observe } from "../../lib/mod.ts";
-import { start as startProcess } from "../../scripts/tools/support/processes.ts";
-import { type Answering, startAnswering } from "./answers.ts";
-import { idleMemory } from "./idle_memory.ts";
+import {
+  type Running,
+  start as startProcess,
+} from "../../scripts/tools/support/processes.ts";
+import { idleMemory, said } from "./idle_memory.ts";
 import { interleaved, type Measure, ratios, spread, timed } from "./pairs.ts";
 import { type Row, rowOf, type Work, WORKS } from "./results.ts";
 import { load, runtime, type Workloads } from "./workloads.ts";
@@ -81,16 +83,20 @@ const REPEATED: Record<
   "udp": [2048, (own, count) => own.datagrams(count)],
 };
 
-async function repeated(work: Repeated, python: Answering | undefined) {
+/** How many answers Python was asked for. */
+let asked = 0;
+
+async function repeated(work: Repeated, python: Running | undefined) {
   const [often, act] = REPEATED[work];
   const count = short ? often / 8 : often;
   const measures = [library, raw].map((own): Measure => () =>
     timed(() => act(own, count))
   );
   if (python) {
-    measures.push(() => {
-      python.tell(`${work} ${count}`);
-      return python.next();
+    measures.push(async () => {
+      const id = ++asked;
+      python.tell(`${id} ${work} ${count}`);
+      return Number(await said(python, new RegExp(`^${id} (\\S+)\n`, "m")));
     });
   }
   const [own, others, theirs] = await costsOf(work, measures);
@@ -224,10 +230,14 @@ async function runPython(python: string): Promise<void> {
 
 // --- all of it ---
 
-const python = orders.python === undefined ? undefined : startAnswering([
-  orders.python,
-  fileURLToPath(new URL("python.py", import.meta.url).href),
-], true);
+const script = fileURLToPath(new URL("python.py", import.meta.url).href);
+const python = orders.python === undefined
+  ? undefined
+  : startProcess([orders.python, script], {
+    orders: true,
+    group: false,
+    most: Infinity,
+  });
 for (const work of orders.works) {
   if (work === "memory") await memory();
   else if (work === "start") await start(orders.python);

@@ -1,7 +1,7 @@
 """The workloads as the seeds would do them: on blocking sockets, with a server
 in a process of its own that serves one client after the other.
 
-    python3 python.py      reads lines `WORK COUNT`, answers with milliseconds
+    python3 python.py      reads lines `ID WORK COUNT`, answers `ID MILLISECONDS`
 """
 
 import os
@@ -122,5 +122,5 @@ def timed(work, count):
 
 
 for line in sys.stdin:
-    work, count = line.split()
-    print(timed(work, int(count)), flush=True)
+    id, work, count = line.split()
+    print(id, timed(work, int(count)), flush=True)

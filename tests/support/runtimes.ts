@@ -70,7 +70,7 @@ export function pythonCommand(script: string): string[] {
   return [python().path!, "-S", script];
 }
 
-/** The command that runs a script, as the README and the headers write it. */
+/** The start of a command that runs a script, as the README writes it. */
 export function commandFor(name: RuntimeName, permissions: string[]): string[] {
   const path = find(name).path!;
   return name === "deno"
@@ -89,17 +89,17 @@ export interface Running {
   readonly pid: number;
   readonly finished: Promise<Finished>;
   /**
-   * Resolves to the match when standard output or standard error has said it;
-   * rejects if the process ends first.
+   * Resolves to the match when either output contains the pattern; rejects if
+   * the process ends first.
    */
   said(pattern: RegExp): Promise<RegExpMatchArray>;
   kill(signal?: NodeJS.Signals): void;
 }
 
 /**
- * Makes a process keep the memory that it has had, and take it in large pages:
- * to get a page from the system again and again is much of what a test costs.
- * Of glibc ("Memory Allocation Tunables") and of mimalloc, which Bun has.
+ * Makes a process keep its memory, and get it in large pages: getting one page
+ * after the other from the system is much of what a test costs. For glibc
+ * ("Memory Allocation Tunables"), and mimalloc, which Bun has.
  */
 const ROOMY = {
   GLIBC_TUNABLES: [
@@ -112,8 +112,8 @@ const ROOMY = {
 };
 
 /**
- * Starts a command; it is killed after `limit` ms, so that no test hangs. One
- * whose memory is `measured` deals with it as it does elsewhere.
+ * Starts a command; it is killed after `limit` ms, so that no test hangs. If its
+ * memory is `measured`, it allocates as usual.
  */
 export function start(
   command: string[],

@@ -1,12 +1,30 @@
 /**
- * What a hostile peer says: bytes that are no text, that drive a terminal, or
- * that forge a line of the server's output. The same in every run.
+ * What all hostile peers share: how long they wait, and the bytes that no
+ * server expects. They are the same in every run.
  */
+import { within } from "../../scripts/tools/support/processes.ts";
 
-/** Stands in what is sent where a forged line would begin. */
+/** A name, and what is done; it resolves when that is over. */
+export type Attack = [name: string, act: () => Promise<unknown>];
+
+/**
+ * How long something that comes at once may take on a busy machine, in ms:
+ * less than the 30 s after which a server closes a silent client.
+ */
+export const PATIENCE = 20_000;
+
+/** What a promise resolves to, or undefined if that takes too long. */
+export function inTime<T>(promise: Promise<T>): Promise<T | undefined> {
+  return within(PATIENCE, promise);
+}
+
+/** Sent where it would begin a forged line of the server's output. */
 export const FORGED = "FORGED LINE";
 
-/** Each is sent on a connection, or in a datagram, of its own. */
+/**
+ * Bytes that are no text, drive a terminal, or forge a line of output; each is
+ * sent on a connection, or in a datagram, of its own.
+ */
 export function garbage(): Record<string, Uint8Array> {
   return {
     "random bytes": random(600, 1),

@@ -4,8 +4,6 @@
  *
  * @module
  */
-export { dateAndTime } from "./experiment/date_and_time.ts";
-export { experiment } from "./experiment/experiment.ts";
-export type { End } from "./experiment/settings.ts";
+export { dateAndTime, type End, experiment } from "./experiment/mod.ts";
 export { observe, type SocketCall } from "./observe/mod.ts";
 export * from "./sockets/mod.ts";

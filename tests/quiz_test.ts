@@ -144,7 +144,7 @@ for (const runtime of RUNTIMES) {
       expect(wrong).toEqual([7, 8]);
       for (const number of wrong) {
         expect(questionsOf(stdout)[number - 1]).toContain(
-          "The original key says c. That is not so:",
+          "The original key says c, which is wrong:",
         );
       }
     });

@@ -196,7 +196,7 @@ describe("deno without a permission", () => {
     const dialogue = [["(Enter) ", CTRL_D]] as [string, string][];
     const { code, stdout } = await onTerminal(command, dialogue);
     expect(stdout).not.toMatch(/Allow\?|permission/);
-    expect(stdout).toContain("kernel says with: deno run --allow-all\n");
+    expect(stdout).toContain("kernel reports: deno run --allow-all\n");
     expect(code).toBe(0);
   });
 

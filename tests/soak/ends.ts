@@ -15,7 +15,7 @@ await experiment({
   server,
   client,
   flags: {
-    seed: { ...whole, about: "what the connections do follows from it" },
-    number: { ...whole, about: "which client it is: so are its connections" },
+    seed: { ...whole, help: "what the connections do follows from it" },
+    number: { ...whole, help: "which client it is: so are its connections" },
   },
 });

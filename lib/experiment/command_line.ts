@@ -118,13 +118,13 @@ function read<T>(
     const positionals = roles !== "";
     const given = readFlags(args, options, { positionals });
     const values = given.values as Settings["flags"];
-    for (const [name, { takes, pattern }] of Object.entries(flags)) {
-      const value = values[name];
-      if (value === undefined || !pattern || pattern.test(value)) continue;
-      throw new UsageError(`--${name} takes ${takes}, not "${value}"`);
-    }
-    const on = Object.keys(switches).filter((name) => values[name]);
     if (!values.help) {
+      for (const [name, { takes, pattern }] of Object.entries(flags)) {
+        const value = values[name];
+        if (value === undefined || !pattern || pattern.test(value)) continue;
+        throw new UsageError(`--${name} takes ${takes}, not "${value}"`);
+      }
+      const on = Object.keys(switches).filter((name) => values[name]);
       return settle({ flags: values, switches: on }, given.positionals);
     }
   } catch (error) {

@@ -41,15 +41,9 @@ export async function guide(script: GuidedScript): Promise<void> {
   const given: Given = words.length > 0
     ? (await import("./command_line.ts")).parseScript(script, words)
     : { flags: {}, switches: [] };
-  const terminal = {
-    interactive: interactive(),
-    print,
-    paragraph,
-    pause,
-    pick,
-  };
+  const terminal = { print, paragraph, pause, pick };
   try {
-    await script.run({ ...given, ...terminal });
+    await script.run({ ...given, interactive: interactive(), ...terminal });
   } catch (error) {
     const { printFailure } = await import("./failure.ts");
     printFailure(error, { url: script.url, port: 0 }, { flags: given.flags });

@@ -68,18 +68,18 @@ export function startServer(
       }
       listening.resolve(address);
     },
-    serve(client, work) {
+    async serve(client, work) {
       if (client instanceof StreamSocket) client.settimeout(idle);
       else if (client[1] === ownPort) {
         // A server, or forged: the two would answer each other for ever.
         note(`Not answered: ${displayAddress(client)} has a server's port`);
-        return DONE;
+        return;
       }
       serving.set(client, serveOne(client, work));
       if (alone && clients !== undefined) count(client, clients);
-      if (serving.size < limits.clients) return DONE;
+      if (serving.size < limits.clients) return;
       slot ??= Promise.withResolvers();
-      return slot.promise;
+      await slot.promise;
     },
     done: () => Promise.all(serving.values()),
   };
@@ -106,7 +106,7 @@ export function startServer(
     if (served < most) return;
     if (stream) return stop();
     clearTimeout(quiet);
-    quiet = setTimeout(stop, QUIET);
+    quiet = setTimeout(stop, limits.quiet);
   }
 
   function stop(): void {
@@ -155,8 +155,3 @@ function nameOf(socket: StreamSocket | DatagramSocket): Address {
     ? streamName.call(socket)
     : datagramName.call(socket);
 }
-
-const DONE = Promise.resolve();
-
-/** How long no datagram may come, in ms, before the last sender is done. */
-const QUIET = 1_000;

@@ -89,4 +89,6 @@ export const limits = {
   clients: 1024,
   /** How long a running exchange may take after a stop, in ms. */
   grace: 5_000,
+  /** How long the last sender of datagrams must be silent to be done, in ms. */
+  quiet: 1_000,
 };

@@ -17,7 +17,13 @@ export function interactive(): boolean {
  */
 export async function ask(question: string): Promise<string | null> {
   if (!interactive()) return null;
-  input ??= await open();
+  if (!input) {
+    const { createInterface } = await import("node:readline");
+    process.on("SIGINT", interrupted);
+    // `terminal: false`: the terminal itself edits the line and signals Ctrl-C.
+    const reader = createInterface({ input: process.stdin, terminal: false });
+    input = { reader, lines: reader[Symbol.asyncIterator]() };
+  }
   process.stdout.write(question);
   const { value, done } = await input.lines.next();
   if (!done) return value;
@@ -51,14 +57,6 @@ export function close(): void {
 }
 
 let input: { reader: Interface; lines: AsyncIterator<string> } | undefined;
-
-/** `terminal: false`: the terminal itself edits the line and signals Ctrl-C. */
-async function open() {
-  const { createInterface } = await import("node:readline");
-  process.on("SIGINT", interrupted);
-  const reader = createInterface({ input: process.stdin, terminal: false });
-  return { reader, lines: reader[Symbol.asyncIterator]() };
-}
 
 function interrupted(): void {
   process.stdout.write("\n");

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import net from "node:net";
+import { parse } from "../lib/experiment/command_line.ts";
 import {
   listOf,
   readFlags,
@@ -262,6 +263,33 @@ testOn("bun", "the scripts run from another folder", async () => {
   expect(code).toBe(0);
 });
 
+test("parse() gives the settings, and the experiment's own flags only", () => {
+  const number = { help: "", takes: "digits", pattern: /^\d+$/ };
+  const experiment = {
+    ...{
+      url: "file:///a.ts",
+      port: 8000,
+      flags: { seed: number, other: number },
+    },
+    server: async () => {},
+    client: async () => {},
+  };
+  const args = [
+    "client",
+    "--seed",
+    "7",
+    "--port=9",
+    "--clients",
+    "2",
+    "--trace",
+  ];
+  expect(parse(experiment, args)).toEqual({
+    ...{ role: "client", host: "127.0.0.1", port: 9, clients: 2 },
+    ...{ timeout: undefined, trace: true, diagram: false, json: false },
+    flags: { seed: "7", other: undefined },
+  });
+});
+
 describe("readFlags()", () => {
   const options = {
     name: { type: "string" },
@@ -292,10 +320,11 @@ describe("readFlags()", () => {
   });
 
   test("blames the first argument to which the error applies", () => {
-    const wrong = ["--name", "-", "--all=1", "--none"];
-    expect(() => readFlags(wrong, options)).toThrow(
-      new UsageError('--all takes no value, not "1"'),
-    );
+    for (const fine of [["--name", "-"], ["--name=-x"], ["--name="]]) {
+      expect(() => readFlags([...fine, "--all=1", "--none"], options)).toThrow(
+        new UsageError('--all takes no value, not "1"'),
+      );
+    }
   });
 });
 

@@ -20,6 +20,7 @@ import {
   dateAndTime,
   decode,
   type End,
+  observe,
   Reader,
   SOCK_DGRAM,
   SOCK_STREAM,
@@ -27,6 +28,7 @@ import {
   SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
+import { lineOf } from "../lib/observe/strace.ts";
 import { play } from "./support/play.ts";
 import { canListen } from "./support/ports.ts";
 import { load } from "./support/scripts.ts";
@@ -452,6 +454,37 @@ describe("transcribe()", () => {
       error.mockRestore();
     }
   });
+});
+
+describe("observe()", () => {
+  test("reports one close() of a socket, and what a call throws", async () => {
+    const calls: string[] = [];
+    const stop = await observe(({ call, error }) =>
+      calls.push(error instanceof SocketError ? `${call} ${error.code}` : call)
+    );
+    try {
+      const one = socket();
+      expect(() => one.getpeername()).toThrow(SocketError);
+      await one.close();
+      await one.close();
+      expect(() => one.getsockname()).toThrow(SocketError);
+    } finally {
+      stop();
+    }
+    expect(calls).toEqual([
+      ...["socket", "getpeername ENOTCONN", "close", "getsockname EBADF"],
+    ]);
+  });
+});
+
+test("lineOf() begins with seconds, to a tenth of a millisecond", () => {
+  const call = {
+    ...{ end: "server", connection: 2, socket: 3, call: "listen", args: [5] },
+    ...{ result: undefined, error: undefined, bytes: undefined, done: true },
+  } as const;
+  const line = (time: number) => lineOf({ time, ...call });
+  expect(line(2.14)).toBe("0.0021 server 2 listen(5) = 0");
+  expect(line(12_345.67)).toBe("12.3457 server 2 listen(5) = 0");
 });
 
 /** An experiment whose server fails with each client. */

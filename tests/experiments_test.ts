@@ -25,6 +25,7 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
   socket,
+  type SocketCall,
   SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
@@ -478,10 +479,10 @@ describe("observe()", () => {
 });
 
 test("lineOf() begins with seconds, to a tenth of a millisecond", () => {
-  const call = {
+  const call: Omit<SocketCall, "time"> = {
     ...{ end: "server", connection: 2, socket: 3, call: "listen", args: [5] },
     ...{ result: undefined, error: undefined, bytes: undefined, done: true },
-  } as const;
+  };
   const line = (time: number) => lineOf({ time, ...call });
   expect(line(2.14)).toBe("0.0021 server 2 listen(5) = 0");
   expect(line(12_345.67)).toBe("12.3457 server 2 listen(5) = 0");

@@ -134,7 +134,7 @@ async function deliver(frame: Uint8Array, address: Address) {
 }
 
 if (import.meta.main) {
-  const about = "append each message to this file, as JSON Lines";
-  const flags = { file: { takes: "the path of a file", pattern: /./, about } };
+  const help = "append each message to this file, as JSON Lines";
+  const flags = { file: { takes: "the path of a file", pattern: /./, help } };
   await experiment({ url: import.meta.url, port: 1514, flags, server, client });
 }

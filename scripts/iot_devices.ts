@@ -139,12 +139,12 @@ if (import.meta.main) {
     /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
   const one = { takes: "1 to 65535", pattern: port };
   const flags = {
-    devices: { ...few, about: "boot so many devices (4)" },
-    deaf: { ...any, about: "of which so many get no answer (1)" },
-    seed: { ...any, about: "choose by how much their clocks are wrong (7)" },
-    readings: { ...some, about: "let each send so many (2)" },
-    interval: { ...some, about: "with so many ms between them (200)" },
-    collector: { ...one, about: "to this port (that of the time service)" },
+    devices: { ...few, help: "boot so many devices (4)" },
+    deaf: { ...any, help: "of which so many get no answer (1)" },
+    seed: { ...any, help: "choose by how much their clocks are wrong (7)" },
+    readings: { ...some, help: "let each send so many (2)" },
+    interval: { ...some, help: "with so many ms between them (200)" },
+    collector: { ...one, help: "to this port (that of the time service)" },
   };
   await experiment({ url: import.meta.url, port: 1123, flags, server, client });
 }

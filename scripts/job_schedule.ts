@@ -225,10 +225,10 @@ const BROKEN = ["ECONNRESET", "EPIPE", "EBADMSG", "ECONNREFUSED"];
 
 if (import.meta.main) {
   const [many, whole] = ["1 to 999", "a whole number"];
-  const about = "be so many workers (5)";
-  const workers = { takes: many, pattern: /^[1-9]\d{0,2}$/, about };
+  const help = "be so many workers (5)";
+  const workers = { takes: many, pattern: /^[1-9]\d{0,2}$/, help };
   const which = "which clocks they have (7)";
-  const seed = { takes: whole, pattern: /^\d{1,9}$/, about: which };
+  const seed = { takes: whole, pattern: /^\d{1,9}$/, help: which };
   const flags = { workers, seed };
   await experiment({ url: import.meta.url, port: 1600, flags, server, client });
 }

@@ -111,10 +111,10 @@ export async function client({ address, flags, print }: End) {
 
 if (import.meta.main) {
   const [ms, count] = ["milliseconds, such as -2500", "1 to 999"];
-  const about = "make the server's clock wrong by so many ms (0)";
-  const skew = { takes: ms, pattern: /^-?\d{1,12}(\.\d+)?$/, about };
+  const help = "make the server's clock wrong by so many ms (0)";
+  const skew = { takes: ms, pattern: /^-?\d{1,12}(\.\d+)?$/, help };
   const times = "ask so often (8)";
-  const samples = { takes: count, pattern: /^[1-9]\d{0,2}$/, about: times };
+  const samples = { takes: count, pattern: /^[1-9]\d{0,2}$/, help: times };
   const flags = { skew, samples };
   await experiment({ url: import.meta.url, port: 1123, flags, server, client });
 }

@@ -106,9 +106,9 @@ function spread(times: number[]): string {
 
 if (import.meta.main) {
   const [share, whole] = ["a number from 0 to 1", "a whole number"];
-  const about = "lose this share of the pings (0.3)";
-  const loss = { takes: share, pattern: /^(0|1|0?\.\d+)$/, about };
-  const seed = { takes: whole, pattern: /^\d{1,9}$/, about: "which ones (7)" };
+  const help = "lose this share of the pings (0.3)";
+  const loss = { takes: share, pattern: /^(0|1|0?\.\d+)$/, help };
+  const seed = { takes: whole, pattern: /^\d{1,9}$/, help: "which ones (7)" };
   const flags = { loss, seed };
   await experiment({ url: import.meta.url, port: 9000, flags, server, client });
 }

@@ -103,7 +103,7 @@ async function owner(path: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const path = { takes: "a path", pattern: /./, about: "a file to listen on" };
+  const path = { takes: "a path", pattern: /./, help: "a file to listen on" };
   const flags = { path };
   await experiment({ url: import.meta.url, port: 8000, flags, server, client });
 }

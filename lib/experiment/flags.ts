@@ -31,64 +31,56 @@ export function readFlags<const T extends Options>(
   options: T,
   { positionals: allowPositionals = false } = {},
 ) {
+  const words = joinNegative(args);
   try {
-    return parseArgs({ args, options, allowPositionals, strict: true });
+    return parseArgs({ args: words, options, allowPositionals, strict: true });
   } catch (error) {
-    const message = messageFor(
-      (error as { code?: string }).code,
-      args,
-      options,
-    );
-    throw message === undefined ? error : new UsageError(message);
+    const { code = "" } = error as { code?: string };
+    const wrong = faultIn(words, options, code.replace("ERR_PARSE_ARGS_", ""));
+    throw wrong ? new UsageError(wrong) : error;
   }
 }
 
-/** What is wrong, of the first argument to which the error code applies. */
-function messageFor(
-  code: string | undefined,
-  args: string[],
-  options: Options,
-): string | undefined {
+/** `--skew -2500` as `--skew=-2500`: a negative number is a value. */
+function joinNegative(args: string[]): string[] {
+  const words: string[] = [];
+  for (const word of args) {
+    const flag = /^-\d/.test(word) && words.at(-1)?.match(/^--[^=]+$/)?.[0];
+    if (flag) words[words.length - 1] = `${flag}=${word}`;
+    else words.push(word);
+  }
+  return words;
+}
+
+/** Names the first argument to which an error code of `parseArgs` applies. */
+function faultIn(args: string[], options: Options, code: string) {
   const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
   for (const token of tokens) {
-    const wrong = token.kind === "option-terminator"
-      ? undefined
-      : token.kind === "positional"
-      ? ["UNEXPECTED_POSITIONAL", `Only flags, not "${token.value}"`]
-      : wrongFlag(token, options[token.name]?.type);
-    if (wrong && code === `ERR_PARSE_ARGS_${wrong[0]}`) return wrong[1];
+    if (token.kind === "positional" && code === "UNEXPECTED_POSITIONAL") {
+      return `Only flags, not "${token.value}"`;
+    }
+    if (token.kind !== "option") continue;
+    const { name, rawName, value, inlineValue } = token;
+    const { type } = options[name] ?? {};
+    if (!type && code === "UNKNOWN_OPTION") return `Unknown flag ${rawName}`;
+    if (code !== "INVALID_OPTION_VALUE") continue;
+    if (type === "string" && !inlineValue && /^-./.test(value ?? "--")) {
+      return `${rawName} needs a value`;
+    }
+    if (type === "boolean" && value !== undefined) {
+      return `${rawName} takes no value, not "${value}"`;
+    }
   }
 }
 
-function wrongFlag(
-  { rawName, value, inlineValue }: FlagToken,
-  type: Options[string]["type"] | undefined,
-): [code: string, message: string] | undefined {
-  if (!type) return ["UNKNOWN_OPTION", `Unknown flag ${rawName}`];
-  const code = "INVALID_OPTION_VALUE";
-  if (type === "boolean") {
-    if (value === undefined) return;
-    return [code, `${rawName} takes no value, not "${value}"`];
-  }
-  if (inlineValue || (value !== undefined && !/^-./.test(value))) return;
-  return [code, `${rawName} needs a value`];
-}
-
-/** The part of a token of `parseArgs` that says what was typed. */
-interface FlagToken {
-  rawName: string;
-  value: string | undefined;
-  inlineValue: boolean | undefined;
-}
-
-/** The value of a flag that takes a whole number. */
-export function wholeNumber<T extends string | undefined>(
+/** The value of a flag that takes a whole number, if it is given. */
+export function wholeNumber(
   name: string,
-  value: T,
+  value: string | undefined,
   least: number,
   most: number,
-): number | Exclude<T, string> {
-  if (value === undefined) return value as Exclude<T, string>;
+): number | undefined {
+  if (value === undefined) return;
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (number >= least && number <= most) return number;
   throw new UsageError(`--${name} takes ${least} to ${most}, not "${value}"`);
@@ -100,8 +92,7 @@ export function listOf<T extends string>(
   list: string | undefined,
   known: readonly T[],
 ): T[] {
-  if (list === undefined) return [...known];
-  const names = list.split(",");
+  const names: string[] = list?.split(",") ?? [...known];
   if (names.every((name) => known.includes(name as T))) {
     return known.filter((name) => names.includes(name));
   }

@@ -1,5 +1,8 @@
 /**
- * The header of an experiment is data: its fact, its commands and its output.
+ * Reads the header of an experiment as data, and compares what a run prints
+ * with the output that it promises.
+ *
+ * @module
  */
 
 export interface Header {
@@ -8,8 +11,8 @@ export interface Header {
   /** The commands, as the header writes them. */
   commands: string[];
   /**
-   * The lines of the `Output` block; `<...>` stands for what varies, `...` for
-   * lines, or the rest of a line, that are left out.
+   * The lines of the `Output` block. `<...>` stands for what varies, as
+   * `placeholder` says; `...` for lines, or the rest of a line, left out.
    */
   output: string[];
 }
@@ -74,9 +77,51 @@ function speakerOf(line: string): string {
 
 function patternOf(line: string): RegExp {
   const whole = line.replace(/ \.\.\.$/, "");
-  const parts = whole.split(/<[^<>]+>/).map((part) =>
-    part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+  const parts = whole.split(/<([^<>]+)>/).map((part, i) =>
+    i % 2 === 0 ? literal(part) : placeholder(part)
   );
   const rest = whole === line ? "" : "( .*)?";
-  return new RegExp(`^${parts.join("\\S+")}${rest}$`);
+  return new RegExp(`^${parts.join("")}${rest}$`);
+}
+
+/**
+ * The pattern for a placeholder, by what stands in its brackets: alternatives
+ * such as `yes|no`; one of the names below; or an example, which stands for
+ * what has its form. `-0.25` is a number with a sign and two decimals, `0.6..2.0`
+ * two numbers, `18:55:12.001` a time. Throws an Error for anything else.
+ */
+export function placeholder(content: string): string {
+  if (content.includes("|")) {
+    return `(?:${content.split("|").map(literal).join("|")})`;
+  }
+  if (Object.hasOwn(NAMED, content)) return NAMED[content];
+  if (/^\d\d:\d\d:\d\d\.\d+$|^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(content)) {
+    return literal(content).replace(/\d/g, "\\d");
+  }
+  const numbers = content.split("..");
+  if (numbers.length <= 2 && numbers.every((text) => NUMBER.test(text))) {
+    return numbers.map(likeNumber).join("\\.\\.");
+  }
+  throw new Error(`No placeholder is named <${content}>`);
+}
+
+const NAMED: Record<string, string> = {
+  port: "\\d{1,5}",
+  name: "[\\w.-]+", // of a host
+  path: "(?:\\\\x00|/)[^' ]+", // of a socket: an abstract name, or a file
+  "dd/mm/yyyy": "\\d\\d/\\d\\d/\\d{4}",
+  "hh:mm:ss": "\\d\\d:\\d\\d:\\d\\d",
+  broadcast: "<broadcast>", // no placeholder: a host, as Python writes it
+};
+
+const NUMBER = /^([+-]?)\d+(?:\.(\d+))?$/;
+
+function likeNumber(example: string): string {
+  const [, sign, decimals] = example.match(NUMBER)!;
+  const fraction = decimals ? `\\.\\d{${decimals.length}}` : "";
+  return `${sign && "[+-]"}\\d+${fraction}`;
+}
+
+function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

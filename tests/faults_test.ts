@@ -9,21 +9,14 @@
 import { afterAll, describe, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import dgram from "node:dgram";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
-import process from "node:process";
-import { freePort } from "../scripts/tools/support/free_port.ts";
+import { canListen, freePort } from "../scripts/tools/support/free_port.ts";
 import { EXCHANGES, type StreamExchange } from "./hostile/exchanges.ts";
 import * as datagram from "./hostile/datagram_peers.ts";
 import * as stream from "./hostile/stream_peers.ts";
+import { figuresOf, noProc, ticksOf } from "./support/proc.ts";
 import {
   commandFor,
   find,
@@ -100,14 +93,6 @@ async function connected(port: number): Promise<net.Socket> {
 function closed(socket: net.Socket): Promise<unknown> {
   if (socket.closed) return Promise.resolve();
   return new Promise((resolve) => socket.once("close", resolve));
-}
-
-function canListen(port: number): Promise<boolean> {
-  const server = net.createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 /** Waits for what must come; the test's own limit ends it. */
@@ -190,8 +175,6 @@ fault("an address of another machine is told", async (runtime) => {
   }
 });
 
-const needsLinux = process.platform === "linux" ? undefined : "needs /proc";
-
 fault(
   "a server without a descriptor left serves when there are",
   async (runtime) => {
@@ -203,7 +186,7 @@ fault(
       clients.push(client.on("error", () => {}).resume());
       return client;
     };
-    const full = () => readProc(server.pid).descriptors >= 63;
+    const full = () => descriptorsOf(server.pid) >= 63;
     while (!full()) {
       const client = come();
       await until(() => client.bytesRead > 0 || full());
@@ -216,29 +199,25 @@ fault(
     const served = clients.filter(({ bytesRead }) => bytesRead > 0);
     for (const client of served.slice(-20)) client.destroy();
     // Node closes whoever comes before it has seen them leave.
-    await until(() => readProc(server.pid).descriptors < 60);
+    await until(() => descriptorsOf(server.pid) < 60);
     expect(await stream.ask(targetOf(server.port), TIME)).toBeUndefined();
     for (const client of clients) client.destroy();
-    await until(() => readProc(server.pid).descriptors < 30);
+    await until(() => descriptorsOf(server.pid) < 30);
     expect(await stream.ask(targetOf(server.port), TIME)).toBeUndefined();
     await stopped(server);
   },
-  needsLinux,
+  noProc,
 );
+
+function descriptorsOf(pid: number): number {
+  return figuresOf(pid)!.descriptors;
+}
 
 /** Whether a process leaves the processor alone for most of 200 ms. */
 async function isCalm(pid: number): Promise<boolean> {
-  const before = readProc(pid).ticks; // of 10 ms
+  const before = ticksOf(pid); // of 10 ms
   await Bun.sleep(200);
-  return readProc(pid).ticks - before < 5;
-}
-
-/** What proc(5) says of a process: its descriptors, and its time in ticks. */
-function readProc(pid: number) {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1];
-  const [user, system] = stat.split(" ").slice(11, 13).map(Number);
-  const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-  return { descriptors, ticks: user + system };
+  return ticksOf(pid) - before < 5;
 }
 
 const noNamespace = spawnSync("unshare", ["-n", "ip", "link"]).status === 0

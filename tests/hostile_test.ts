@@ -11,9 +11,9 @@
  * what a server's process takes.
  */
 import { describe, expect, test } from "bun:test";
-import process from "node:process";
 import { besiege } from "./hostile/siege.ts";
 import { EXCHANGES } from "./hostile/exchanges.ts";
+import { noProc } from "./support/proc.ts";
 import { GUIDED, SCRIPTS } from "./support/scripts.ts";
 import { find, RUNTIMES } from "./support/runtimes.ts";
 import { needing } from "./support/test_on.ts";
@@ -24,12 +24,10 @@ test("every server that runs alone is besieged", () => {
   expect(scripts.toSorted()).toEqual(wanted);
 });
 
-const needsLinux = process.platform === "linux" ? undefined : "needs /proc";
-
 for (const name of Object.keys(EXCHANGES)) {
   describe(name, () => {
     for (const runtime of RUNTIMES) {
-      const reason = needsLinux ?? find(runtime).reason;
+      const reason = noProc ?? find(runtime).reason;
       needing(reason, `outlasts a siege on ${runtime}`, async () => {
         expect((await besiege(name, runtime)).faults).toEqual([]);
       });

@@ -2,10 +2,11 @@
  * The hostile peers of a datagram server, on the runtime's own sockets.
  */
 import dgram, { type Socket } from "node:dgram";
+import { setTimeout as pause } from "node:timers/promises";
+import { within } from "../../scripts/tools/support/processes.ts";
+import { type Attack, PATIENCE } from "./attack.ts";
 import type { DatagramExchange } from "./exchanges.ts";
 import { garbage, random } from "./garbage.ts";
-import type { Attack } from "./siege.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
 
 /** The longest datagram that IPv4 carries, in bytes. */
 const LONGEST = 65_507;
@@ -27,7 +28,7 @@ export async function ask(
   try {
     for (let waited = 0; waited < PATIENCE; waited += 50) {
       send(socket, say, port, to);
-      if (!hear || await within(heard, 50)) return;
+      if (!hear || await within(50, heard)) return;
     }
     return `no answer to ${JSON.stringify(say)}`;
   } finally {

@@ -10,12 +10,13 @@
  */
 import process from "node:process";
 import { commandFor, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
+import { type Figures, forgetPeak } from "../support/proc.ts";
 import { ROOT } from "../support/scripts.ts";
+import { type Attack, inTime } from "./attack.ts";
 import * as datagram from "./datagram_peers.ts";
 import { EXCHANGES } from "./exchanges.ts";
 import * as stream from "./stream_peers.ts";
-import { type Figures, Victim } from "./victim.ts";
-import { within } from "./waits.ts";
+import { Victim } from "./victim.ts";
 
 /** What a siege has shown. */
 export interface Result {
@@ -49,7 +50,7 @@ export async function besiege(
   const figures: Figures[] = [];
   const grown: Record<string, number> = {};
   try {
-    const address = await within(victim.listening);
+    const address = await inTime(victim.listening);
     if (!address) throw new Error("does not listen");
     const peers = peersOf(name, address);
     await serve(peers, "at first");
@@ -81,14 +82,14 @@ async function play(
   const leave = await peers.linger();
   try {
     await serve(peers, `${round} round, beside those that stay`);
-    let { resident } = victim.memory();
+    let { resident } = victim.figures();
     for (const [name, act] of peers.attacks) {
-      victim.forgetPeak();
+      forgetPeak(victim.pid);
       await act().catch((error) => {
         throw new Error(`${round} round, "${name}": ${error.message}`);
       });
       await serve(peers, `${round} round, after "${name}"`);
-      const now = victim.memory();
+      const now = victim.figures();
       peak = Math.max(peak, now.peak);
       grown[name] = now.peak - resident;
       if (now.peak >= resident + bound) {
@@ -135,8 +136,6 @@ interface Peers {
   /** Names, and what is done; each resolves when that is over. */
   attacks: Attack[];
 }
-
-export type Attack = [name: string, act: () => Promise<unknown>];
 
 function peersOf(name: string, address: string): Peers {
   const exchange = EXCHANGES[name];

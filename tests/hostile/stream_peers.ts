@@ -3,10 +3,11 @@
  * they do wrong must not depend on the library that is tried.
  */
 import net, { type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { within } from "../../scripts/tools/support/processes.ts";
+import { type Attack, inTime, PATIENCE } from "./attack.ts";
 import type { StreamExchange } from "./exchanges.ts";
 import { garbage } from "./garbage.ts";
-import type { Attack } from "./siege.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
 
 /** Where the server listens: a port of 127.0.0.1, or a name of AF_UNIX. */
 export type Target = { host: string; port: number } | { path: string };
@@ -37,7 +38,7 @@ export async function ask(
   });
   if (say) socket.write(say);
   socket.end();
-  const whole = await within(ended);
+  const whole = await inTime(ended);
   socket.destroy();
   if (whole === undefined) return `no end after ${length} bytes`;
   const fits = hear.test(text) && length === (size ?? length);
@@ -92,7 +93,7 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
           socket.once("data", resolve).once("close", resolve);
         });
         socket.end(request);
-        await within(answer);
+        await inTime(answer);
         reset(socket);
       })],
     [
@@ -180,7 +181,7 @@ async function press(target: Target): Promise<Socket> {
         () => resolve(true),
       );
     });
-    if (await within(open, 50)) return socket;
+    if (await within(50, open)) return socket;
     socket.destroy();
   }
   throw new Error("no connection");
@@ -218,7 +219,7 @@ async function flood(
   socket.on("close", () => moved.resolve(false));
   for (let sent = 0; sent < size && !socket.destroyed; sent += chunk.length) {
     if (socket.write(chunk)) continue;
-    if (!await within(moved.promise, 300)) break;
+    if (!await within(300, moved.promise)) break;
     moved = Promise.withResolvers();
   }
   socket.destroy();
@@ -237,6 +238,6 @@ async function crowd(target: Target, count: number): Promise<void> {
       socket.on("error", resolve).on("connect", resolve);
     })
   );
-  await within(Promise.all(open), 1000);
+  await within(1000, Promise.all(open));
   for (const socket of sockets) socket.destroy();
 }

@@ -1,45 +1,36 @@
 /**
- * The server that is besieged: a process of its own, of which is seen what it
- * prints, how many descriptors it has and how much memory it takes.
+ * The server that is besieged, in a process of its own: checks everything that
+ * it prints, and tells what it uses.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { CACHE } from "../../scripts/tools/support/processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Running, start } from "../../scripts/tools/support/processes.ts";
+import { type Figures, figuresOf } from "../support/proc.ts";
+import { inTime, PATIENCE } from "./attack.ts";
 import { FORGED } from "./garbage.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
 
-/** The memory that a process takes, in KiB. */
-export interface Memory {
-  resident: number;
-  /** The most that it was since `forgetPeak()`. */
-  peak: number;
-}
-
-/** All that it takes. */
-export interface Figures extends Memory {
-  descriptors: number;
-}
+type Output = "stdout" | "stderr";
 
 export class Victim {
   /** What it printed and should not have. */
   readonly faults: string[] = [];
   readonly #listening = Promise.withResolvers<string>();
-  readonly #process: ChildProcess;
-  readonly #ended: Promise<number | string>;
+  readonly #running: Running;
+  readonly #read = {
+    stdout: this.#reader("stdout"),
+    stderr: this.#reader("stderr"),
+  };
 
-  constructor([file, ...args]: string[], cwd: string) {
-    this.#process = spawn(file, args, {
+  constructor(command: string[], cwd: string) {
+    this.#running = start(command, {
       cwd,
-      env: { ...CACHE, ...process.env, NO_COLOR: "1", ...FRUGAL },
-      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...FRUGAL, NODE_NO_WARNINGS: "0" },
+      heardBytes: (output, bytes) => this.#read[output](bytes),
+      group: false, // ends with the tests
     });
-    this.#watch("stdout");
-    this.#watch("stderr");
-    this.#ended = new Promise((resolve) => {
-      this.#process.on("error", ({ message }) => resolve(message));
-      this.#process.on("close", (code, signal) => resolve(code ?? signal!));
-    });
+  }
+
+  get pid(): number {
+    return this.#running.pid!;
   }
 
   /** Resolves to what it listens on: a port, or an abstract name. */
@@ -47,21 +38,10 @@ export class Victim {
     return this.#listening.promise;
   }
 
-  memory(): Memory {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
-    const of = (field: string) =>
-      Number(status.match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"))?.[1]);
-    return { resident: of("VmRSS"), peak: of("VmHWM") };
-  }
-
   figures(): Figures {
-    const descriptors = readdirSync(`/proc/${this.#process.pid}/fd`).length;
-    return { descriptors, ...this.memory() };
-  }
-
-  /** Makes the peak what is resident now: proc_pid_clear_refs(5). */
-  forgetPeak(): void {
-    writeFileSync(`/proc/${this.#process.pid}/clear_refs`, "5");
+    const figures = figuresOf(this.pid);
+    if (figures) return figures;
+    throw new Error("has ended");
   }
 
   /** Its figures when they are as wanted, or when they did not become so. */
@@ -78,34 +58,35 @@ export class Victim {
 
   /** Asks it to end; gives its exit code, or what ended it. */
   async stop(): Promise<number | string> {
-    this.#process.kill("SIGTERM");
-    const code = await within(this.#ended);
+    this.#running.signal("SIGTERM");
+    const ended = await inTime(this.#running.ended);
     this.kill();
-    return code ?? "still there";
+    if (!ended) return "still there";
+    return ended.code ?? ended.signal ?? ended.error!;
   }
 
   kill(): void {
-    this.#process.kill("SIGKILL");
+    this.#running.signal("SIGKILL");
   }
 
-  /** Reads what it prints, line by line, and keeps only what is wrong. */
-  #watch(output: "stdout" | "stderr"): void {
+  /** Takes the output in pieces, and checks it line by line. */
+  #reader(output: Output) {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let rest = "";
-    this.#process[output]!.on("data", (chunk: Uint8Array) => {
+    return (bytes: Uint8Array) => {
       let text: string;
       try {
-        text = decoder.decode(chunk, { stream: true });
+        text = decoder.decode(bytes, { stream: true });
       } catch {
         return this.#fault(`invalid UTF-8 on ${output}`);
       }
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
       for (const line of lines) this.#line(output, line);
-    });
+    };
   }
 
-  #line(output: "stdout" | "stderr", line: string): void {
+  #line(output: Output, line: string): void {
     const fault = (what: string) =>
       this.#fault(`${what} on ${output}: ${JSON.stringify(line.slice(0, 80))}`);
     if (line.length > LONGEST) fault("a long line");

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { AF_INET, SOCK_STREAM, socket } from "../../lib/mod.ts";
+import { freePort } from "../../scripts/tools/support/free_port.ts";
 import { start } from "../support/runtimes.ts";
 
 const program = ["/usr/sbin/rsyslogd", "rsyslogd"].find((path) =>
@@ -53,12 +54,4 @@ template(name="line" type="string" string="${template}\\n")
   const lines = readFileSync(output, "utf8").trimEnd().split("\n");
   rmSync(folder, { recursive: true });
   return lines.sort();
-}
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  await using probe = socket(AF_INET, SOCK_STREAM);
-  await probe.bind(["127.0.0.1", 0]);
-  await probe.listen();
-  return Number(probe.getsockname()[1]);
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import {
@@ -18,7 +19,6 @@ import { keyOf, randomOf } from "./pattern.ts";
 import { ping } from "./ping.ts";
 import { DOOMED, firstNumber, type Plan, planOf, preambleOf } from "./plan.ts";
 import { isRaw, misbehaveRaw } from "./raw_peers.ts";
-import { pause } from "./pause.ts";
 import { endOf, misbehave, speak } from "./talks.ts";
 
 /** So many streams at once, each one connection after the other. */

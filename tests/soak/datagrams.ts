@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import {
   type Address,
   type DatagramSocket,
@@ -120,22 +119,6 @@ export async function receiveAll(
       throw error;
     }
   }
-}
-
-/** How many the kernel has dropped at a port, proc_net_udp(5); Linux only. */
-export function droppedAt(port: number): number | undefined {
-  const name = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  let table: string;
-  try {
-    table = readFileSync("/proc/net/udp", "utf8");
-  } catch {
-    return; // another system
-  }
-  const rows = table.trimEnd().split("\n").map((row) =>
-    row.trim().split(/\s+/)
-  );
-  return rows.filter(([, local]) => local.endsWith(name))
-    .reduce((sum, row) => sum + Number(row.at(-1)), 0);
 }
 
 /** A few say enough. */

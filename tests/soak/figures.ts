@@ -3,16 +3,8 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { pause } from "./pause.ts";
-
-export interface Figures {
-  descriptors: number;
-  /** Its memory, in KiB. */
-  resident: number;
-  /** The most that it was since the last figures. */
-  peak: number;
-}
+import { setTimeout as pause } from "node:timers/promises";
+import { type Figures, figuresOf, forgetPeak } from "../support/proc.ts";
 
 /** By so much the memory of an idle server may grow, in KiB. */
 const GROWTH = 32 * 1024;
@@ -29,16 +21,19 @@ const STILL = 2_000;
  * Its figures as soon as they have not grown, or as they are after a while;
  * undefined where the system does not tell.
  */
-export async function figuresOf(
+export async function settledFigures(
   pid: number,
   before: Figures[],
 ): Promise<Figures | undefined> {
-  let seen = read(pid);
+  let seen = figuresOf(pid);
   for (let waited = 0, still = 0;; waited += 100, still += 100) {
-    const now = read(pid);
+    const now = figuresOf(pid);
     if (!now) return;
     const patient = waited < PATIENCE && still < STILL;
-    if (!growth([...before, now]) || !patient) return forgetPeak(pid, now);
+    if (!growth([...before, now]) || !patient) {
+      forgetPeak(pid);
+      return now;
+    }
     if (now.descriptors !== seen?.descriptors) still = 0;
     if (now.resident !== seen?.resident) still = 0;
     seen = now;
@@ -62,29 +57,4 @@ export function growth(all: Figures[]): string | undefined {
   }
   const high = all.find(({ resident, peak }) => peak > resident + PEAK);
   if (high) return `${high.resident} KiB of memory were ${high.peak} at a time`;
-}
-
-/** Makes the peak what is resident now: proc_pid_clear_refs(5). */
-function forgetPeak(pid: number, figures: Figures): Figures {
-  try {
-    writeFileSync(`/proc/${pid}/clear_refs`, "5");
-  } catch {
-    // the next peak is that of all the time
-  }
-  return figures;
-}
-
-function read(pid: number): Figures | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const of = (field: string) =>
-      Number(status.match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"))![1]);
-    return {
-      descriptors: readdirSync(`/proc/${pid}/fd`).length,
-      resident: of("VmRSS"),
-      peak: of("VmHWM"),
-    };
-  } catch {
-    return;
-  }
 }

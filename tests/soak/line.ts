@@ -4,10 +4,10 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { SHUT_WR, type StreamSocket } from "../../lib/mod.ts";
 import type { Half } from "./account.ts";
 import { insist } from "./impatience.ts";
-import { pause } from "./pause.ts";
 import { firstWrong, keyOf, pattern, randomOf } from "./pattern.ts";
 import { GREETING, keysOf, type Plan } from "./plan.ts";
 

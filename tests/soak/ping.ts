@@ -4,18 +4,18 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { type Address, AF_INET, SOCK_DGRAM, socket } from "../../lib/mod.ts";
+import { droppedAt } from "../support/proc.ts";
 import {
   complain,
   datagramOf,
-  droppedAt,
   numberOf,
   receiveAll,
   type Sent,
 } from "./datagrams.ts";
 import { keyOf, pattern, randomOf } from "./pattern.ts";
 import { PREAMBLE } from "./plan.ts";
-import { pause } from "./pause.ts";
 
 /** At most so long between two batches, in ms. */
 const PAUSE = 40;

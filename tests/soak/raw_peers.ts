@@ -4,11 +4,11 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import net, { type Socket } from "node:net";
 import type { Half } from "./account.ts";
 import { keyOf, pattern } from "./pattern.ts";
 import { type Fault, keysOf, type Plan, PREAMBLE, preambleOf } from "./plan.ts";
-import { pause } from "./pause.ts";
 
 /** Whether the plan's fault takes such a client. */
 export function isRaw({ fault }: Plan): boolean {

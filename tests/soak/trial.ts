@@ -4,25 +4,20 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { after } from "../../scripts/tools/matrix/pair.ts";
 import { checkStopped, within } from "../../scripts/tools/support/processes.ts";
 import type { Runtime } from "../../scripts/tools/support/runtimes.ts";
 import { printable } from "../../scripts/tools/support/text.ts";
+import { droppedAt, type Figures } from "../support/proc.ts";
 import { Child } from "./child.ts";
-import {
-  type Datagrams,
-  droppedAt,
-  type Echoed,
-  type Sent,
-  sumOf,
-} from "./datagrams.ts";
-import { type Figures, figuresOf, growth } from "./figures.ts";
+import { type Datagrams, type Echoed, type Sent, sumOf } from "./datagrams.ts";
+import { growth, settledFigures } from "./figures.ts";
 import { freePort } from "../../scripts/tools/support/free_port.ts";
 import { Ledger, type Tally } from "./ledger.ts";
 import type { News } from "./news.ts";
 import { keyOf, pick, type Random, randomOf } from "./pattern.ts";
 import { clientOf, DOOMED } from "./plan.ts";
-import { pause } from "./pause.ts";
 
 /** What is asked of a trial. */
 export interface Request {
@@ -183,7 +178,7 @@ class Trial {
   /** Kills a client in the middle of what it does, and then another. */
   async #killSome(until: number): Promise<void> {
     while (Math.max(Date.now(), this.#nextKill) < until) {
-      await pause(this.#nextKill - Date.now());
+      await pause(Math.max(1, this.#nextKill - Date.now()));
       this.#nextKill = Date.now() + BETWEEN_KILLS;
       const runtime = pick(this.#random, this.#clients);
       const victim = this.#begin(runtime, "client", DOOMED + this.#killed++);
@@ -200,7 +195,7 @@ class Trial {
 
   /** Looks at the server's process when it has nothing in hand. */
   async #idle(server: Child, [client]: Child[]): Promise<void> {
-    const now = await figuresOf(server.running.pid!, this.#figures);
+    const now = await settledFigures(server.running.pid!, this.#figures);
     if (now) this.#figures.push(now);
     // When it has told of one more, it has told of all that were before.
     const { one } = await client.order({ one: true });

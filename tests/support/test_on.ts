@@ -11,6 +11,7 @@
 import { test } from "bun:test";
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { within } from "../../scripts/tools/support/processes.ts";
 import { find, type RuntimeName } from "./runtimes.ts";
 import { TIMED } from "./scripts.ts";
 
@@ -68,7 +69,11 @@ export function alongside(
   limit = LIMIT,
   calm = false,
 ): void {
-  const work = async () => within(limit, body());
+  const work = async () => {
+    const ended = Promise.resolve(body()).then(() => true);
+    if (await within(limit, ended)) return;
+    throw new Error(`The test has not ended after ${limit} ms`);
+  };
   test.concurrent(name, () => inTurn(work, calm), PATIENCE);
 }
 
@@ -108,18 +113,6 @@ function startNext(): void {
     going.calm = calm;
     start();
   }
-}
-
-async function within(
-  limit: number,
-  work: void | Promise<void>,
-): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`The test has not ended after ${limit} ms`);
-    timer = setTimeout(() => reject(error), limit);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /**

@@ -5,8 +5,8 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { printable } from "../support/text.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+import { freePort } from "../support/free_port.ts";
 import { after, endedAs, type Result } from "./pair.ts";
 import {
   type Ended,
@@ -57,16 +57,16 @@ export async function runOwn(
   }
   return {
     experiment: null,
-    server: printable(server),
-    client: printable(client),
+    server: escapeControls(server),
+    client: escapeControls(client),
     ok: reason === null,
     ms: ms ?? now(),
-    reason: reason && printable(reason),
+    reason: reason && escapeControls(reason),
     lines: { server: linesOf(started[0]), client: linesOf(started[1]) },
   };
 }
 
-/** The result as text of at most 68 columns. */
+/** The result as text, at most 68 columns wide. */
 export function sideBySide(result: OwnResult): string {
   const { server, client, lines, ok, ms, reason } = result;
   const columns = [lines.server, lines.client].map((lines) =>
@@ -89,10 +89,10 @@ export function sideBySide(result: OwnResult): string {
   ].join("\n");
 }
 
-/** The columns of each end. */
+/** The width of each end's column. */
 const WIDTH = 32;
 
-/** A line in pieces that fit: cut where a column ends. */
+/** A line cut into pieces that are at most so wide. */
 function pieces(line: string, width: number): string[] {
   const characters = [...line];
   const cut: string[] = [];
@@ -100,7 +100,7 @@ function pieces(line: string, width: number): string[] {
   return cut;
 }
 
-/** Why the client cannot start, or null. */
+/** Waits until the client can start; returns why it cannot, or null. */
 async function notReady(
   server: Running,
   port: number | undefined,
@@ -126,8 +126,8 @@ function clientFailure(end: Ended | undefined, timeout: number) {
 }
 
 /**
- * A server may end by itself after its client, and then has to end well; one
- * that goes on is stopped, and may then end as the signal has it.
+ * A server that ends by itself after its client must end well; one that runs on
+ * is stopped, and may end well or by that signal.
  */
 async function serverFailure(server: Running, timeout: number) {
   let end = await within(GRACE, server.ended);
@@ -141,27 +141,13 @@ async function serverFailure(server: Running, timeout: number) {
     : `the server ${endedAs(end)} when it was stopped`;
 }
 
-/** What a server has to start, where that cannot be seen, or to end, in ms. */
+/** How long a server may take to start, if that cannot be seen, or to end. */
 const GRACE = 500;
 
-/** A port that no TCP or UDP socket has. */
-async function freePort(): Promise<number> {
-  while (true) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const probe = createServer().on("error", reject);
-      probe.listen(0, "127.0.0.1", () => {
-        const { port } = probe.address() as { port: number };
-        probe.close(() => resolve(port));
-      });
-    });
-    if (!await has(port)) return port;
-  }
-}
-
 /**
- * Whether a TCP server listens on the port, or a UDP socket has it, as
- * proc_net_tcp(5) tells; undefined where that cannot be asked. A connect()
- * would tell everywhere, but a server of one client would take it for that.
+ * Whether a TCP server listens on the port, or a UDP socket is bound to it:
+ * proc_net_tcp(5); undefined on other systems. A connect() would work on all of
+ * them, but a server of one client would take it for that client.
  */
 async function has(port: number): Promise<boolean | undefined> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
@@ -180,16 +166,16 @@ async function has(port: number): Promise<boolean | undefined> {
   return asked ? false : undefined;
 }
 
-/** What a command has printed, on either output, made printable. */
+/** The lines that a command has printed, on either output, escaped. */
 function linesOf(running: Running | undefined): string[] {
   const { both = "" } = running?.written ?? {};
   if (both === "") return [];
   const lines = both.replace(/\r?\n$/, "").split(/\r?\n/)
-    .map((line) => printable(line.replaceAll("\t", "    ")));
+    .map((line) => escapeControls(line.replaceAll("\t", "    ")));
   const shown = lines.slice(0, LONGEST);
   if (lines.length > LONGEST || both.length >= MOST) shown.push("...");
   return shown;
 }
 
-/** More lines than anybody reads. */
+/** The most lines that are shown. */
 const LONGEST = 100;

@@ -4,12 +4,17 @@
  *
  * @module
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+import {
+  allNames,
+  hasTwoEnds,
+  ROOT,
+  sourceOf,
+} from "../support/experiments.ts";
 import { difference, readHeader } from "../support/header.ts";
-import { printable } from "../support/text.ts";
 import {
   type Ended,
   type Running,
@@ -18,14 +23,14 @@ import {
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
 
-/** An experiment, as its file tells it. */
+/** What the matrix needs to know of an experiment, from its file. */
 export interface Experiment {
   readonly name: string;
-  /** How its header starts it under Deno: the flags that permit it. */
+  /** The permissions that its header gives Deno. */
   readonly permissions: string[];
-  /** What its header says that both ends print. */
+  /** The output of both ends, as its header has it. */
   readonly output: string[];
-  /** Its server has a path instead of a port. */
+  /** Its server has a path for an address, not a port. */
   readonly unix: boolean;
 }
 
@@ -36,31 +41,22 @@ export interface Result {
   readonly server: string;
   readonly client: string;
   readonly ok: boolean;
-  /** From the start of the server to the end of both, or of the own client. */
+  /** From the start of the server to the end of both (own: of the client). */
   readonly ms: number;
-  /** Why it is not ok. */
+  /** Why it failed. */
   readonly reason: string | null;
 }
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url).href);
-
 /** The experiments that have two ends. */
 export function experiments(): Experiment[] {
-  const found: Experiment[] = [];
-  for (const file of readdirSync(join(ROOT, "scripts")).sort()) {
-    if (!file.endsWith(".ts")) continue;
-    const source = readFileSync(join(ROOT, "scripts", file), "utf8");
-    if (!/^export async function server\(/m.test(source)) continue;
+  return allNames().flatMap((name) => {
+    const source = sourceOf(name);
+    if (!hasTwoEnds(source)) return [];
     const { commands, output } = readHeader(source);
     const deno = commands.find((command) => command.startsWith("deno ")) ?? "";
-    found.push({
-      name: basename(file, ".ts"),
-      permissions: deno.match(/--allow-\S+/g) ?? [],
-      output,
-      unix: /\bAF_UNIX\b/.test(source),
-    });
-  }
-  return found;
+    const permissions = deno.match(/--allow-\S+/g) ?? [];
+    return [{ name, permissions, output, unix: /\bAF_UNIX\b/.test(source) }];
+  });
 }
 
 /** The seed programs, of which `tests/peers/peers.py` has both ends in Python. */
@@ -72,9 +68,19 @@ export const SEEDS = [
   "tcp_time",
 ];
 
-/** Whether a runtime can be an end of an experiment. */
-export function speaks({ name }: Runtime, experiment: Experiment): boolean {
-  return name !== "python3" || SEEDS.includes(experiment.name);
+/** An experiment, and the runtimes of its server and its client. */
+export type Pair = [Experiment, [Runtime, Runtime]];
+
+/** All pairs of these runtimes; Python has the ends of the seed programs. */
+export function pairsOf(experiments: Experiment[], runtimes: Runtime[]) {
+  return experiments.flatMap((experiment): Pair[] => {
+    const able = runtimes.filter(({ name }) =>
+      name !== "python3" || SEEDS.includes(experiment.name)
+    );
+    return able.flatMap((server) =>
+      able.map((client): Pair => [experiment, [server, client]])
+    );
+  });
 }
 
 /** Runs a pair; each wait takes at most `timeout` ms. */
@@ -91,11 +97,11 @@ export async function runPair(
     client: client.name,
     ok: reason === null,
     ms: Math.round(performance.now() - start),
-    reason: reason && printable(reason.slice(0, LONGEST)),
+    reason: reason && escapeControls(reason.slice(0, LONGEST)),
   };
 }
 
-/** A longer reason nobody would read to its end. */
+/** The most characters of a reason that are kept. */
 const LONGEST = 300;
 
 /** Why the pair failed, or null. */
@@ -128,7 +134,7 @@ async function failureOf(
     const early = wrong("client", clientEnd, client, timeout);
     if (early) return early;
 
-    server.signal("SIGTERM"); // it still ends the exchanges in hand
+    server.signal("SIGTERM"); // it finishes running exchanges
     const serverEnd = await within(timeout, server.ended);
     return wrong("server", serverEnd, server, timeout) ??
       difference(experiment.output, [...linesOf(server), ...linesOf(client)]);
@@ -139,7 +145,7 @@ async function failureOf(
   }
 }
 
-/** How to start an end, but for what all runtimes are told. */
+/** The command that starts an end, without the arguments of the experiment. */
 function commandOf(
   { name, permissions }: Experiment,
   runtime: Runtime,
@@ -158,7 +164,7 @@ function commandOf(
   }
 }
 
-/** The port that a server says it has; undefined if it says none. */
+/** The port that a server prints; undefined if it prints none. */
 async function listening(
   server: Running,
   timeout: number,
@@ -178,7 +184,7 @@ async function notListening(
   return `the server ${endedAs(end)} before it listened${why(server)}`;
 }
 
-/** What is wrong with how an end has ended, whatever it has printed. */
+/** What is wrong with how an end ended or with its standard error, or null. */
 function wrong(
   who: string,
   end: Ended | undefined,
@@ -209,7 +215,7 @@ function why(running: Running): string {
   return line === undefined ? "" : `: ${line}`;
 }
 
-/** Standard error, without what a server alone always says. */
+/** Standard error, without what every server prints there. */
 function notesOf({ written }: Running): string[] {
   return written.stderr.split(/\r?\n/).filter((line) =>
     line !== "" && !/^(Listening on |Other machines can connect )/.test(line)
@@ -226,6 +232,6 @@ function tagged(text: string): string {
     const { end, line } = JSON.parse(text);
     return `${end}: ${line}`;
   } catch {
-    return text; // fits no line of a header
+    return text; // matches no line of a header
   }
 }

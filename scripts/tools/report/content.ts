@@ -1,6 +1,6 @@
 /**
- * What a report says, section by section, from the experiment's file and one
- * run of it; how it looks is up to markdown.ts and html.ts.
+ * Writes the content of a report, section by section, from the experiment's file
+ * and one run of it; markdown.ts and html.ts give it its form.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
 } from "./headings.ts";
 import type { Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
-import { count, type Inline, inline, tally } from "../support/text.ts";
+import { count, type Inline, inline } from "../support/text.ts";
 
 /** A piece of a section. */
 export type Block =
@@ -26,7 +26,7 @@ export type Block =
   | { kind: "terminal"; lines: string[] }
   | { kind: "calls"; calls: Call[] };
 
-/** A part of a section: what it says of one end. */
+/** A part of a section, about one end. */
 export interface Part {
   readonly name: PartName;
   readonly heading: string;
@@ -57,7 +57,7 @@ export interface Made {
   readonly command: string;
 }
 
-/** Says it all, under the headings given. */
+/** The whole report, under the headings given. */
 export function contentOf(
   made: Made,
   { sections, parts }: Headings = HEADINGS,
@@ -115,7 +115,7 @@ function stepsOf({ steps }: EndSource): Block {
   return { kind: "steps", items: steps.map(inline) };
 }
 
-/** What the header says besides its fact; the sockets; the calls. */
+/** The other paragraphs of the header; the kinds of sockets; the calls. */
 function introduction({ source, run: { calls } }: Made): Content {
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
@@ -123,8 +123,8 @@ function introduction({ source, run: { calls } }: Made): Content {
     ),
   );
   const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
-  const names = tally(calls.map(({ call }) => call));
-  const rows = [...names.keys()].map((name): Inline[] => [
+  const names = new Set(calls.map(({ call }) => call));
+  const rows = [...names].map((name): Inline[] => [
     [{ code: `${name}()` }],
     ...(["server", "client"] as const).map((end) => {
       const made = calls.filter((one) => one.call === name && one.end === end);
@@ -144,22 +144,19 @@ function introduction({ source, run: { calls } }: Made): Content {
   };
 }
 
+const STREAM = "that carries bytes both ways, in order and without loss, " +
+  "but knows no messages";
+const DATAGRAMS = "datagrams that keep their boundaries and travel " +
+  "independently: each may be lost";
+const HOST = "Its address is a host and a port.";
+
 const KINDS: Record<string, string> = {
-  "AF_INET SOCK_STREAM":
-    "TCP over IPv4, a connection that carries bytes both ways, in order and " +
-    "without loss, but knows no messages. Its address is a host and a port.",
-  "AF_INET6 SOCK_STREAM":
-    "TCP over IPv6, a connection that carries bytes both ways, in order and " +
-    "without loss, but knows no messages. Its address is a host and a port.",
-  "AF_INET SOCK_DGRAM":
-    "UDP over IPv4, datagrams that keep their bounds, each on its own way: " +
-    "one may be lost. Its address is a host and a port.",
-  "AF_INET6 SOCK_DGRAM":
-    "UDP over IPv6, datagrams that keep their bounds, each on its own way: " +
-    "one may be lost. Its address is a host and a port.",
+  "AF_INET SOCK_STREAM": `TCP over IPv4, a connection ${STREAM}. ${HOST}`,
+  "AF_INET6 SOCK_STREAM": `TCP over IPv6, a connection ${STREAM}. ${HOST}`,
+  "AF_INET SOCK_DGRAM": `UDP over IPv4, ${DATAGRAMS}. ${HOST}`,
+  "AF_INET6 SOCK_DGRAM": `UDP over IPv6, ${DATAGRAMS}. ${HOST}`,
   "AF_UNIX SOCK_STREAM":
-    "a connection within one machine that carries bytes both ways, in order " +
-    "and without loss, but knows no messages. Its address is a path.",
+    `a connection within one machine ${STREAM}. Its address is a path.`,
 };
 
 /** What each end printed. */
@@ -194,7 +191,7 @@ function output({ source, run: { command, lines, calls } }: Made): Content {
   };
 }
 
-/** What the run showed; nothing that was not seen in it. */
+/** What the run showed, and nothing else. */
 function result({ source, run: { calls, lines, notes } }: Made): Content {
   const printed = lines.map(({ end, line }) => `${end}: ${line}`);
   const differs = difference(source.output, printed);
@@ -229,13 +226,16 @@ function result({ source, run: { calls, lines, notes } }: Made): Content {
     ];
   });
   const head = ["End", "Calls", "Failed", "Bytes sent", "Bytes received"];
-  const items = [connections(calls), ...failures(calls), ...told(notes)]
-    .filter((item) => item.length > 0);
+  const items: Inline[] = [
+    connections(calls),
+    ...failures(calls),
+    ...notes.map((note) => ["On standard error: ", { code: note }]),
+  ];
   return {
     blocks: [
       text(...reached),
       { kind: "table", head, rows },
-      ...(items.length > 0 ? [{ kind: "list" as const, items }] : []),
+      { kind: "list", items },
     ],
   };
 }
@@ -249,20 +249,20 @@ function connections(calls: Call[]): Inline {
   const took = `The last call ended ${last.toFixed(1)} ms after the start`;
   const listens = calls.some(({ call }) => call === "listen");
   return !listens
-    ? [`${took}; no connection was made, as none is with datagrams.`]
+    ? [`${took}; datagrams need no connection, and none was made.`]
     : [`${took}; the server accepted ${count(accepted, "connection")}.`];
 }
 
-/** The calls that failed, those of a kind together. */
+/** The calls that failed, each kind once. */
 function failures(calls: Call[]): Inline[] {
   const failed = calls.filter(({ error }) => error !== undefined);
-  const kinds = tally(
-    failed.map(({ end, call, error, reason }) =>
-      JSON.stringify([end, call, error, reason])
-    ),
+  const kinds = Map.groupBy(
+    failed,
+    ({ end, call, error, reason }) => [end, call, error, reason].join(" "),
   );
-  return [...kinds].map(([kind, times]) => {
-    const [end, call, error, reason] = JSON.parse(kind) as string[];
+  return [...kinds.values()].map((alike) => {
+    const [{ end, call, error = "", reason }] = alike;
+    const times = alike.length;
     if (end === "server" && error === "EBADF") {
       return [
         "A stop ended the server: it closed the socket on which ",
@@ -279,10 +279,6 @@ function failures(calls: Call[]): Inline[] {
       "; the program went on.",
     ];
   });
-}
-
-function told(notes: string[]): Inline[] {
-  return notes.map((note) => ["On standard error: ", { code: note }]);
 }
 
 /** `tcp_half_close` as `TCP half close`. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import {
   type Block,
   dateOf,
@@ -11,9 +12,9 @@ import {
   type Report,
   type Section,
 } from "./content.ts";
-import { NARROW, sequence, WIDE } from "./sequence.ts";
+import { condensed, receives, type Row, written } from "./calls.ts";
 import { STYLE } from "./style.ts";
-import { escaped, type Inline } from "../support/text.ts";
+import { count, type Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function html(report: Report): string {
@@ -46,14 +47,14 @@ ${sections.map(section).join("\n")}
 `;
 }
 
-/** A browser fetches and runs nothing, whatever the page says. */
+/** Forbids a browser to fetch or run anything. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 function section({ name, heading, blocks, parts }: Section): string {
   const id = idOf(name);
   const body = blocks.map(block);
   if (parts.length > 0) {
-    // On paper, ends with long lines stand below each other.
+    // On paper, the two ends stand below each other if their lines are long.
     const lines = parts.flatMap(({ blocks }) => blocks).flatMap((block) =>
       block.kind === "terminal" ? block.lines : []
     );
@@ -98,14 +99,52 @@ function block(block: Block): string {
       return `<pre class="terminal"><samp>${lines}</samp></pre>`;
     }
     case "calls":
-      return [WIDE, NARROW].map((measure) =>
-        [
-          `<div class="diagram ${measure.id}">`,
-          ...sequence(block.calls, measure),
-          "</div>",
-        ].join("\n")
-      ).join("\n");
+      return sequence(block.calls);
   }
+}
+
+/**
+ * The calls downwards in time, each at the side of its end, and above it what
+ * has arrived from the other end. A table wraps its text, and a page of paper
+ * may end between two rows.
+ */
+function sequence(calls: Call[]): string {
+  const head = ["ms", "server", "client"].map((name) =>
+    `<th scope="col" id="of-${name}" class="${name}">${name}</th>`
+  );
+  return `<table class="sequence">
+<thead><tr>${head.join("")}</tr></thead>
+<tbody>
+${condensed(calls).map(rowsOf).join("\n")}
+</tbody>
+</table>`;
+}
+
+function rowsOf(row: Row): string {
+  const { end, call, connection, error, time } = row.call;
+  const cell = `<td colspan="2" headers="of-${end}" class="${end}">`;
+  const [what, kind] = arrivalOf(row);
+  const arrow = end === "server" ? "←" : "→";
+  const arrival = what &&
+    `<tr class="${kind}"><td></td>${cell}<p>${arrow}<span>${what}</span></p></td></tr>\n`;
+  const who = connection > 1 ? `[${connection}]\u00a0` : "";
+  const text = escaped(written(row).slice(call.length))
+    .replaceAll("\\x", "<wbr>\\x"); // an escape stays in one line
+  const failed = error === undefined ? "" : ' class="failed"';
+  return `${arrival}<tr class="call"><td class="time">${time.toFixed(1)}</td>` +
+    `${cell}<code${failed}>${who}<b>${
+      escaped(call)
+    }</b>${text}</code></td></tr>`;
+}
+
+/** What has arrived from the other end with a call, by its result. */
+function arrivalOf({ call, bytes }: Row): [what: string, kind: string] {
+  if (call.result !== undefined && call.call === "accept") {
+    return ["connection", "signal"];
+  }
+  if (call.result === undefined || !receives(call)) return ["", ""];
+  const ended = bytes === 0 && call.call === "recv";
+  return ended ? ["end of stream", "signal"] : [count(bytes, "byte"), "data"];
 }
 
 function table(head: string[], rows: Inline[][]): string {
@@ -133,4 +172,9 @@ function spans(parts: Inline): string {
       ? escaped(part)
       : `<code>${escaped(part.code)}</code>`
   ).join("");
+}
+
+/** Plain text, in which nothing is markup. */
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

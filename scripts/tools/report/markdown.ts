@@ -48,7 +48,7 @@ function block(block: Block): string {
   }
 }
 
-/** As many of the calls as Mermaid draws; the rest are counted. */
+/** As many calls as Mermaid can draw; the rest are counted. */
 function diagram(all: Call[]): string {
   const calls = asCalls(condensed(all));
   for (let shown = calls.length;; shown = Math.floor(shown * 0.9)) {
@@ -57,7 +57,7 @@ function diagram(all: Call[]): string {
   }
 }
 
-/** Mermaid refuses longer texts, in characters. */
+/** The most characters that Mermaid accepts. */
 const MOST_DRAWN = 50_000;
 
 function table(head: string[], rows: Inline[][]): string {

@@ -1,22 +1,23 @@
 /**
- * Tells how far a long run is: with the progress bar of `@std/cli` under Deno
- * on a terminal, where that can be loaded, and else with a line a report.
+ * Shows how far a long run is: with the progress bar of `@std/cli` under Deno
+ * on a terminal, if that can be loaded, else with one line a report.
  *
  * @module
  */
 import process from "node:process";
+import { within } from "../support/processes.ts";
 
 export interface Progress {
-  /** Says that one more is done, or with `failed` why it is not. */
+  /** Counts one more, and prints its file, or why it failed. */
   done(line: string, failed?: "failed"): void;
-  /** Ends the bar, and prints what it has held back. */
+  /** Clears the bar, and prints the lines. */
   end(): Promise<void>;
 }
 
-/** Begins to tell; `max` is how many there will be. */
+/** Shows the start of a run; `max` is how many reports there will be. */
 export async function progress(max: number): Promise<Progress> {
   const bar = max > 1 ? await loadBar(max) : undefined;
-  if (!bar) return { done: tell, async end() {} };
+  if (!bar) return { done: print, async end() {} };
   const held: Parameters<Progress["done"]>[] = [];
   return {
     done(...one) {
@@ -25,12 +26,12 @@ export async function progress(max: number): Promise<Progress> {
     },
     async end() {
       await bar.stop();
-      for (const one of held) tell(...one);
+      for (const one of held) print(...one);
     },
   };
 }
 
-function tell(line: string, failed?: "failed"): void {
+function print(line: string, failed?: "failed"): void {
   if (failed) console.error(line);
   else console.log(line);
 }
@@ -40,19 +41,15 @@ interface Bar {
   stop(): Promise<void>;
 }
 
-/** How long to wait for a module that has to be fetched, in ms. */
+/** How long the module may take to be fetched, in ms. */
 const PATIENCE = 3000;
 
 async function loadBar(max: number): Promise<Bar | undefined> {
   if (!("Deno" in globalThis) || !process.stderr.isTTY) return;
-  // Not literal, so that nothing is fetched unless it comes to this.
+  // Not a literal, so that it is fetched only when it is needed.
   const name = "@std/cli/unstable-progress-bar";
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE);
-  });
   try {
-    const module = await Promise.race([import(name), late]);
+    const module = await within(PATIENCE, import(name));
     if (!module) return;
     return new module.ProgressBar({
       max,
@@ -63,7 +60,5 @@ async function loadBar(max: number): Promise<Bar | undefined> {
     });
   } catch {
     return; // off line, or never fetched: lines will do
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,16 +1,16 @@
 /**
- * Reads from an experiment's file what a report says of it: the header's prose,
- * the numbered comments, and which part of the program belongs to which end.
+ * Takes the file of an experiment apart for its report: the header's prose, the
+ * numbered comments, and which part of the program belongs to which end.
  *
  * @module
  */
 import { readHeader } from "../support/header.ts";
 
-/** One end of an experiment, as its file has it. */
+/** One end of an experiment, in its file. */
 export interface EndSource {
   /** The numbered comments of its function. */
   readonly steps: string[];
-  /** The function, and what at the top of the file only it uses. */
+  /** Its function, and the top-level statements that only it uses. */
   readonly program: string;
 }
 
@@ -20,7 +20,7 @@ export interface Source {
   readonly name: string;
   /** The header's first sentence. */
   readonly aim: string;
-  /** What else the header says, a paragraph each. */
+  /** The other paragraphs of the header. */
   readonly prose: string[];
   /** The commands that run it, one for each runtime. */
   readonly commands: string[];
@@ -28,24 +28,22 @@ export interface Source {
   readonly output: string[];
   readonly server: EndSource;
   readonly client: EndSource;
-  /** What neither end has for itself: imports, helpers of both, the start. */
+  /** The rest: imports, helpers of both ends, the start. */
   readonly shared: string;
 }
 
-/** The file's parts; undefined if it does not have two ends. */
-export function readSource(name: string, file: string): Source | undefined {
+/** Takes the file of an experiment with two ends apart. */
+export function readSource(name: string, file: string): Source {
   const chunks = chunksOf(file);
-  const server = chunks.find(({ names }) => names.includes("server"));
-  const client = chunks.find(({ names }) => names.includes("client"));
-  if (!server || !client) return;
-  const main = chunks.filter(isStart);
+  const [server, client] = ["server", "client"].map((end) =>
+    chunks.find(({ names }) => names.includes(end))!
+  );
   const forServer = reach(server, chunks);
   const forClient = reach(client, chunks);
   const only = (own: Set<Chunk>, other: Set<Chunk>) =>
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
   const shared = chunks.filter((chunk) => !owned.flat().includes(chunk));
-  if (main.length === 0) return;
 
   const { fact, commands, output } = readHeader(file);
   const [aim, ...rest] = fact.split(/(?<=[.?]) (?=[A-Z])/);
@@ -61,7 +59,7 @@ export function readSource(name: string, file: string): Source | undefined {
   };
 }
 
-/** A statement of the top level, with the comment before it. */
+/** A top-level statement, with the comment before it. */
 interface Chunk {
   readonly text: string;
   /** What it declares. */
@@ -79,11 +77,7 @@ function chunksOf(file: string): Chunk[] {
   }));
 }
 
-function isStart({ text }: Chunk): boolean {
-  return text.startsWith("if (import.meta.main)");
-}
-
-/** A chunk, and all that it needs: what it names, and what that names. */
+/** A chunk, and all chunks that it uses, directly or not. */
 function reach(
   chunk: Chunk,
   chunks: Chunk[],

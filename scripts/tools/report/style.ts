@@ -114,34 +114,28 @@ td.number { font-variant-numeric: tabular-nums; }
   .output > .long { grid-template-columns: 1fr 1fr; }
 }
 
-.diagram.narrow { display: none; }
-.diagram svg { display: block; max-width: 100%; height: auto; margin-inline: auto; }
-@media screen and (max-width: 46rem) {
-  .diagram.wide { display: none; }
-  .diagram.narrow { display: block; }
+.sequence { font: 0.78rem/1.5 var(--mono); }
+.sequence th, .sequence td { border: 0; padding: 0.1rem 1rem; }
+.sequence .ms, .sequence .time { width: 1px; padding-inline: 0 1rem; text-align: right; }
+.sequence .time { color: var(--quiet); white-space: nowrap; }
+.sequence .client { text-align: right; }
+.sequence td[colspan] { border: 0 solid var(--rule); border-width: 0 2px; }
+.sequence code { display: block; position: relative; padding-block: 0.1rem; font-size: inherit; }
+.sequence code::before {
+  content: ""; position: absolute; top: 0.45em; left: calc(-1rem - 5px);
+  border: 4px solid; border-radius: 50%;
 }
-svg text { font: 12.5px var(--mono); fill: var(--ink); white-space: pre;
-  paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
-svg.narrow text { font-size: 12px; }
-svg text.client { text-anchor: end; }
-svg .name { font-weight: 700; }
-svg text.server .name, svg text.head.server { fill: var(--server); }
-svg text.client .name, svg text.head.client { fill: var(--client); }
-svg text.failed, svg text.failed .name { fill: var(--failed); }
-svg text.head { font: 600 12.5px var(--sans); text-anchor: middle; stroke: none; }
-svg text.time { fill: var(--quiet); font-size: 11px; text-anchor: end; }
-svg.narrow text.time { font-size: 10px; }
-svg text.what { fill: var(--quiet); font-size: 11px; text-anchor: middle; }
-svg rect { fill: var(--field); stroke: currentColor; }
-svg rect.server, svg circle.server { color: var(--server); }
-svg rect.client, svg circle.client { color: var(--client); }
-svg circle { fill: currentColor; stroke: var(--paper); stroke-width: 2px; }
-svg circle.failed { fill: var(--paper); stroke: var(--failed); }
-svg .room { fill: var(--paper); stroke: none; }
-svg .life { fill: none; stroke: var(--rule); stroke-width: 2px; }
-svg .data, svg .signal { fill: none; stroke: var(--quiet); stroke-width: 1.25px; }
-svg .signal { stroke-dasharray: 5 4; }
-svg .tip { fill: var(--quiet); }
+.sequence .client code::before { left: auto; right: calc(-1rem - 5px); }
+.sequence th.server, .sequence .server b, .server code::before { color: var(--server); }
+.sequence th.client, .sequence .client b, .client code::before { color: var(--client); }
+.sequence .failed, .sequence .failed b, .sequence .failed::before { color: var(--failed); }
+.sequence p {
+  display: flex; margin: 0 -0.9rem; color: var(--quiet); font-size: 0.92em;
+}
+.sequence .client p { flex-direction: row-reverse; }
+.sequence span { flex: 1; display: flex; align-items: center; gap: 0.5rem; }
+.sequence span::before, .sequence span::after { content: ""; flex: 1; border-top: 1px solid; }
+.sequence .signal span::before, .sequence .signal span::after { border-top-style: dashed; }
 
 @media (max-width: 30rem) {
   body { font-size: 1rem; }
@@ -164,7 +158,9 @@ svg .tip { fill: var(--quiet); }
   header { padding-top: 0; }
   h1, h2, h3 { break-after: avoid; }
   h2 { margin-top: 1.9rem; }
-  li, table, svg, .command { break-inside: avoid; }
+  li, tr, .command { break-inside: avoid; }
+  .sequence { width: calc(100% - 6px); }
+  .data, .signal { break-after: avoid; }
   .output .part { break-inside: avoid; border-color: var(--rule); }
   pre { padding: 0; font-size: 8pt; line-height: 1.45; }
   .part > pre.program { padding-left: 0.8em; border-left: 1.5pt solid var(--rule); border-radius: 0; }

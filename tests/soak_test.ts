@@ -7,14 +7,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { complaint, type Gap, type Half } from "./soak/account.ts";
 import { type Echoed, type Sent, sumOf } from "./soak/datagrams.ts";
-import { growth } from "./soak/figures.ts";
-import { Ledger } from "./soak/ledger.ts";
 import { firstWrong, pattern } from "./soak/pattern.ts";
-import { type Fault, type Plan, planOf } from "./soak/plan.ts";
+import {
+  complaint,
+  type EndRecord,
+  type Outage,
+  Reconciliation,
+} from "./soak/reconciliation.ts";
+import { type Fault, type Scenario, scenarioOf } from "./soak/scenario.ts";
 import { table } from "./soak/table.ts";
-import type { Result } from "./soak/trial.ts";
+import { growth, type Result } from "./soak/supervisor.ts";
 import {
   commandFor,
   find,
@@ -64,8 +67,8 @@ describe("a soak", () => {
     expect(servers.sort()).toEqual([...RUNTIMES].sort());
     for (const result of results) {
       expect(result.clients).toEqual([...RUNTIMES]);
-      for (const talk of ["exchanges", "streams", "half-close"]) {
-        const { up, down } = result.connections[talk];
+      for (const dialogue of ["exchanges", "streams", "half-close"]) {
+        const { up, down } = result.connections[dialogue];
         expect(up.received).toBe(up.sent);
         expect(down.received).toBe(down.sent);
         expect(Math.min(up.sent, down.sent)).toBeGreaterThan(0);
@@ -129,34 +132,37 @@ test("pattern() can be checked from any place, and finds the first wrong", () =>
 });
 
 describe("the accounts of a connection", () => {
-  const base = planOf(1, 0);
-  const plan = (fault?: Fault): Plan => ({
-    ...{ ...base, talk: "streams", fault },
+  const base = scenarioOf(1, 0);
+  const scenario = (fault?: Fault): Scenario => ({
+    ...{ ...base, dialogue: "streams", fault },
     ...{ up: 100, down: 50 },
   });
-  const half = (end: Half["end"], own: Partial<Half> = {}): Half => ({
+  const record = (
+    end: EndRecord["end"],
+    own: Partial<EndRecord> = {},
+  ): EndRecord => ({
     ...{ end, id: 0, port: 40_000, from: 1000, to: 2000, ended: "whole" },
     ...(end === "client" ? { sent: 100, received: 50 } : {}),
     ...(end === "server" ? { sent: 50, received: 100 } : {}),
     ...own,
-  } as Half);
+  } as EndRecord);
   /** The complaint, if the ends differ so from what is right. */
   const said = (
-    client: Partial<Half> | undefined,
-    server: Partial<Half> | undefined,
+    client: Partial<EndRecord> | undefined,
+    server: Partial<EndRecord> | undefined,
     fault?: Fault,
-    gaps: Gap[] = [],
+    outages: Outage[] = [],
   ) =>
     complaint({
-      plan: plan(fault),
-      client: client && half("client", client),
-      server: server && half("server", server),
-      gaps,
+      scenario: scenario(fault),
+      client: client && record("client", client),
+      server: server && record("server", server),
+      outages,
     });
 
   test("are right if both ends have all, and say what is missing", () => {
     expect(said({}, {})).toBeUndefined();
-    const wrong: [Partial<Half>, Partial<Half>, string][] = [
+    const wrong: [Partial<EndRecord>, Partial<EndRecord>, string][] = [
       [{}, { received: 99 }, "up: 100 of 100 bytes sent, 99 received"],
       [{}, { received: 101 }, "up: 100 of 100 bytes sent, 101 received"],
       [{ sent: 99 }, { received: 99 }, "up: 99 of 100 bytes sent, 99 received"],
@@ -211,24 +217,30 @@ describe("the accounts of a connection", () => {
     );
   });
 
-  test("need both halves in the end, in whatever order they come", () => {
-    const whole = Array.from({ length: 99 }, (_, id) => planOf(1, id))
+  test("need both ends' records in the end, in whatever order they come", () => {
+    const whole = Array.from({ length: 99 }, (_, id) => scenarioOf(1, id))
       .filter(({ fault }) => !fault);
-    const halves = whole.flatMap(({ id, up, down }) => [
-      half("server", { id, sent: down, received: up }),
-      half("client", { id, sent: up, received: down }),
+    const records = whole.flatMap(({ id, up, down }) => [
+      record("server", { id, sent: down, received: up }),
+      record("client", { id, sent: up, received: down }),
     ]);
-    const ledger = new Ledger(1);
-    for (const one of [...halves, ...halves.reverse()]) ledger.add(one);
-    ledger.close();
-    expect(ledger.complaints).toEqual([]);
-    const counts = [...ledger.tallies.values()].map((one) => one.connections);
+    const reconciliation = new Reconciliation(1);
+    for (const one of [...records, ...records.reverse()]) {
+      reconciliation.add(one);
+    }
+    reconciliation.settle();
+    expect(reconciliation.complaints).toEqual([]);
+    const counts = [...reconciliation.tallies.values()].map((one) =>
+      one.connections
+    );
     expect(counts.reduce((sum, count) => sum + count)).toBe(2 * whole.length);
 
-    ledger.add(halves[0]);
-    ledger.add(half("server", { id: undefined, received: 0, ended: "cut" }));
-    ledger.close();
-    expect(ledger.complaints).toEqual([
+    reconciliation.add(records[0]);
+    reconciliation.add(
+      record("server", { id: undefined, received: 0, ended: "cut" }),
+    );
+    reconciliation.settle();
+    expect(reconciliation.complaints).toEqual([
       expect.stringMatching(/^connection \d+ .*: unknown to the server/),
       "port 40000: unknown to any client (cut after 0 bytes)",
     ]);
@@ -293,8 +305,8 @@ alongside("soak.ts says what is wrong with its flags", async () => {
     ["--nope", /^Unknown .*--nope.*\n$/],
     ["--runtimes=python3", /^--runtimes takes deno, bun, node\n$/],
     ["--clients=deno,", /^--clients takes deno, bun, node\n$/],
-    ["--seconds=0", /^--seconds takes a number from 1 to 86400\n$/],
-    ["--seed=x", /^--seed takes a number from 0 to 999999999\n$/],
+    ["--seconds=0", /^--seconds takes 1 to 86400, not "0"\n$/],
+    ["--seed=x", /^--seed takes 0 to 999999999, not "x"\n$/],
   ] as const;
   await Promise.all(wrong.map(async ([flag, message]) => {
     const { code, stdout, stderr } = await soak("bun", [flag]);

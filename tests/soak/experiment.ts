@@ -1,6 +1,7 @@
 /**
- * The server of the soak: it serves clients of all sorts over TCP, UDP and
- * AF_UNIX at once, and tells what it has seen of each.
+ * Both ends of the soak as an experiment, which soak.ts starts in processes of
+ * their own. The server serves TCP, UDP and AF_UNIX at once and reports what it
+ * has seen of each client.
  *
  * @module
  */
@@ -9,24 +10,24 @@ import {
   AF_INET,
   AF_UNIX,
   type End,
+  experiment,
   SOCK_STREAM,
   socket,
   SocketError,
   type StreamSocket,
 } from "../../lib/mod.ts";
 import { openBoth } from "../../lib/services/open_both.ts";
-import { echo } from "./echo.ts";
-import { insist } from "./impatience.ts";
-import { localName, newHalf, seedOf, tell } from "./news.ts";
+import { client } from "./client.ts";
+import { converse, Ended, interrupting, noteEnd } from "./conversation.ts";
+import { echo } from "./datagrams.ts";
+import { localName, newRecord, report, seedOf } from "./messages.ts";
 import { keyOf, randomOf } from "./pattern.ts";
-import { GREETING, planOf, PREAMBLE, readPreamble } from "./plan.ts";
-import { Ended } from "./line.ts";
-import { answer, endOf } from "./talks.ts";
+import { GREETING, PREAMBLE, readPreamble, scenarioOf } from "./scenario.ts";
 
 /** After so many clients the listener is closed and opened again. */
 const REOPENED_AFTER = 64;
 
-export async function server(end: End): Promise<void> {
+async function server(end: End): Promise<void> {
   const address = end.address as [string, number];
   const local = socket(AF_UNIX, SOCK_STREAM);
   await local.bind(localName(address));
@@ -40,7 +41,7 @@ export async function server(end: End): Promise<void> {
     const next = socket(AF_INET, SOCK_STREAM);
     await next.bind(address);
     await next.listen();
-    tell(end, { gap: [since, Date.now()] });
+    report(end, { outage: [since, Date.now()] });
     end.ready(next, local, receiver);
     return next;
   };
@@ -49,7 +50,7 @@ export async function server(end: End): Promise<void> {
     acceptAll(end, local),
     acceptAll(end, listener, reopen),
   ]);
-  tell(end, { echoed });
+  report(end, { echoed });
 }
 
 /** Serves the clients of a listener until it is closed. */
@@ -59,48 +60,44 @@ async function acceptAll(
   reopen?: (listener: StreamSocket) => Promise<StreamSocket>,
 ): Promise<void> {
   const random = randomOf(keyOf(seedOf(end), 8));
+  const accept = () =>
+    interrupting(listener, random, (wait) => listener.accept(wait));
   for (let accepted = 1;; accepted++) {
     try {
-      const [client, name] = await insist(
-        listener,
-        random,
-        (wait) => listener.accept(wait),
-      );
-      await end.serve(client, () => attend(end, client, name));
+      const [client, name] = await accept();
+      await end.serve(client, () => serve(end, client, name));
     } catch (error) {
       if (error instanceof SocketError && error.code === "EBADF") return;
       throw error;
     }
-    if (reopen && accepted % REOPENED_AFTER === 0) {
-      listener = await reopen(listener);
+    if (accepted % REOPENED_AFTER === 0) {
+      listener = await reopen?.(listener) ?? listener;
     }
   }
 }
 
-async function attend(
+async function serve(
   end: End,
   client: StreamSocket,
   name: Address,
 ): Promise<void> {
   const seed = seedOf(end);
-  const half = newHalf("server");
-  if (typeof name !== "string") half.port = name[1];
+  const record = newRecord("server");
+  if (typeof name !== "string") record.port = name[1];
   const work = async () => {
-    half.id = await receivePreamble(client);
-    if (half.id === undefined) return "garbage";
-    const plan = planOf(seed, half.id);
+    record.id = await receivePreamble(client);
+    if (record.id === undefined) return "garbage";
+    const scenario = scenarioOf(seed, record.id);
     await client.sendall(GREETING);
-    return answer({ socket: client, plan, half, seed });
+    return converse({ socket: client, scenario, record, seed });
   };
-  await endOf(work(), half);
+  await noteEnd(work(), record);
   await client.close();
-  half.to = Date.now();
-  tell(end, { half });
+  record.to = Date.now();
+  report(end, { record });
 }
 
-async function receivePreamble(
-  client: StreamSocket,
-): Promise<number | undefined> {
+async function receivePreamble(client: StreamSocket) {
   const preamble = new Uint8Array(PREAMBLE);
   for (let have = 0; have < PREAMBLE;) {
     const bytes = await client.recv(PREAMBLE - have);
@@ -110,3 +107,18 @@ async function receivePreamble(
   }
   return readPreamble(preamble);
 }
+
+const whole = { takes: "a whole number", pattern: /^\d{1,9}$/ };
+await experiment({
+  url: import.meta.url,
+  port: 0,
+  server,
+  client,
+  flags: {
+    seed: {
+      ...whole,
+      about: "the scenario of each connection follows from it",
+    },
+    number: { ...whole, about: "which client it is: so are its connections" },
+  },
+});

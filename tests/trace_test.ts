@@ -1,15 +1,8 @@
 /**
- * What is told of the socket calls: each once, in order, by the right end, in
- * the same words on every runtime; and nothing when nobody asks.
+ * Observing socket calls: each is reported once, in order, for the right end,
+ * and in strace's words; and nothing is reported while nobody observes.
  */
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  test,
-} from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { SocketCall } from "../lib/observe/call_order.ts";
 import { mermaid } from "../lib/observe/diagram.ts";
@@ -32,16 +25,13 @@ import {
 } from "../lib/observe/strace.ts";
 import {
   commandFor,
-  find,
+  type Finished,
   run,
-  type Running,
   type RuntimeName,
   RUNTIMES,
-  start,
 } from "./support/runtimes.ts";
-import { GUIDED, ROOT, SCRIPTS, TIMED } from "./support/scripts.ts";
-import { alongside, needing, testOn } from "./support/test_on.ts";
-import type { Traced } from "./support/traces.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
 let stop: (() => void) | undefined;
 afterEach(() => stop?.());
@@ -76,7 +66,7 @@ function linesOf(calls: readonly SocketCall[]): string[] {
 }
 
 describe("observe()", () => {
-  test("tells of each call once, of what was sent before what came", async () => {
+  test("reports each call once, a send before its receive", async () => {
     const calls = await watched();
     const [client, connection, server] = await pair();
     await client.sendall("hello");
@@ -159,7 +149,7 @@ describe("observe()", () => {
       .toEqual(connects.map(({ connection }) => connection));
   });
 
-  test("tells of failures, and at the end of what did not end", async () => {
+  test("reports failures, and at the end calls that have not ended", async () => {
     const calls = await watched();
     const [client, connection, server] = await pair();
     const waiting = connection.recv(7);
@@ -210,7 +200,7 @@ describe("observe()", () => {
     expect(methods()).toEqual(before);
   });
 
-  test("changes neither what a call gives nor what it throws", async () => {
+  test("changes neither what a call returns nor what it throws", async () => {
     await watched();
     const [client, connection, server] = await pair();
     await client.sendall(new Uint8Array([0, 255]));
@@ -228,7 +218,7 @@ describe("a line of a trace", () => {
       ...{ result, error: undefined, bytes: undefined, done: true },
     }));
 
-  test("escapes what bytes could do to a terminal", () => {
+  test("escapes bytes that could drive a terminal", () => {
     expect(line("send", ['\x1b[2J"\\\t\r\n\0é\x7f'], 12)).toBe(
       String.raw`send("\x1b[2J\"\\\t\r\n\x00\xc3\xa9\x7f") = 12`,
     );
@@ -241,7 +231,7 @@ describe("a line of a trace", () => {
     );
   });
 
-  test("shortens long bytes, with their length", () => {
+  test("shortens long data, and counts its bytes", () => {
     expect(line("sendall", [new Uint8Array(1000).fill(97)])).toBe(
       `sendall("${"a".repeat(32)}"... (1000 bytes)) = 0`,
     );
@@ -268,7 +258,7 @@ describe("mermaid()", () => {
     ...{ call: "send", args: [], result: "0", ...words },
   });
 
-  test("draws an arrow to the other end for what that notices", () => {
+  test("draws an arrow to the other end for a call that this notices", () => {
     const text = mermaid([
       call({ call: "socket", connection: 0 }),
       call({ call: "connect" }),
@@ -288,7 +278,7 @@ describe("mermaid()", () => {
     ]);
   });
 
-  test("lets nothing through that Mermaid would take for its own", () => {
+  test("lets no text through that Mermaid would take for a statement", () => {
     const evil = '"; end\\n%% #59; <script>`}{ End"';
     const [, , , last] = mermaid([call({ args: [evil] })]).split("\n");
     const text = last.replace("client->>server: ", "");
@@ -297,100 +287,23 @@ describe("mermaid()", () => {
   });
 });
 
-/** Those with two ends; last those that a busy machine makes late. */
-const names = SCRIPTS.filter((script) => !GUIDED.includes(script))
-  .sort((a, b) => Number(TIMED.includes(a)) - Number(TIMED.includes(b)))
-  .map((script) => script.slice(0, -3));
-
-const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
-
-/** One process for each runtime, which traces all of them. */
-const tracing = new Map<RuntimeName, Running>();
-beforeAll(() => {
-  for (const runtime of RUNTIMES) {
-    if (find(runtime).reason) continue;
-    const permissions = ["net", "sys=hostname", `read=${ROOT}`];
-    const command = commandFor(
-      runtime,
-      permissions.map((permission) => `--allow-${permission}`),
-    );
-    const tracer = start([
-      ...command,
-      `${ROOT}tests/support/traces.ts`,
-      ...names,
-    ]);
-    tracing.set(runtime, tracer);
-  }
-});
-afterAll(() => {
-  for (const tracer of tracing.values()) tracer.kill("SIGKILL");
-});
-
-/** The calls of an experiment, as soon as they are known. */
-async function traceOf(
-  runtime: RuntimeName,
-  name: string,
-): Promise<CallInWords[]> {
-  const line = new RegExp(`^{"name":"${name}",.*\n`, "m");
-  const [found] = await tracing.get(runtime)!.said(line);
-  const { calls }: Traced = JSON.parse(found);
-  return calls;
-}
-
-/**
- * Each socket's calls in order, without what no run promises: ports, dates and
- * names made for the run, and in how many pieces a stream arrives.
- */
-function bySocket(calls: CallInWords[]): string[] {
-  const sockets = new Map<number, string[]>();
-  const received = new Map<number, number>();
-  for (const call of calls) {
-    const lines = sockets.get(call.socket) ?? [];
-    sockets.set(call.socket, lines);
-    const before = received.get(call.socket);
-    const bytes = call.call === "recv" ? call.bytes : undefined;
-    if (bytes && before !== undefined) lines.pop();
-    const all = bytes ? (before ?? 0) + bytes : undefined;
-    if (all === undefined) received.delete(call.socket);
-    else received.set(call.socket, all);
-    const text = all === undefined ? textOf(call) : `recv: ${all} bytes`;
-    lines.push(`${call.end} ${text}`);
-  }
-  return [...sockets.values()].map((lines) =>
-    lines.join("\n")
-      .replace(/', [1-9]\d*\)/g, "', PORT)")
-      .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")
-      .replace(
-        /\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}|[A-Z][a-z]{2} [ \d]\d [\d:]{8}/g,
-        "TIME",
-      )
-      .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
-      .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
-  ).sort();
-}
-
 describe("--trace", () => {
-  for (const name of names) {
-    const title = `${name} makes the same calls on every runtime`;
-    needing(missing, title, async () => {
-      const [bun, ...others] = await Promise.all(
-        (["bun", "deno", "node"] as const).map(async (runtime) =>
-          bySocket(await traceOf(runtime, name))
-        ),
-      );
-      expect(bun).not.toBeEmpty();
-      for (const other of others) expect(other).toEqual(bun);
-    });
-  }
-
-  for (const runtime of RUNTIMES) {
-    const command = [
+  /** Runs tcp_time; once for all tests that want the same. */
+  const played = new Map<string, Promise<Finished>>();
+  function play(runtime: RuntimeName, ...args: string[]): Promise<Finished> {
+    const key = [runtime, ...args].join(" ");
+    const finished = played.get(key) ?? run([
       ...commandFor(runtime, ["--allow-net"]),
       `${ROOT}scripts/tcp_time.ts`,
-    ];
+      ...args,
+    ]);
+    played.set(key, finished);
+    return finished;
+  }
 
+  for (const runtime of RUNTIMES) {
     testOn(runtime, `prints lines as strace does on ${runtime}`, async () => {
-      const { stdout } = await run([...command, "--trace"]);
+      const { stdout } = await play(runtime, "--trace");
       const lines = stdout.trimEnd().split("\n");
       const calls = lines.filter((line) => !/^(server|client): /.test(line));
       expect(lines.length - calls.length).toBe(4);
@@ -403,42 +316,20 @@ describe("--trace", () => {
       expect(lines[thanks + 1]).toStartWith("server: Acknowledgment");
     });
 
-    testOn(runtime, `the experiments end well on ${runtime}`, async () => {
-      const { code, stderr } = await tracing.get(runtime)!.finished;
-      expect([code, stderr]).toEqual([0, ""]);
-    });
-
-    testOn(runtime, `prints an object a call on ${runtime}`, async () => {
-      const { stdout } = await run([...command, "--trace", "--json"]);
-      const objects = stdout.trimEnd().split("\n").map((line) =>
-        JSON.parse(line)
-      );
-      const calls = objects.filter((object) => "call" in object);
-      expect(objects.length - calls.length).toBe(4);
-      expect(bySocket(calls)).toEqual(
-        bySocket(await traceOf(runtime, "tcp_time")),
-      );
+    testOn(runtime, `leaves stdout to --diagram on ${runtime}`, async () => {
+      const { stdout, stderr } = await play(runtime, "--diagram");
+      expect(stdout).toStartWith("sequenceDiagram\n");
+      expect(stdout).toMatch(/client->>server: connect\(.*\) = 0\n/);
+      expect(stdout).not.toContain("Acknowledgment");
+      expect(stderr).toContain("server: Acknowledgment from client: Time");
     });
 
     testOn(
       runtime,
-      `--diagram has the output to itself on ${runtime}`,
+      `shows the calls of a failed run on ${runtime}`,
       async () => {
-        const { stdout, stderr } = await run([...command, "--diagram"]);
-        expect(stdout).toStartWith("sequenceDiagram\n");
-        expect(stdout).toMatch(/client->>server: connect\(.*\) = 0\n/);
-        expect(stdout).not.toContain("Acknowledgment");
-        expect(stderr).toContain("server: Acknowledgment from client: Time");
-      },
-    );
-
-    testOn(
-      runtime,
-      `a run that fails shows its calls on ${runtime}`,
-      async () => {
-        const { code, stdout, stderr } = await run(
-          [...command, "client", "--port", "1", "--trace"],
-        );
+        const args = ["client", "--port", "1", "--trace"];
+        const { code, stdout, stderr } = await play(runtime, ...args);
         expect(code).toBe(1);
         expect(stdout).toMatch(
           /client connect\(\('127.0.0.1', 1\)\) = -1 ECONNREFUSED/,
@@ -447,24 +338,20 @@ describe("--trace", () => {
       },
     );
   }
-});
 
-describe("README.md", () => {
-  const readme = readFileSync(`${ROOT}README.md`, "utf8");
-  /** A block, one line for each end's every call, without what varies. */
-  const blocks = (block: string) =>
-    block.split("\n").map((line) =>
-      line.replace(/^\d\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
-        .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/, "DATE")
-    ).sort();
-
-  alongside("quotes a trace and a diagram as they are printed", async () => {
-    const command = [...commandFor("bun", []), `${ROOT}scripts/tcp_time.ts`];
+  alongside("prints what the README quotes, and --diagram, too", async () => {
+    const readme = readFileSync(`${ROOT}README.md`, "utf8");
+    // The lines sorted, since the ends mix, and without what varies.
+    const lines = (block: string) =>
+      block.trimEnd().split("\n").map((line) =>
+        line.replace(/^\d\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
+          .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/, "DATE")
+      ).sort();
     const [, trace] = readme.match(/```\n(\d+\.\d{4} [^`]+)\n```/)!;
-    const traced = await run([...command, "--trace"]);
-    expect(blocks(trace)).toEqual(blocks(traced.stdout.trimEnd()));
+    const traced = await play("bun", "--trace");
+    expect(lines(trace)).toEqual(lines(traced.stdout));
     const [, diagram] = readme.match(/```mermaid\n([^`]+)\n```/)!;
-    const drawn = await run([...command, "--diagram"]);
-    expect(blocks(diagram)).toEqual(blocks(drawn.stdout.trimEnd()));
+    const drawn = await play("bun", "--diagram");
+    expect(lines(diagram)).toEqual(lines(drawn.stdout));
   });
 });

@@ -21,11 +21,7 @@ import type { Row, RuntimeName, Work } from "./row.ts";
 import { WORKS } from "./row.ts";
 import { markdown, table } from "./table.ts";
 import type { Message, Orders } from "./worker.ts";
-import {
-  listOf,
-  readFlags,
-  Refusal,
-} from "../../scripts/tools/support/flags.ts";
+import { listOf, readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { find, type Name } from "../../scripts/tools/support/runtimes.ts";
 import {
   clearProgress,
@@ -70,7 +66,7 @@ async function main(args: string[]): Promise<void> {
   } catch (error) {
     clearProgress();
     console.error((error as Error).message);
-    process.exitCode = error instanceof Refusal ? 2 : 1;
+    process.exitCode = error instanceof UsageError ? 2 : 1;
   }
 }
 
@@ -166,7 +162,7 @@ exec "$@"
 // --- the command line ---
 
 function settingsOf(args: string[]): Settings {
-  const values = readFlags(args, {
+  const { values } = readFlags(args, {
     runtimes: { type: "string" },
     only: { type: "string" },
     pairs: { type: "string" },
@@ -178,13 +174,13 @@ function settingsOf(args: string[]): Settings {
   const works = listOf("only", values.only, Object.keys(WORKS) as Work[]);
   const pairs = Number(values.pairs ?? (values.short ? 3 : 15));
   if (!/^[1-9]\d{0,3}$/.test(values.pairs ?? "1")) {
-    throw new Refusal("--pairs takes a number from 1 to 9999");
+    throw new UsageError("--pairs takes a number from 1 to 9999");
   }
   if (values.plot !== undefined && !works.includes("clients")) {
-    throw new Refusal("--plot draws the work clients: add it to --only");
+    throw new UsageError("--plot draws the work clients: add it to --only");
   }
   if (values.json && values.markdown) {
-    throw new Refusal("--json and --markdown exclude each other");
+    throw new UsageError("--json and --markdown exclude each other");
   }
   return {
     runtimes: listOf("runtimes", values.runtimes, RUNTIMES),

@@ -47,14 +47,15 @@ const HELP = `Which runtime's client understands which runtime's server?
                     takes part in the five seed programs)
   --only NAME,...   only these experiments
   --json            print one JSON object a line and pair
-  --timeout MS      how long a server may take to listen and to stop,
-                    and a client to run (20000)
-  --server CMD      instead of all that, run two commands of your own
-  --client CMD      as one pair, and show their output side by side;
-                    {port} stands for a free port. The client starts
-                    when the server has that port; without {port}, or
-                    where that cannot be seen, half a second later. A
-                    server that does not end by itself is stopped.
+  --timeout MS      how long a server may take to listen and to
+                    stop, and a client to run (20000)
+  --server CMD      instead of all that, run two commands of your
+  --client CMD      own as one pair, and show their output side by
+                    side; {port} stands for a free port. The client
+                    starts when the server has that port; without
+                    {port}, or where that cannot be seen, half a
+                    second later. A server that does not end by
+                    itself is stopped.
   --help            print this
 
 SOCKET_LAB_DENO, _BUN, _NODE and _PYTHON3 name a runtime that is not

@@ -213,99 +213,46 @@ describe("a pair that fails", () => {
     return { file, mark };
   }
 
-  /** Does one thing as the server, and another as the client. */
-  const byRole = (server: string, client: string) =>
-    `case $2 in server) ${server};; *) ${client};; esac`;
-
-  const bun: Runtime = {
-    ...{ name: "bun", path: process.execPath, version: Bun.version },
-  };
-
-  /** What the fake does, and how its pairs fail. */
-  const cases: {
-    name: string;
-    body: string;
-    failures: Record<string, string>;
-    others?: Runtime[];
-    timeout?: number;
-  }[] = [
+  const well = 'bun "$@"';
+  const broken = "printf 'at x\\nError: \\033[2J broken\\nby y\\n' >&2; exit 3";
+  const cases: [server: string, client: string, reason: string][] = [
     // Those that wait come first, so that others go on beside them.
-    {
-      name: "has a client that hangs",
-      body: byRole('bun "$@"', "sleep 300"),
-      failures: { "node node": "the client had not ended after 5 s" },
-      timeout: 5000,
-    },
-    {
-      name: "has a server that never listens",
-      body: byRole("sleep 300", 'bun "$@"'),
-      failures: { "node node": "the server does not listen after 5 s" },
-      timeout: 5000,
-    },
-    {
-      name: "has a server that never ends",
-      body: `trap "" TERM; ${byRole('bun "$@"; sleep 300', 'bun "$@"')}`,
-      failures: { "node node": "the server had not ended after 5 s" },
-      timeout: 5000,
-    },
-    {
-      name: "has a server that ends badly",
-      body: byRole('bun "$@"; exit 4', 'bun "$@"'),
-      failures: { "node node": "the server ended with 4" },
-    },
-    {
-      name: "prints other lines than the header has",
-      body: byRole('bun "$@"', 'bun "$@" | sed s/Hello/Hallo/'),
-      others: [bun],
-      failures: Object.fromEntries(
-        ["bun", "node"].map((server) => [
-          `${server} node`,
-          'expected "client: Hello World!", saw "client: Hallo World!"',
-        ]),
-      ),
-    },
-    {
-      name: "prints what is no line of an experiment",
-      body: byRole('bun "$@"; echo "{\x1b[2J"', 'bun "$@"'),
-      failures: { "node node": 'expected "nothing", saw "{\\x1b[2J"' },
-    },
-    {
-      name: "ends with an error, which is reported in one safe line",
-      body: "printf 'at x\\nError: \\033[2J broken\\nby y\\n' >&2; exit 3",
-      others: [bun],
-      failures: {
-        "bun node": "the client ended with 3: Error: \\x1b[2J broken",
-        ...Object.fromEntries(
-          ["bun", "node"].map((client) => [
-            `node ${client}`,
-            "the server ended with 3 before it listened: " +
-            "Error: \\x1b[2J broken",
-          ]),
-        ),
-      },
-    },
-    {
-      name: "prints a warning on standard error",
-      body: byRole('bun "$@"', 'echo "a warning" >&2; bun "$@"'),
-      failures: { "node node": "the client says: a warning" },
-    },
+    [well, "sleep 300", "the client had not ended after 5 s"],
+    ["sleep 300", well, "the server does not listen after 5 s"],
+    [
+      `trap "" TERM; ${well}; sleep 300`,
+      well,
+      "the server had not ended after 5 s",
+    ],
+    [`${well}; exit 4`, well, "the server ended with 4"],
+    [
+      well,
+      `${well} | sed s/Hello/Hallo/`,
+      'expected "client: Hello World!", saw "client: Hallo World!"',
+    ],
+    [
+      `${well}; echo "{\x1b[2J"`,
+      well,
+      'expected "nothing", saw "{\\x1b[2J"',
+    ],
+    [well, broken, "the client ended with 3: Error: \\x1b[2J broken"],
+    [
+      broken,
+      well,
+      "the server ended with 3 before it listened: Error: \\x1b[2J broken",
+    ],
+    [well, `echo "a warning" >&2; ${well}`, "the client says: a warning"],
   ];
-  for (const { name, body, failures, others = [], timeout = 20_000 } of cases) {
-    alongside(name, async () => {
-      const { file, mark } = fakeNode(body);
-      const node: Runtime = { name: "node", path: file, version: "24.99.0" };
-      const [hello] = experiments().filter(({ name }) => name === "tcp_hello");
-      const failed: Record<string, string | null> = {};
-      await Promise.all(
-        pairsOf([hello], [...others, node]).map(async ([hello, pair]) => {
-          const result = await runPair(hello, pair, timeout);
-          expect(result.ok).toBe(result.reason === null);
-          if (result.ok) return;
-          expect(result.reason).not.toMatch(UNSAFE);
-          failed[`${result.server} ${result.client}`] = result.reason;
-        }),
+  for (const [server, client, reason] of cases) {
+    alongside(reason, async () => {
+      const { file, mark } = fakeNode(
+        `case $2 in server) ${server};; *) ${client};; esac`,
       );
-      expect(failed).toEqual(failures);
+      const node: Runtime = { name: "node", path: file, version: "24.99.0" };
+      const hello = experiments().find(({ name }) => name === "tcp_hello")!;
+      const timeout = reason.endsWith("after 5 s") ? 5000 : 20_000;
+      const result = await runPair(hello, [node, node], timeout);
+      expect([result.ok, result.reason]).toEqual([false, reason]);
       expect(having(mark)).toEqual([]);
     });
   }
@@ -351,8 +298,10 @@ async function own(server: string, client: string, timeout = 20_000) {
   const mark = newMark();
   const marked = (command: string) =>
     `export SOCKET_LAB_TEST=${mark}; ${command}`;
-  const commands = { server: marked(server), client: marked(client) };
-  const result = await runOwn(commands, timeout);
+  const result = await runOwn(
+    { server: marked(server), client: marked(client) },
+    timeout,
+  );
   fits(sideBySide(result));
   expect(JSON.stringify(result)).not.toMatch(UNSAFE);
   expect(result.ok).toBe(result.reason === null);
@@ -361,52 +310,31 @@ async function own(server: string, client: string, timeout = 20_000) {
 }
 
 describe("own commands", () => {
-  const bad: {
-    server: string;
-    reason: RegExp;
-    client?: string;
-    timeout?: number;
-  }[] = [
-    {
-      server: "echo {port}; sleep 300",
-      reason: /^the server does not listen on port \d+ after 4 s$/,
-    },
-    {
-      server: "echo {port}; exit 3",
-      reason: /^the server ended with 3 before it listened$/,
-    },
-    {
-      server: "exit 3",
-      reason: /^the server ended with 3 before the client started$/,
-    },
-    {
-      server: "sleep 2; exit 3",
-      client: "sleep 3",
-      reason: /^the server ended with 3$/,
-    },
-    {
-      server: "trap 'exit 3' TERM; sleep 300 & wait",
-      reason: /^the server ended with 3 when it was stopped$/,
-    },
-    {
-      server: "trap '' TERM; sleep 300; sleep 301",
-      reason: /^the server had not ended after 4 s of SIGTERM$/,
-    },
-    {
-      server: "sleep 300",
-      client: "exit 3",
-      reason: /^the client ended with 3$/,
-    },
-    {
-      server: "sleep 300",
-      client: "sleep 301 & sleep 302",
-      timeout: 1000,
-      reason: /^the client had not ended after 1 s$/,
-    },
+  const bad: [server: string, client: string, reason: RegExp][] = [
+    ["echo {port}; sleep 300", "", /^the server does not listen on port \d+ /],
+    ["echo {port}; exit 3", "", /^the server ended with 3 before it listened$/],
+    ["exit 3", "", /^the server ended with 3 before the client started$/],
+    ["sleep 2; exit 3", "sleep 3", /^the server ended with 3$/],
+    [
+      "trap 'exit 3' TERM; sleep 300 & wait",
+      "true",
+      /^the server ended with 3 when it was stopped$/,
+    ],
+    [
+      "trap '' TERM; sleep 300; sleep 301",
+      "true",
+      /^the server had not ended after 4 s of SIGTERM$/,
+    ],
+    ["sleep 300", "exit 3", /^the client ended with 3$/],
+    [
+      "sleep 300",
+      "sleep 301 & sleep 302",
+      /^the client had not ended after 4 s$/,
+    ],
   ];
-  for (const { server, client = "true", reason, timeout = 4000 } of bad) {
+  for (const [server, client, reason] of bad) {
     alongside(`are a failure: ${server} | ${client}`, async () => {
-      expect((await own(server, client, timeout)).reason).toMatch(reason);
+      expect((await own(server, client, 4000)).reason).toMatch(reason);
     });
   }
 

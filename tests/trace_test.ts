@@ -34,7 +34,11 @@ import { ROOT } from "./support/scripts.ts";
 import { alongside, testOn } from "./support/test_on.ts";
 
 let stop: (() => void) | undefined;
-afterEach(() => stop?.());
+const opened: StreamSocket[] = [];
+afterEach(async () => {
+  stop?.();
+  for (const socket of opened.splice(0)) await socket.close();
+});
 
 /** Collects the calls from now on. */
 async function watched(): Promise<SocketCall[]> {
@@ -47,6 +51,7 @@ async function listening(): Promise<StreamSocket> {
   const server = socket(AF_INET, SOCK_STREAM);
   await server.bind(["127.0.0.1", 0]);
   await server.listen(5);
+  opened.push(server);
   return server;
 }
 
@@ -55,6 +60,7 @@ async function pair(): Promise<[StreamSocket, StreamSocket, StreamSocket]> {
   const client = socket(AF_INET, SOCK_STREAM);
   await client.connect(server.getsockname());
   const [connection] = await server.accept();
+  opened.push(client, connection);
   return [client, connection, server];
 }
 
@@ -109,13 +115,10 @@ describe("observe()", () => {
       calls.filter((one) => one.call === call).map((one) =>
         `${one.connection} ${inWords(one).args}${inWords(one).result}`
       ).sort();
-    expect(numbers("sendall")).toEqual(
-      ['1 "one"0', '2 "two"0', '3 "three"0'],
-    );
-    expect(numbers("recv")).toEqual(
-      ['1 1024"one"', '2 1024"two"', '3 1024"three"'],
-    );
-    for (const end of [...clients, server]) await end.close();
+    expect(numbers("sendall")).toEqual(['1 "one"0', '2 "two"0', '3 "three"0']);
+    expect(numbers("recv"))
+      .toEqual(['1 1024"one"', '2 1024"two"', '3 1024"three"']);
+    opened.push(...clients);
   });
 
   test("numbers senders of datagrams, and AF_UNIX clients without a name", async () => {
@@ -143,10 +146,11 @@ describe("observe()", () => {
       await client.connect(server.getsockname());
       await (await server.accept())[0].close();
     }
-    const accepts = calls.filter(({ call }) => call === "accept");
-    const connects = calls.filter(({ call }) => call === "connect");
-    expect(accepts.map(({ connection }) => connection))
-      .toEqual(connects.map(({ connection }) => connection));
+    const [accepts, connects] = ["accept", "connect"].map((name) =>
+      calls.filter(({ call }) => call === name)
+        .map(({ connection }) => connection)
+    );
+    expect(accepts).toEqual(connects);
   });
 
   test("reports failures, and at the end calls that have not ended", async () => {
@@ -167,7 +171,7 @@ describe("observe()", () => {
       "client recv(5) = -1 Error (enough\\n)",
       "server recv(7) = ?",
     ]);
-    for (const end of [client, connection, server]) await end.close();
+    await connection.close();
     await waiting.catch(() => {});
   });
 
@@ -181,7 +185,6 @@ describe("observe()", () => {
     await client.close();
     await much.catch(() => {});
     expect(calls.filter(({ call }) => call === "sendall")).toHaveLength(1);
-    for (const end of [connection, server]) await end.close();
   });
 
   test("leaves every method as it was", async () => {
@@ -207,49 +210,36 @@ describe("observe()", () => {
     expect(await connection.recv(9)).toEqual(new Uint8Array([0, 255]));
     expect(() => socket().getpeername()).toThrow("Cannot get the peer name");
     await expect(server.recv(1)).rejects.toMatchObject({ code: "ENOTCONN" });
-    for (const end of [client, connection, server]) await end.close();
   });
 });
 
-describe("a line of a trace", () => {
+test("a line of a trace is escaped, of bounded length, and without signals", () => {
   const line = (call: string, args: unknown[], result?: unknown) =>
     textOf(inWords({
       ...{ time: 2.14, end: "client", connection: 1, socket: 1, call, args },
       ...{ result, error: undefined, bytes: undefined, done: true },
     }));
-
-  test("escapes bytes that could drive a terminal", () => {
-    expect(line("send", ['\x1b[2J"\\\t\r\n\0é\x7f'], 12)).toBe(
-      String.raw`send("\x1b[2J\"\\\t\r\n\x00\xc3\xa9\x7f") = 12`,
-    );
-    const text = new TextEncoder().encode("\u202eabc");
-    expect(line("recv", [9], text)).toBe(
-      String.raw`recv(9) = "\xe2\x80\xaeabc"`,
-    );
-    expect(line("bind", ["\0socket\u202e"])).toBe(
-      String.raw`bind("\x00socket\xe2\x80\xae") = 0`,
-    );
-  });
-
-  test("shortens long data, and counts its bytes", () => {
-    expect(line("sendall", [new Uint8Array(1000).fill(97)])).toBe(
-      `sendall("${"a".repeat(32)}"... (1000 bytes)) = 0`,
-    );
-    expect(line("sendall", ["a".repeat(32)])).toBe(
-      `sendall("${"a".repeat(32)}") = 0`,
-    );
-  });
-
-  test("writes arguments as a program does, without the signal", () => {
-    const { signal } = new AbortController();
-    expect(line("recv", [5, { signal }], new Uint8Array())).toBe(
-      'recv(5) = ""',
-    );
-    expect(line("setsockopt", ["SO_BROADCAST", true]))
-      .toBe("setsockopt(SO_BROADCAST, true) = 0");
-    expect(line("setsockopt", ["IP_ADD_MEMBERSHIP", ["224.0.0.9"]]))
-      .toBe("setsockopt(IP_ADD_MEMBERSHIP, 224.0.0.9) = 0");
-  });
+  const { signal } = new AbortController();
+  const long = "a".repeat(32);
+  expect([
+    line("send", ['\x1b[2J"\\\t\r\n\0é\x7f'], 12),
+    line("recv", [9], new TextEncoder().encode("\u202eabc")),
+    line("bind", ["\0socket\u202e"]),
+    line("sendall", [new Uint8Array(1000).fill(97)]),
+    line("sendall", [long]),
+    line("recv", [5, { signal }], new Uint8Array()),
+    line("setsockopt", ["SO_BROADCAST", true]),
+    line("setsockopt", ["IP_ADD_MEMBERSHIP", ["224.0.0.9"]]),
+  ]).toEqual([
+    String.raw`send("\x1b[2J\"\\\t\r\n\x00\xc3\xa9\x7f") = 12`,
+    String.raw`recv(9) = "\xe2\x80\xaeabc"`,
+    String.raw`bind("\x00socket\xe2\x80\xae") = 0`,
+    `sendall("${long}"... (1000 bytes)) = 0`,
+    `sendall("${long}") = 0`,
+    'recv(5) = ""',
+    "setsockopt(SO_BROADCAST, true) = 0",
+    "setsockopt(IP_ADD_MEMBERSHIP, 224.0.0.9) = 0",
+  ]);
 });
 
 describe("mermaid()", () => {

@@ -22,21 +22,17 @@ export type Block =
   | { kind: "text"; text: Inline }
   | { kind: "list" | "steps"; items: Inline[] }
   | { kind: "table"; head: string[]; rows: Inline[][] }
-  | { kind: "command" | "program"; text: string }
-  | { kind: "terminal"; lines: string[] }
+  | { kind: "command" | "program" | "terminal"; text: string }
   | { kind: "calls"; calls: Call[] };
 
-/** A part of a section, about one end. */
+/** A part of a section, about one end or both. */
 export interface Part {
-  readonly name: PartName;
+  readonly name: SectionName | PartName;
   readonly heading: string;
   readonly blocks: Block[];
 }
 
-export interface Section {
-  readonly name: SectionName;
-  readonly heading: string;
-  readonly blocks: Block[];
+export interface Section extends Part {
   readonly parts: Part[];
 }
 
@@ -88,7 +84,7 @@ interface Content {
 }
 
 const SAY: Record<SectionName, (made: Made) => Content> = {
-  "Aim": ({ source }) => ({ blocks: [text(...inline(source.aim))] }),
+  "Aim": ({ source }) => ({ blocks: [prose(source.aim)] }),
   "Introduction": introduction,
   "Algorithm": ({ source: { server, client } }) => ({
     parts: { Server: [stepsOf(server)], Client: [stepsOf(client)] },
@@ -101,14 +97,15 @@ const SAY: Record<SectionName, (made: Made) => Content> = {
     },
   }),
   "Output": output,
-  "Sequence of calls": ({ run }) => ({
-    blocks: [{ kind: "calls", calls: run.calls }],
+  "Sequence of calls": ({ run: { calls } }) => ({
+    blocks: [{ kind: "calls", calls }],
   }),
   "Result": result,
 };
 
-function text(...text: Inline): Block {
-  return { kind: "text", text };
+/** A paragraph in which code stands between backticks. */
+function prose(text: string): Block {
+  return { kind: "text", text: inline(text) };
 }
 
 function stepsOf({ steps }: EndSource): Block {
@@ -134,11 +131,11 @@ function introduction({ source, run: { calls } }: Made): Content {
   ]);
   return {
     blocks: [
-      ...source.prose.map((paragraph) => text(...inline(paragraph))),
+      ...source.prose.map(prose),
       ...[...kinds].map((kind) =>
-        text({ code: kind.replace(" ", ", ") }, `: ${KINDS[kind] ?? kind}`)
+        prose(`\`${kind.replace(" ", ", ")}\`: ${KINDS[kind] ?? kind}`)
       ),
-      text("The calls of this run, and how often each end made them:"),
+      prose("The calls of this run, and how often each end made them:"),
       { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
     ],
   };
@@ -163,29 +160,23 @@ const KINDS: Record<string, string> = {
 function output({ source, run: { command, lines, calls } }: Made): Content {
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);
+    const text = own.map(({ line }) => line).join("\n");
     return own.length > 0
-      ? [{ kind: "terminal", lines: own.map(({ line }) => line) }]
-      : [text(`The ${end} prints nothing.`)];
+      ? [{ kind: "terminal", text }]
+      : [prose(`The ${end} prints nothing.`)];
   };
   const [, port] = source.shared.match(/\bport: (\d+)/) ?? [];
   const free = calls.some(({ call, args }) =>
     call === "bind" && args[0].endsWith(", 0)")
   );
-  const alone = port && free
-    ? [text(
-      "The server takes a free port. Where each end runs alone, in a terminal " +
-        `of its own (add `,
-      { code: "server" },
-      " or ",
-      { code: "client" },
-      `), it is ${port}.`,
-    )]
-    : [];
+  const alone =
+    "The server takes a free port. Where each end runs alone, in a " +
+    "terminal of its own (add `server` or `client`), it is ";
   return {
     blocks: [
-      text("Both ends, run by one command:"),
+      prose("Both ends, run by one command:"),
       { kind: "command", text: command },
-      ...alone,
+      ...(port && free ? [prose(`${alone}${port}.`)] : []),
     ],
     parts: { Server: of("server"), Client: of("client") },
   };
@@ -195,18 +186,17 @@ function output({ source, run: { command, lines, calls } }: Made): Content {
 function result({ source, run: { calls, lines, notes } }: Made): Content {
   const printed = lines.map(({ end, line }) => `${end}: ${line}`);
   const differs = difference(source.output, printed);
-  const reached: Inline = differs === null
-    ? [
-      `The aim is reached: both ends ended well, and the `,
-      `${count(printed.length, "line")} that they printed are those that the `,
-      "header of ",
-      { code: `scripts/${source.name}.ts` },
-      " promises.",
-    ]
+  const header = `the header of \`scripts/${source.name}.ts\` promises`;
+  const reached = differs === null
+    ? inline(
+      "The aim is reached: both ends ended well, and the " +
+        `${count(printed.length, "line")} that they printed are those that ` +
+        `${header}.`,
+    )
     : [
-      "Both ends ended well, but what they printed is not what the header of ",
-      { code: `scripts/${source.name}.ts` },
-      " promises: ",
+      ...inline(
+        `Both ends ended well, but what they printed is not what ${header}: `,
+      ),
       { code: differs },
       ".",
     ];
@@ -233,7 +223,7 @@ function result({ source, run: { calls, lines, notes } }: Made): Content {
   ];
   return {
     blocks: [
-      text(...reached),
+      { kind: "text", text: reached },
       { kind: "table", head, rows },
       { kind: "list", items },
     ],
@@ -241,40 +231,35 @@ function result({ source, run: { calls, lines, notes } }: Made): Content {
 }
 
 function connections(calls: Call[]): Inline {
-  const accepted =
-    calls.filter(({ call, result }) =>
-      call === "accept" && result !== undefined
-    ).length;
+  const of = (name: string) => calls.filter(({ call }) => call === name);
+  const accepted = of("accept").filter(({ result }) => result !== undefined);
   const last = Math.max(...calls.map(({ time }) => time));
-  const took = `The last call ended ${last.toFixed(1)} ms after the start`;
-  const listens = calls.some(({ call }) => call === "listen");
-  return !listens
-    ? [`${took}; datagrams need no connection, and none was made.`]
-    : [`${took}; the server accepted ${count(accepted, "connection")}.`];
+  const made = of("listen").length > 0
+    ? `the server accepted ${count(accepted.length, "connection")}`
+    : "datagrams need no connection, and none was made";
+  return [
+    `The last call ended ${last.toFixed(1)} ms after the start; ${made}.`,
+  ];
 }
 
 /** The calls that failed, each kind once. */
 function failures(calls: Call[]): Inline[] {
-  const failed = calls.filter(({ error }) => error !== undefined);
   const kinds = Map.groupBy(
-    failed,
+    calls.filter(({ error }) => error !== undefined),
     ({ end, call, error, reason }) => [end, call, error, reason].join(" "),
   );
   return [...kinds.values()].map((alike) => {
     const [{ end, call, error = "", reason }] = alike;
-    const times = alike.length;
     if (end === "server" && error === "EBADF") {
-      return [
-        "A stop ended the server: it closed the socket on which ",
-        { code: `${call}()` },
-        " waited (",
-        { code: error },
-        ").",
-      ];
+      return inline(
+        "A stop ended the server: it closed the socket on which " +
+          `\`${call}()\` waited (\`EBADF\`).`,
+      );
     }
+    const times = alike.length > 1 ? ` ${alike.length} times` : "";
     return [
       { code: `${call}()` },
-      ` of the ${end} failed${times > 1 ? ` ${times} times` : ""} with `,
+      ` of the ${end} failed${times} with `,
       { code: reason ? `${error} (${reason})` : error },
       "; the program went on.",
     ];

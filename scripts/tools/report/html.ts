@@ -55,10 +55,11 @@ function section({ name, heading, blocks, parts }: Section): string {
   const body = blocks.map(block);
   if (parts.length > 0) {
     // On paper, the two ends stand below each other if their lines are long.
-    const lines = parts.flatMap(({ blocks }) => blocks).flatMap((block) =>
-      block.kind === "terminal" ? block.lines : []
-    );
-    const long = lines.some((line) => line.length > 44) ? " long" : "";
+    const long = parts.flatMap(({ blocks }) =>
+        blocks
+      ).some((block) => block.kind === "terminal" && /.{45}/u.test(block.text))
+      ? " long"
+      : "";
     body.push(`<div class="parts${long}">`, ...parts.map(part), "</div>");
   }
   return `<section class="${id}" aria-labelledby="${id}">
@@ -90,16 +91,13 @@ function block(block: Block): string {
     }
     case "table":
       return table(block.head, block.rows);
-    case "command":
-      return `<pre class="command"><code>${escaped(block.text)}</code></pre>`;
-    case "program":
-      return `<pre class="program"><code>${escaped(block.text)}</code></pre>`;
-    case "terminal": {
-      const lines = escaped(block.lines.join("\n"));
-      return `<pre class="terminal"><samp>${lines}</samp></pre>`;
-    }
     case "calls":
       return sequence(block.calls);
+    default: {
+      const tag = block.kind === "terminal" ? "samp" : "code";
+      const text = `<${tag}>${escaped(block.text)}</${tag}>`;
+      return `<pre class="${block.kind}">${text}</pre>`;
+    }
   }
 }
 
@@ -122,19 +120,20 @@ ${condensed(calls).map(rowsOf).join("\n")}
 
 function rowsOf(row: Row): string {
   const { end, call, connection, error, time } = row.call;
-  const cell = `<td colspan="2" headers="of-${end}" class="${end}">`;
+  const line = (kind: string, time: string, text: string) =>
+    `<tr class="${kind}"><td class="time">${time}</td><td colspan="2"` +
+    ` headers="of-${end}" class="${end}">${text}</td></tr>`;
   const [what, kind] = arrivalOf(row);
   const arrow = end === "server" ? "←" : "→";
   const arrival = what &&
-    `<tr class="${kind}"><td></td>${cell}<p>${arrow}<span>${what}</span></p></td></tr>\n`;
+    line(kind, "", `<p>${arrow}<span>${what}</span></p>`);
   const who = connection > 1 ? `[${connection}]\u00a0` : "";
   const text = escaped(written(row).slice(call.length))
     .replaceAll("\\x", "<wbr>\\x"); // an escape stays in one line
   const failed = error === undefined ? "" : ' class="failed"';
-  return `${arrival}<tr class="call"><td class="time">${time.toFixed(1)}</td>` +
-    `${cell}<code${failed}>${who}<b>${
-      escaped(call)
-    }</b>${text}</code></td></tr>`;
+  const code = `${who}<b>${escaped(call)}</b>${text}`;
+  return arrival +
+    line("call", time.toFixed(1), `<code${failed}>${code}</code>`);
 }
 
 /** What has arrived from the other end with a call, by its result. */

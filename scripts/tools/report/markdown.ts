@@ -37,16 +37,14 @@ function block(block: Block): string {
         .join("\n");
     case "table":
       return table(block.head, block.rows);
-    case "command":
-      return fence("sh", block.text);
-    case "program":
-      return fence("ts", block.text);
-    case "terminal":
-      return fence("text", block.lines.join("\n"));
     case "calls":
       return fence("mermaid", diagram(block.calls));
+    default:
+      return fence(LANGUAGES[block.kind], block.text);
   }
 }
+
+const LANGUAGES = { command: "sh", program: "ts", terminal: "text" };
 
 /** As many calls as Mermaid can draw; the rest are counted. */
 function diagram(all: Call[]): string {

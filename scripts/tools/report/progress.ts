@@ -7,25 +7,20 @@
 import process from "node:process";
 import { within } from "../support/processes.ts";
 
-export interface Progress {
-  /** Counts one more, and prints its file, or why it failed. */
-  done(line: string, failed?: "failed"): void;
-  /** Clears the bar, and prints the lines. */
-  end(): Promise<void>;
-}
-
-/** Shows the start of a run; `max` is how many reports there will be. */
-export async function progress(max: number): Promise<Progress> {
+/** Starts to show a run that makes `max` reports. */
+export async function progress(max: number) {
   const bar = max > 1 ? await loadBar(max) : undefined;
-  if (!bar) return { done: print, async end() {} };
-  const held: Parameters<Progress["done"]>[] = [];
+  const held: [line: string, failed?: "failed"][] = [];
   return {
-    done(...one) {
+    /** Counts one more, and prints its file, or why it failed. */
+    done(...one: [line: string, failed?: "failed"]): void {
+      if (!bar) return print(...one);
       bar.value++;
       held.push(one);
     },
-    async end() {
-      await bar.stop();
+    /** Clears the bar, and prints the lines. */
+    async end(): Promise<void> {
+      await bar?.stop();
       for (const one of held) print(...one);
     },
   };
@@ -36,29 +31,22 @@ function print(line: string, failed?: "failed"): void {
   else console.log(line);
 }
 
-interface Bar {
-  value: number;
-  stop(): Promise<void>;
-}
-
 /** How long the module may take to be fetched, in ms. */
 const PATIENCE = 3000;
 
-async function loadBar(max: number): Promise<Bar | undefined> {
+async function loadBar(
+  max: number,
+): Promise<{ value: number; stop(): Promise<void> } | undefined> {
   if (!("Deno" in globalThis) || !process.stderr.isTTY) return;
   // Not a literal, so that it is fetched only when it is needed.
   const name = "@std/cli/unstable-progress-bar";
-  try {
-    const module = await within(PATIENCE, import(name));
-    if (!module) return;
-    return new module.ProgressBar({
-      max,
-      barLength: 40,
-      clear: true,
-      formatter: (bar: { progressBar: string; value: number }) =>
-        `${bar.progressBar} ${bar.value} of ${max} reports`,
-    });
-  } catch {
-    return; // off line, or never fetched: lines will do
-  }
+  // Off line, or never fetched, there is none.
+  const module = await within(PATIENCE, import(name)).catch(() => undefined);
+  return module && new module.ProgressBar({
+    max,
+    barLength: 40,
+    clear: true,
+    formatter: (bar: { progressBar: string; value: number }) =>
+      `${bar.progressBar} ${bar.value} of ${max} reports`,
+  });
 }

@@ -13,17 +13,14 @@ import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
 
-/** A line that an end printed. */
-export interface Line {
-  readonly end: "server" | "client";
-  readonly line: string;
-}
-
 /** One run of an experiment. */
 export interface Run {
   /** The command as a user types it. */
   readonly command: string;
-  readonly lines: Line[];
+  readonly lines: {
+    readonly end: "server" | "client";
+    readonly line: string;
+  }[];
   readonly calls: Call[];
   /** The lines that it printed on standard error, though it ended well. */
   readonly notes: string[];
@@ -58,7 +55,7 @@ export function readRun(
   name: string,
   { stdout, stderr }: { stdout: string; stderr: string },
 ): Pick<Run, "lines" | "calls" | "notes"> {
-  const lines: Line[] = [];
+  const lines: Run["lines"] = [];
   const calls: Call[] = [];
   for (const text of stdout.split("\n").filter((line) => line !== "")) {
     let event;
@@ -79,14 +76,13 @@ export function readRun(
 }
 
 /** The command for this runtime, as the header writes it. */
-function commandOf({ name, commands }: Source) {
-  const { deno } = process.versions as Record<string, string | undefined>;
-  const runtime = deno ? "deno" : process.versions.bun ? "bun" : "node";
-  const command = commands.find((line) => line.startsWith(`${runtime} `)) ??
-    `${runtime} scripts/${name}.ts`;
-  const [, ...words] = command.split(" ");
-  if (deno) words.splice(1, 0, "--no-prompt");
-  return { command, args: words };
+function commandOf({ commands }: Source) {
+  const { deno, bun } = process.versions as Record<string, string | undefined>;
+  const runtime = deno ? "deno" : bun ? "bun" : "node";
+  const command = commands.find((line) => line.startsWith(`${runtime} `))!;
+  const args = command.split(" ").slice(1);
+  if (deno) args.splice(1, 0, "--no-prompt");
+  return { command, args };
 }
 
 function linesOf(text: string): string[] {

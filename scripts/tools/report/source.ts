@@ -43,19 +43,18 @@ export function readSource(name: string, file: string): Source {
   const only = (own: Set<Chunk>, other: Set<Chunk>) =>
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
-  const shared = chunks.filter((chunk) => !owned.flat().includes(chunk));
 
-  const { fact, commands, output } = readHeader(file);
+  const { fact, prose, commands, output } = readHeader(file);
   const [aim, ...rest] = fact.split(/(?<=[.?]) (?=[A-Z])/);
   return {
     name,
     aim,
-    prose: [rest.join(" "), ...proseOf(file)].filter((text) => text !== ""),
+    prose: rest.length > 0 ? [rest.join(" "), ...prose] : prose,
     commands,
     output,
     server: { steps: stepsOf(server.text), program: joined(owned[0]) },
     client: { steps: stepsOf(client.text), program: joined(owned[1]) },
-    shared: joined(shared),
+    shared: joined(chunks.filter((chunk) => !owned.flat().includes(chunk))),
   };
 }
 
@@ -68,7 +67,7 @@ interface Chunk {
 
 /** The code below the header, split at the blank lines of the top level. */
 function chunksOf(file: string): Chunk[] {
-  const code = file.replace(HEADER, "").trim();
+  const code = file.replace(/^\/\*\*\n[\s\S]*?\n \*\/\n/, "").trim();
   const declaration =
     /^(?:export )?(?:async )?(?:function|const|let|class|interface|type) (\w+)/gm;
   return code.split(/\n\n(?=\S)/).map((text) => ({
@@ -100,22 +99,8 @@ function joined(chunks: Chunk[]): string {
 
 /** The numbered comments of a function, without their numbers. */
 function stepsOf(code: string): string[] {
-  const steps: string[] = [];
-  const comment = /^ *\/\/ (\d+)\. (.*(?:\n *\/\/ {4}.*)*)/gm;
-  for (const [, , text] of code.matchAll(comment)) {
-    steps.push(text.replace(/\n *\/\/ +/g, " "));
-  }
-  return steps;
+  const comment = /^ *\/\/ \d+\. (.*(?:\n *\/\/ {4}.*)*)/gm;
+  return [...code.matchAll(comment)].map(([, text]) =>
+    text.replace(/\n *\/\/ +/g, " ")
+  );
 }
-
-/** The header's paragraphs between its commands and its output. */
-function proseOf(file: string): string[] {
-  const text = file.match(HEADER)?.[1].replace(/^ \* ?/gm, "") ?? "";
-  const paragraphs = text.split(/\n\n+/).slice(1);
-  const output = paragraphs.findIndex((text) => /^Output\b.*:$/.test(text));
-  return paragraphs.slice(0, output < 0 ? undefined : output)
-    .filter((paragraph) => !paragraph.startsWith("    "))
-    .map((paragraph) => paragraph.replaceAll("\n", " "));
-}
-
-const HEADER = /^\/\*\*\n([\s\S]*?)\n \*\/\n/;

@@ -8,6 +8,8 @@
 export interface Header {
   /** What the experiment shows, as one line. */
   fact: string;
+  /** The paragraphs between the commands and the output, each as one line. */
+  prose: string[];
   /** The commands, as the header writes them. */
   commands: string[];
   /**
@@ -27,6 +29,9 @@ export function readHeader(source: string): Header {
     part.filter((line) => line.startsWith("    ")).map((line) => line.slice(4));
   return {
     fact: lines.slice(0, blank).join(" "),
+    prose: lines.slice(blank, output).join("\n").split(/\n\n+/)
+      .filter((text) => /^\S/.test(text))
+      .map((text) => text.replaceAll("\n", " ")),
     commands: indented(lines.slice(blank, output)),
     output: output < 0 ? [] : indented(lines.slice(output)),
   };

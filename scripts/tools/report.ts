@@ -112,29 +112,24 @@ function quoted(file: string): string {
 
 function chosen(given: string[], all: boolean): string[] {
   const { names, others } = experiments();
-  const known = `experiments: ${names.join(", ")}`;
-  if (all && given.length > 0) {
-    throw new UsageError(`Give names or --all, not both`);
+  const wanted = all ? names : [...new Set(given.map(nameOf))];
+  const strange = wanted.find((name) => !names.includes(name));
+  const wrong = all && given.length > 0
+    ? "Give names or --all, not both"
+    : wanted.length === 0
+    ? "Which experiment?"
+    : strange === undefined
+    ? undefined
+    : others.includes(strange)
+    ? `${strange} has no two ends to report`
+    : `No experiment "${strange}"`;
+  if (wrong) {
+    throw new UsageError(`${wrong} (experiments: ${names.join(", ")})`);
   }
-  if (!all && given.length === 0) {
-    throw new UsageError(`Which experiment? (${known})`);
+  for (const name of all ? others : []) {
+    console.log(`${name}: left out, it has no two ends to report`);
   }
-  if (all) {
-    for (const name of others) {
-      console.log(`${name}: left out, it has no two ends to report`);
-    }
-    return names;
-  }
-  const wanted = given.map(nameOf);
-  for (const name of wanted) {
-    if (names.includes(name)) continue;
-    throw new UsageError(
-      others.includes(name)
-        ? `${name} has no two ends to report (${known})`
-        : `No experiment "${name}" (${known})`,
-    );
-  }
-  return [...new Set(wanted)];
+  return wanted;
 }
 
 function headingsFrom(file: string): Headings {
@@ -179,15 +174,11 @@ function writing(file: string, write: () => void): void {
 }
 
 function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const reasons: Record<string, string> = {
-    ENOENT: "there is no such file",
-    EISDIR: "it is a folder",
-    EACCES: "this user may not",
-    EEXIST: "it is no folder",
-    ENOTDIR: "it is no folder",
-  };
-  return reasons[code ?? ""] ?? message;
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a folder";
+  if (code === "EACCES") return "this user may not";
+  return /^(EEXIST|ENOTDIR)$/.test(code) ? "it is no folder" : message;
 }
 
 if (import.meta.main) await runTool({ help: () => HELP, read, run });

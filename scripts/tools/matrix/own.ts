@@ -8,13 +8,7 @@ import { readFile } from "node:fs/promises";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { freePort } from "../support/free_port.ts";
 import { after, endedAs, type Result } from "./pair.ts";
-import {
-  type Ended,
-  MOST,
-  type Running,
-  start,
-  within,
-} from "../support/processes.ts";
+import { MOST, type Running, start, within } from "../support/processes.ts";
 
 /** The commands, in which `{port}` stands for a free port. */
 export interface Commands {
@@ -39,17 +33,16 @@ export async function runOwn(
   const begin = performance.now();
   const now = () => Math.round(performance.now() - begin);
   const started = [start(server)];
-  let reason: string | null;
   let ms: number | undefined;
+  let reason: string | null;
   try {
     const visible = commands.server.includes("{port}");
     reason = await notReady(started[0], visible ? port : undefined, timeout);
     if (!reason) {
       started.push(start(client));
-      const end = await within(timeout, started[1].ended);
+      reason = await clientFailure(started[1], timeout);
       ms = now();
-      reason = clientFailure(end, timeout) ??
-        await serverFailure(started[0], timeout);
+      reason ??= await serverFailure(started[0], timeout);
     }
   } finally {
     for (const { signal } of started) signal("SIGKILL");
@@ -69,23 +62,26 @@ export async function runOwn(
 /** The result as text, at most 68 columns wide. */
 export function sideBySide(result: OwnResult): string {
   const { server, client, lines, ok, ms, reason } = result;
-  const columns = [lines.server, lines.client].map((lines) =>
-    lines.flatMap((line) => pieces(line, WIDTH))
+  const [left, right] = (["server", "client"] as const).map((
+    end,
+  ) => [
+    end,
+    "-".repeat(WIDTH),
+    ...lines[end].flatMap((line) => pieces(line, WIDTH)),
+  ]);
+  const height = Math.max(left.length, right.length);
+  const rows = Array.from(
+    { length: height },
+    (_, i) => `${(left[i] ?? "").padEnd(WIDTH)} | ${right[i] ?? ""}`.trimEnd(),
   );
-  const height = Math.max(...columns.map(({ length }) => length));
-  const rows = [["server", "client"], ["-".repeat(WIDTH), "-".repeat(WIDTH)]];
-  for (let i = 0; i < height; i++) {
-    rows.push(columns.map((one) => one[i] ?? ""));
-  }
+  const outcome = `${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`;
   return [
     ...pieces(`server: ${server}`, 68),
     ...pieces(`client: ${client}`, 68),
     "",
-    ...rows.map(([left, right]) =>
-      `${left.padEnd(WIDTH)} | ${right}`.trimEnd()
-    ),
+    ...rows,
     "",
-    ...pieces(`${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`, 68),
+    ...pieces(outcome, 68),
   ].join("\n");
 }
 
@@ -106,24 +102,24 @@ async function notReady(
   port: number | undefined,
   timeout: number,
 ): Promise<string | null> {
-  let end: Ended | undefined;
-  const seen = async () => port === undefined ? undefined : await has(port);
-  if (await seen() === undefined) { // it cannot be seen: give it some time
-    end = await within(GRACE, server.ended);
-    return end ? `the server ${endedAs(end)} before the client started` : null;
-  }
-  for (const late = performance.now() + timeout; performance.now() < late;) {
-    const asked = performance.now();
-    if (await seen()) return null;
+  const late = performance.now() + timeout;
+  for (let asked; (asked = performance.now()) < late;) {
+    const seen = port === undefined ? undefined : await has(port);
+    if (seen) return null;
     // The table of a large machine takes the kernel a tenth of a second.
     const pause = Math.max(25, 4 * (performance.now() - asked));
-    end = await within(pause, server.ended);
-    if (end) return `the server ${endedAs(end)} before it listened`;
+    const end = await within(seen === false ? pause : GRACE, server.ended);
+    if (end && seen === false) {
+      return `the server ${endedAs(end)} before it listened`;
+    }
+    if (end) return `the server ${endedAs(end)} before the client started`;
+    if (seen === undefined) return null; // it cannot be seen, and had some time
   }
   return `the server does not listen on port ${port} ${after(timeout)}`;
 }
 
-function clientFailure(end: Ended | undefined, timeout: number) {
+async function clientFailure(client: Running, timeout: number) {
+  const end = await within(timeout, client.ended);
   if (!end) return `the client had not ended ${after(timeout)}`;
   return end.code === 0 ? null : `the client ${endedAs(end)}`;
 }

@@ -117,26 +117,25 @@ async function failureOf(
   const started: Running[] = [];
   const run = (runtime: Runtime, role: string, port: string) => {
     const where = path ? ["--path", path] : ["--port", port];
-    const command = commandOf(experiment, runtime, path);
-    const running = start([...command, role, ...where, "--json"], {
-      cwd: ROOT,
-    });
-    started.push(running);
-    return running;
+    const command = commandOf(experiment, runtime, path)
+      .concat(role, where, "--json");
+    started.push(start(command, { cwd: ROOT }));
+    return started.at(-1)!;
   };
   try {
     const server = run(one, "server", "0");
-    const port = await listening(server, timeout);
-    if (port === undefined) return await notListening(server, timeout);
-
-    const client = run(other, "client", port);
-    const clientEnd = await within(timeout, client.ended);
-    const early = wrong("client", clientEnd, client, timeout);
+    const said = server.said(/^Listening on (?:.*:(\d+)|.+) \(.*\)$/m);
+    const ready = await within(timeout, Promise.race([said, server.ended]));
+    if (!ready) return `the server does not listen ${after(timeout)}`;
+    if (!Array.isArray(ready)) {
+      return `the server ${endedAs(ready)} before it listened${why(server)}`;
+    }
+    const client = run(other, "client", ready[1] ?? "");
+    const early = await wrong("client", client, timeout);
     if (early) return early;
 
     server.signal("SIGTERM"); // it finishes running exchanges
-    const serverEnd = await within(timeout, server.ended);
-    return wrong("server", serverEnd, server, timeout) ??
+    return await wrong("server", server, timeout) ??
       difference(experiment.output, [...linesOf(server), ...linesOf(client)]);
   } finally {
     for (const { signal } of started) signal("SIGKILL");
@@ -153,44 +152,17 @@ function commandOf(
 ): string[] {
   const script = `scripts/${name}.ts`;
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
-  switch (runtime.name) {
-    case "python3":
-      return [runtime.path, "-S", "tests/peers/peers.py", name];
-    case "deno":
-      return [runtime.path, "run", "--no-prompt", ...permissions, ...file]
-        .concat(script);
-    default:
-      return [runtime.path, script];
-  }
+  const words = runtime.name === "python3"
+    ? ["-S", "tests/peers/peers.py", name]
+    : runtime.name === "deno"
+    ? ["run", "--no-prompt", ...permissions, ...file, script]
+    : [script];
+  return [runtime.path, ...words];
 }
 
-/** The port that a server prints; undefined if it prints none. */
-async function listening(
-  server: Running,
-  timeout: number,
-): Promise<string | undefined> {
-  const said = server.said(/^Listening on (?:.*:(\d+)|.+) \(.*\)$/m);
-  const none = server.ended.then(() => undefined);
-  const match = await within(timeout, Promise.race([said, none]));
-  return match && (match[1] ?? "");
-}
-
-async function notListening(
-  server: Running,
-  timeout: number,
-): Promise<string> {
-  const end = await within(0, server.ended);
-  if (!end) return `the server does not listen ${after(timeout)}`;
-  return `the server ${endedAs(end)} before it listened${why(server)}`;
-}
-
-/** What is wrong with how an end ended or with its standard error, or null. */
-function wrong(
-  who: string,
-  end: Ended | undefined,
-  running: Running,
-  timeout: number,
-): string | null {
+/** What is wrong with the end of an end, or with its standard error, or null. */
+async function wrong(who: string, running: Running, timeout: number) {
+  const end = await within(timeout, running.ended);
   if (!end) return `the ${who} had not ended ${after(timeout)}`;
   if (end.code !== 0) return `the ${who} ${endedAs(end)}${why(running)}`;
   const [note] = notesOf(running);
@@ -224,14 +196,14 @@ function notesOf({ written }: Running): string[] {
 
 /** The lines that an end has printed, each with the speaker's tag. */
 function linesOf({ written }: Running): string[] {
-  return written.stdout.split("\n").filter((line) => line !== "").map(tagged);
-}
-
-function tagged(text: string): string {
-  try {
-    const { end, line } = JSON.parse(text);
-    return `${end}: ${line}`;
-  } catch {
-    return text; // matches no line of a header
-  }
+  return written.stdout.split("\n").filter((line) => line !== "").map(
+    (text) => {
+      try {
+        const { end, line } = JSON.parse(text);
+        return `${end}: ${line}`;
+      } catch {
+        return text; // matches no line of a header
+      }
+    },
+  );
 }

@@ -110,12 +110,7 @@ function sequence(calls: Call[]): string {
   const head = ["ms", "server", "client"].map((name) =>
     `<th scope="col" id="of-${name}" class="${name}">${name}</th>`
   );
-  return `<table class="sequence">
-<thead><tr>${head.join("")}</tr></thead>
-<tbody>
-${condensed(calls).map(rowsOf).join("\n")}
-</tbody>
-</table>`;
+  return tableOf(' class="sequence"', head, condensed(calls).map(rowsOf));
 }
 
 function rowsOf(row: Row): string {
@@ -152,10 +147,14 @@ function table(head: string[], rows: Inline[][]): string {
     const name = `<th scope="row">${spans(first)}</th>`;
     return `<tr>${name}${cells.map(cellOf).join("")}</tr>`;
   });
-  return `<table>
-<thead><tr>${names.join("")}</tr></thead>
+  return tableOf("", names, lines);
+}
+
+function tableOf(attributes: string, head: string[], rows: string[]): string {
+  return `<table${attributes}>
+<thead><tr>${head.join("")}</tr></thead>
 <tbody>
-${lines.join("\n")}
+${rows.join("\n")}
 </tbody>
 </table>`;
 }

@@ -18,8 +18,7 @@ export const STYLE = `:root {
     "DejaVu Sans Mono", "Liberation Mono", monospace;
   color-scheme: light dark;
 }
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+* { box-sizing: border-box; text-size-adjust: 100%; }
 body {
   margin: 0; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
   font: 1.0625rem/1.6 var(--serif); overflow-wrap: break-word;
@@ -27,7 +26,7 @@ body {
 header, footer, main > section > * { max-width: 44rem; margin-inline: auto; }
 header { padding: 4.5rem 0 1.75rem; border-bottom: 1px solid var(--rule); }
 h1, h2, h3 { line-height: 1.2; text-wrap: balance; }
-h1 { margin: 0.35rem 0; font-size: 2.6rem; font-weight: 600; letter-spacing: -0.01em; }
+h1 { margin: 0.35rem 0; font-size: clamp(2.1rem, 8vw, 2.6rem); font-weight: 600; letter-spacing: -0.01em; }
 h2 { margin: 3.25rem auto 1rem; font-size: 1.5rem; font-weight: 600; }
 h3 { margin: 1.75rem 0 0.6rem; font: 600 0.95rem/1.2 var(--sans); color: var(--quiet); }
 h3::before {
@@ -40,15 +39,12 @@ p, ul, ol { margin: 0 0 1rem; }
 main > section > :is(p, ul, pre) { margin-inline: auto; }
 ol, ul { padding-left: 1.5em; }
 li { margin-bottom: 0.45rem; padding-left: 0.15em; }
-li::marker { color: var(--quiet); font-variant-numeric: tabular-nums; }
-.experiment { margin: 0; color: var(--quiet); font: 0.9rem/1.4 var(--mono); }
-.date { margin: 0; color: var(--quiet); }
+li::marker { color: var(--quiet); }
+header p { margin: 0; color: var(--quiet); }
+.experiment { font: 0.9rem/1.4 var(--mono); }
 .aim > p { font-size: 1.25rem; line-height: 1.5; }
-footer {
-  margin-block: 4rem 3rem; padding-top: 1.25rem; border-top: 1px solid var(--rule);
-  color: var(--quiet); font-size: 0.9rem;
-}
-footer p { margin: 0; }
+footer { margin-block: 4rem 3rem; border-top: 1px solid var(--rule); }
+footer p { margin: 1.25rem 0 0; color: var(--quiet); font-size: 0.9rem; }
 footer code { display: inline-block; max-width: 100%; }
 
 code, pre, samp { font-family: var(--mono); }
@@ -113,11 +109,8 @@ td.number { font-variant-numeric: tabular-nums; }
 @media (max-width: 30rem) {
   body { font-size: 1rem; }
   header { padding-top: 2.5rem; }
-  h1 { font-size: 2.1rem; }
-  h2 { margin-top: 2.5rem; }
   pre { font-size: 0.72rem; padding-inline: 0.75rem; }
   table { font-size: 0.82rem; }
-  th, td { padding-right: 0.6rem; }
   thead th { white-space: normal; }
 }
 

@@ -53,7 +53,7 @@ export function difference(expected: string[], printed: string[]) {
   return null;
 }
 
-/** The first pair of lines, wanted and seen, that do not fit; null if all do. */
+/** The first pair of lines, wanted and seen, that differ, or null. */
 function align(wanted: string[], seen: string[]): [string, string] | null {
   for (let i = 0; i < Math.max(wanted.length, seen.length); i++) {
     const [want = "nothing", see = "nothing"] = [wanted[i], seen[i]];

@@ -6,7 +6,6 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CallInWords as Call } from "../lib/observe/strace.ts";
 import { escapeControls } from "../lib/sockets/escape.ts";
 import { experiments, read } from "../scripts/tools/report.ts";
 import { contentOf, type Made } from "../scripts/tools/report/content.ts";
@@ -158,27 +157,9 @@ function madeOf(texts: string[]): Made {
 }
 
 test("a diagram that Mermaid would refuse is cut, and says so", () => {
-  const call: Call = {
-    time: 1,
-    end: "server",
-    connection: 1,
-    socket: 1,
-    call: "shutdown",
-    args: ["x".repeat(1000)],
-  };
-  const text = markdown({
-    name: "long",
-    title: "Long",
-    date: new Date(0),
-    colophon: [],
-    sections: [{
-      name: "Output",
-      heading: "Output",
-      blocks: [{ kind: "calls", calls: Array(100).fill(call) }],
-      parts: [],
-    }],
-  });
-  const [[, diagram]] = fencesOf(text);
+  const made = madeOf(Array(200).fill("x".repeat(80)));
+  const text = markdown(contentOf(made));
+  const [, diagram] = fencesOf(text).find(([name]) => name === "mermaid")!;
   expect(diagram.length).toBeWithin(40_000, 50_001);
   expect(diagram).toMatch(/and \d+ more calls$/);
 });
@@ -204,19 +185,18 @@ describe("a headings file", () => {
     ]);
   });
 
-  test("is refused with the number of the line", () => {
-    for (
-      const [text, message] of [
-        ["Aim\nAims = X", 'line 2: no section "Aims" (there are: Aim, '],
-        ["Aim =", "line 1: no heading after ="],
-        ["\nAim\naim = X", "line 3: Aim is there already"],
-        ["= X", 'line 1: no section ""'],
-        ["# nothing\nServer = X", "it names no section"],
-      ]
-    ) {
+  const wrong: [text: string, message: string][] = [
+    ["Aim\nAims = X", 'line 2: no section "Aims" (there are: Aim, '],
+    ["Aim =", "line 1: no heading after ="],
+    ["\nAim\naim = X", "line 3: Aim is there already"],
+    ["= X", 'line 1: no section ""'],
+    ["# nothing\nServer = X", "it names no section"],
+  ];
+  for (const [text, message] of wrong) {
+    test(`is refused: ${message}`, () => {
       expect(() => readHeadings(text, "FILE")).toThrow(`FILE, ${message}`);
-    }
-  });
+    });
+  }
 });
 
 // --- the command ---

@@ -30,7 +30,6 @@ import {
 import { GUIDED, ROOT, SCRIPTS, TIMED } from "./support/scripts.ts";
 import { needing, testScript } from "./support/test_on.ts";
 
-const OBSERVED = ["--json", "--trace"];
 const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
 
 for (const script of SCRIPTS) {
@@ -41,20 +40,11 @@ for (const script of SCRIPTS) {
   const runs = new Map<RuntimeName, Promise<Finished>>();
 
   /** The run on a runtime: one for all tests. */
-  function runOn(runtime: RuntimeName): Promise<Finished> {
-    const known = runs.get(runtime);
-    if (known) return known;
-    const words = commandOf(header, runtime).split(" ").slice(1);
-    const file = words.indexOf(`scripts/${script}`);
-    const permissions = words.slice(0, file).filter((w) => w !== "run");
-    const started = run([
-      ...commandFor(runtime, permissions),
-      ...words.slice(file),
-      ...(guided ? [] : OBSERVED),
-    ], { cwd: ROOT });
+  const runOn = (runtime: RuntimeName): Promise<Finished> => {
+    const started = runs.get(runtime) ?? runHeader(script, header, runtime);
     runs.set(runtime, started);
     return started;
-  }
+  };
 
   describe.concurrent(script, () => {
     test("the header states a fact, three commands and an output", () => {
@@ -124,6 +114,20 @@ for (const script of SCRIPTS) {
       });
     }
   });
+}
+
+/** Runs the header's command, observed; guided scripts have no such flags. */
+function runHeader(
+  script: string,
+  header: Header,
+  runtime: RuntimeName,
+): Promise<Finished> {
+  const words = commandOf(header, runtime).split(" ").slice(1);
+  const file = words.indexOf(`scripts/${script}`);
+  const permissions = words.slice(0, file).filter((w) => w !== "run");
+  const observed = GUIDED.includes(script) ? [] : ["--json", "--trace"];
+  const command = commandFor(runtime, permissions);
+  return run([...command, ...words.slice(file), ...observed], { cwd: ROOT });
 }
 
 function commandOf({ commands }: Header, runtime: RuntimeName): string {

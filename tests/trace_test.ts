@@ -155,7 +155,7 @@ describe("observe()", () => {
 
   test("reports failures, and at the end calls that have not ended", async () => {
     const calls = await watched();
-    const [client, connection, server] = await pair();
+    const [client, connection] = await pair();
     const waiting = connection.recv(7);
     calls.splice(0);
     expect(() => socket(AF_UNIX, SOCK_DGRAM as "SOCK_STREAM")).toThrow();
@@ -177,7 +177,7 @@ describe("observe()", () => {
 
   test("is not held up by a send that blocks", async () => {
     const calls = await watched();
-    const [client, connection, server] = await pair();
+    const [client, , server] = await pair();
     const much = client.sendall(new Uint8Array(64 * 2 ** 20));
     calls.splice(0);
     for (let i = 0; i < 300; i++) server.getsockname();

@@ -62,7 +62,6 @@ SOCKET_LAB_DENO, _BUN, _NODE and _PYTHON3 name a runtime that is not
 on the PATH. The exit code is 1 if a pair has failed; a runtime that
 is missing is no failure.`;
 
-/** What was asked for. */
 interface Request {
   runtimes: Name[];
   only: Experiment[];
@@ -109,7 +108,6 @@ export function read(args: string[]): Request | undefined {
   };
 }
 
-/** Runs all pairs; returns whether all are well. */
 async function runMatrix(request: Request): Promise<boolean> {
   const found = await Promise.all(request.runtimes.map(find));
   checkStopped();
@@ -136,10 +134,7 @@ async function runMatrix(request: Request): Promise<boolean> {
 }
 
 /** Runs as many pairs at once as the cores allow; keeps their order. */
-async function runPairs(
-  pairs: Pair[],
-  { json, timeout }: Request,
-): Promise<Result[]> {
+async function runPairs(pairs: Pair[], { json, timeout }: Request) {
   const results: Result[] = [];
   const bar = process.stderr.isTTY && !(json && process.stdout.isTTY);
   let done = 0;
@@ -160,24 +155,16 @@ async function runPairs(
   return results;
 }
 
-/** Runs the two commands; returns whether both ended well. */
-async function runCommands(
-  commands: Commands,
-  { json, timeout }: Request,
-): Promise<boolean> {
-  const result = await runOwn(commands, timeout);
-  checkStopped();
-  console.log(json ? JSON.stringify(result) : sideBySide(result));
-  return result.ok;
-}
-
 /** Exits with 1 when a pair has failed, or as a signal says. */
 async function run(request: Request): Promise<number> {
-  const { own } = request;
+  const { own, timeout, json } = request;
   const stoppedAs = endAllAtSignals();
   try {
-    const ok = own ? await runCommands(own, request) : await runMatrix(request);
-    return ok ? 0 : 1;
+    if (!own) return await runMatrix(request) ? 0 : 1;
+    const result = await runOwn(own, timeout);
+    checkStopped();
+    console.log(json ? JSON.stringify(result) : sideBySide(result));
+    return result.ok ? 0 : 1;
   } catch (error) {
     if (error instanceof Stopped) return stoppedAs();
     throw error;

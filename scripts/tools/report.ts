@@ -48,7 +48,6 @@ const HELP = `Writes lab reports: runs experiments, and says what they show.
 
 const FORMATS = { md: markdown, html };
 
-/** What was asked for. */
 interface Request {
   names: string[];
   out: string;

@@ -9,14 +9,13 @@
  *
  * Bundlers drop comments, and types; so only the library goes through one.
  */
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { promisify } from "node:util";
 import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { allNames, nameOf, ROOT, sourceOf } from "./support/experiments.ts";
+import { start } from "./support/processes.ts";
 import { runTool, ToolError } from "./support/tool.ts";
 
 /** A bundler that a runtime ships. */
@@ -55,7 +54,9 @@ export async function snippet(
 // experiment as it is written, then what it uses of the library.
 // @ts-nocheck The library comes without its types.
 
-${destructure(used)}
+const {
+  ${used.join(",\n  ")},
+} = await library();
 ${rest.trimEnd()}
 
 // ${"-".repeat(72)}
@@ -95,18 +96,14 @@ async function bundled(
   const reasons: string[] = [];
   try {
     writeFileSync(file, entry);
-    for (const { name, command: [program, ...args] } of bundlers) {
-      try {
-        const { stdout } = await promisify(execFile)(program, [...args, file], {
-          cwd: ROOT,
-          env: { ...process.env, NO_COLOR: "1" },
-        });
-        return [stdout, name];
-      } catch (error) {
-        const { stderr } = error as { stderr?: string };
-        const [reason] = stderr?.match(/error: .*/) ?? ["error: not found"];
-        reasons.push(`${name}: ${reason.slice("error: ".length)}`);
-      }
+    for (const { name, command } of bundlers) {
+      const { ended, written } = start([...command, file], {
+        ...{ cwd: ROOT, most: Infinity, group: false },
+      });
+      if ((await ended).code === 0) return [written.stdout, name];
+      const [, reason = "not found"] = written.stderr.match(/error: (.*)/) ??
+        [];
+      reasons.push(`${name}: ${reason}`);
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -140,12 +137,6 @@ function asBody(module: string): string {
     );
 }
 
-function destructure(used: string[]): string {
-  const line = `const { ${used.join(", ")} } = await library();`;
-  if (line.length <= 80) return line;
-  return `const {\n  ${used.join(",\n  ")},\n} = await library();`;
-}
-
 function help(): string {
   const lines = allNames().join(", ").match(/.{1,58}(?:, |$)/g)!;
   return `snippet.ts NAME
@@ -158,11 +149,10 @@ folder, under Deno, Bun and Node.
 
 /** Reads the command line: one name; undefined if help is asked for. */
 export function read(args: string[]): string | undefined {
-  const { values, positionals } = readFlags(
-    args,
-    { help: { type: "boolean", short: "h" } },
-    { positionals: true },
-  );
+  const options = { help: { type: "boolean", short: "h" } } as const;
+  const { values, positionals } = readFlags(args, options, {
+    positionals: true,
+  });
   if (values.help) return;
   const [name, ...more] = positionals.map(nameOf);
   if (more.length === 0 && allNames().includes(name)) return name;

@@ -62,33 +62,26 @@ export async function runOwn(
 /** The result as text, at most 68 columns wide. */
 export function sideBySide(result: OwnResult): string {
   const { server, client, lines, ok, ms, reason } = result;
-  const [left, right] = (["server", "client"] as const).map((
-    end,
-  ) => [
-    end,
-    "-".repeat(WIDTH),
-    ...lines[end].flatMap((line) => pieces(line, WIDTH)),
-  ]);
-  const height = Math.max(left.length, right.length);
-  const rows = Array.from(
-    { length: height },
-    (_, i) => `${(left[i] ?? "").padEnd(WIDTH)} | ${right[i] ?? ""}`.trimEnd(),
+  const row = (left = "", right = "") =>
+    `${left.padEnd(WIDTH)} | ${right}`.trimEnd();
+  const [left, right] = [lines.server, lines.client].map((lines) =>
+    lines.flatMap((line) => pieces(line, WIDTH))
   );
-  const outcome = `${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`;
+  const height = Math.max(left.length, right.length);
   return [
     ...pieces(`server: ${server}`, 68),
     ...pieces(`client: ${client}`, 68),
     "",
-    ...rows,
+    row("server", "client"),
+    row("-".repeat(WIDTH), "-".repeat(WIDTH)),
+    ...Array.from({ length: height }, (_, i) => row(left[i], right[i])),
     "",
-    ...pieces(outcome, 68),
+    ...pieces(`${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`, 68),
   ].join("\n");
 }
 
-/** The width of each end's column. */
-const WIDTH = 32;
+const WIDTH = 32; // of each end's column
 
-/** A line cut into pieces that are at most so wide. */
 function pieces(line: string, width: number): string[] {
   const characters = [...line];
   const cut: string[] = [];
@@ -107,7 +100,7 @@ async function notReady(
     const seen = port === undefined ? undefined : await has(port);
     if (seen) return null;
     // The table of a large machine takes the kernel a tenth of a second.
-    const pause = Math.max(25, 4 * (performance.now() - asked));
+    const pause = Math.min(25 + 4 * (performance.now() - asked), 500);
     const end = await within(seen === false ? pause : GRACE, server.ended);
     if (end && seen === false) {
       return `the server ${endedAs(end)} before it listened`;
@@ -140,7 +133,7 @@ async function serverFailure(server: Running, timeout: number) {
     : `the server ${endedAs(end)} when it was stopped`;
 }
 
-/** How long a server may take to start, if that cannot be seen, or to end. */
+/** What a server may take to start, if that cannot be seen, or to end, in ms. */
 const GRACE = 500;
 
 /**
@@ -177,5 +170,4 @@ function linesOf(running: Running | undefined): string[] {
   return shown;
 }
 
-/** The most lines that are shown. */
-const LONGEST = 100;
+const LONGEST = 100; // lines

@@ -28,7 +28,6 @@ export interface Experiment {
   readonly name: string;
   /** The permissions that its header gives Deno. */
   readonly permissions: string[];
-  /** The output of both ends, as its header has it. */
   readonly output: string[];
   /** Its server has a path for an address, not a port. */
   readonly unix: boolean;
@@ -43,7 +42,6 @@ export interface Result {
   readonly ok: boolean;
   /** From the start of the server to the end of both (own: of the client). */
   readonly ms: number;
-  /** Why it failed. */
   readonly reason: string | null;
 }
 
@@ -60,13 +58,9 @@ export function experiments(): Experiment[] {
 }
 
 /** The seed programs, of which `tests/peers/peers.py` has both ends in Python. */
-export const SEEDS = [
-  "tcp_address_lookup",
-  "tcp_client_details",
-  "tcp_hello",
-  "tcp_thank_you",
-  "tcp_time",
-];
+export const SEEDS =
+  "tcp_address_lookup tcp_client_details tcp_hello tcp_thank_you tcp_time"
+    .split(" ");
 
 /** An experiment, and the runtimes of its server and its client. */
 export type Pair = [Experiment, [Runtime, Runtime]];
@@ -101,10 +95,8 @@ export async function runPair(
   };
 }
 
-/** The most characters of a reason that are kept. */
-const LONGEST = 300;
+const LONGEST = 300; // characters of a reason
 
-/** Why the pair failed, or null. */
 async function failureOf(
   experiment: Experiment,
   [one, other]: [Runtime, Runtime],

@@ -8,7 +8,6 @@ import {
   type CallInWords as Call,
   textOf,
 } from "../../../lib/observe/strace.ts";
-import { count } from "../support/text.ts";
 
 /** What each call does, after its man page. */
 const MEANINGS: Record<string, string> = {
@@ -109,4 +108,9 @@ export function asCalls(rows: Row[]): Call[] {
   return rows.map(({ call, times, bytes }) =>
     times > 1 ? { ...call, args: [], result: again(times, bytes) } : call
   );
+}
+
+/** `1 call`, `2 calls`, `16,777,216 bytes`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -6,7 +6,7 @@
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { difference } from "../support/header.ts";
-import { meaningOf, receives, sends } from "./calls.ts";
+import { count, meaningOf, receives, sends } from "./calls.ts";
 import {
   HEADINGS,
   type Headings,
@@ -15,7 +15,9 @@ import {
 } from "./headings.ts";
 import type { Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
-import { count, type Inline, inline } from "../support/text.ts";
+
+/** Prose with code in it; what a run has printed is always code. */
+export type Inline = (string | { code: string })[];
 
 /** A piece of a section. */
 export type Block =
@@ -49,7 +51,6 @@ export interface Report {
 export interface Made {
   readonly source: Source;
   readonly run: Run;
-  /** The command that makes the report. */
   readonly command: string;
 }
 
@@ -108,6 +109,12 @@ function prose(text: string): Block {
   return { kind: "text", text: inline(text) };
 }
 
+function inline(text: string): Inline {
+  const parts = text.split(/`([^`]+)`/);
+  return parts.map((part, i) => i % 2 === 0 ? part : { code: part })
+    .filter((part) => part !== "");
+}
+
 function stepsOf({ steps }: EndSource): Block {
   return { kind: "steps", items: steps.map(inline) };
 }
@@ -116,7 +123,7 @@ function stepsOf({ steps }: EndSource): Block {
 function introduction({ source, run: { calls } }: Made): Content {
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
-      args.slice(0, 2).join(" ").replaceAll('"', "")
+      args.slice(0, 2).join(", ").replaceAll('"', "")
     ),
   );
   const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
@@ -132,31 +139,31 @@ function introduction({ source, run: { calls } }: Made): Content {
   return {
     blocks: [
       ...source.prose.map(prose),
-      ...[...kinds].map((kind) =>
-        prose(`\`${kind.replace(" ", ", ")}\`: ${KINDS[kind] ?? kind}`)
-      ),
+      ...[...kinds].map((kind) => {
+        const [family, type] = kind.split(", ");
+        return prose(
+          `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
+        );
+      }),
       prose("The calls of this run, and how often each end made them:"),
       { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
     ],
   };
 }
 
-const STREAM = "that carries bytes both ways, in order and without loss, " +
-  "but knows no messages";
-const DATAGRAMS = "datagrams that keep their boundaries and travel " +
-  "independently: each may be lost";
-const HOST = "Its address is a host and a port.";
-
-const KINDS: Record<string, string> = {
-  "AF_INET SOCK_STREAM": `TCP over IPv4, a connection ${STREAM}. ${HOST}`,
-  "AF_INET6 SOCK_STREAM": `TCP over IPv6, a connection ${STREAM}. ${HOST}`,
-  "AF_INET SOCK_DGRAM": `UDP over IPv4, ${DATAGRAMS}. ${HOST}`,
-  "AF_INET6 SOCK_DGRAM": `UDP over IPv6, ${DATAGRAMS}. ${HOST}`,
-  "AF_UNIX SOCK_STREAM":
-    `a connection within one machine ${STREAM}. Its address is a path.`,
+const TYPES: Record<string, string> = {
+  SOCK_STREAM:
+    "a stream (TCP, over IP): a connection that carries bytes both ways, in order and " +
+    "without loss, but knows no messages",
+  SOCK_DGRAM: "UDP: datagrams that keep their boundaries and travel " +
+    "independently, so that each may be lost",
+};
+const ADDRESSES: Record<string, string> = {
+  AF_INET: "an IPv4 host and a port",
+  AF_INET6: "an IPv6 host and a port",
+  AF_UNIX: "a path, since both ends are on one machine",
 };
 
-/** What each end printed. */
 function output({ source, run: { command, lines, calls } }: Made): Content {
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);

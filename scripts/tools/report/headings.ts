@@ -53,19 +53,17 @@ export function readHeadings(text: string, file: string): Headings {
     )!;
     const named = (name: string) =>
       name.toLowerCase() === key.trim().toLowerCase();
+    const set = <T extends string>(to: Map<T, string>, name: T) => {
+      if (to.has(name)) throw wrong(`${name} is there already`);
+      to.set(name, heading ?? name);
+    };
     const section = SECTIONS.find(named);
     const part = PARTS.find(named);
+    const known = [...SECTIONS, ...PARTS].join(", ");
     if (heading === "") throw wrong("no heading after =");
-    if (section) {
-      if (sections.has(section)) throw wrong(`${section} is there already`);
-      sections.set(section, heading ?? section);
-    } else if (part) {
-      if (parts.has(part)) throw wrong(`${part} is there already`);
-      parts.set(part, heading ?? part);
-    } else {
-      const known = [...SECTIONS, ...PARTS].join(", ");
-      throw wrong(`no section "${key.trim()}" (there are: ${known})`);
-    }
+    if (section) set(sections, section);
+    else if (part) set(parts, part);
+    else throw wrong(`no section "${key.trim()}" (there are: ${known})`);
   });
   if (sections.size === 0) throw new UsageError(`${file}, it names no section`);
   for (const name of PARTS) if (!parts.has(name)) parts.set(name, name);

@@ -8,13 +8,13 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import {
   type Block,
   dateOf,
+  type Inline,
   type Part,
   type Report,
   type Section,
 } from "./content.ts";
-import { condensed, receives, type Row, written } from "./calls.ts";
+import { condensed, count, receives, type Row, written } from "./calls.ts";
 import { STYLE } from "./style.ts";
-import { count, type Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function html(report: Report): string {
@@ -145,7 +145,8 @@ function table(head: string[], rows: Inline[][]): string {
   const names = head.map((name) => `<th scope="col">${escaped(name)}</th>`);
   const lines = rows.map(([first, ...cells]) => {
     const name = `<th scope="row">${spans(first)}</th>`;
-    return `<tr>${name}${cells.map(cellOf).join("")}</tr>`;
+    const others = cells.map((cell) => `<td>${spans(cell)}</td>`);
+    return `<tr>${name}${others.join("")}</tr>`;
   });
   return tableOf("", names, lines);
 }
@@ -159,11 +160,6 @@ ${rows.join("\n")}
 </table>`;
 }
 
-function cellOf(cell: Inline): string {
-  const number = cell.length === 1 && /^[\d,–]+$/.test(String(cell[0]));
-  return `<td${number ? ' class="number"' : ""}>${spans(cell)}</td>`;
-}
-
 function spans(parts: Inline): string {
   return parts.map((part) =>
     typeof part === "string"
@@ -172,7 +168,6 @@ function spans(parts: Inline): string {
   ).join("");
 }
 
-/** Plain text, in which nothing is markup. */
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

@@ -6,9 +6,8 @@
  */
 import { mermaid } from "../../../lib/observe/diagram.ts";
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { type Block, dateOf, type Report } from "./content.ts";
+import { type Block, dateOf, type Inline, type Report } from "./content.ts";
 import { asCalls, condensed } from "./calls.ts";
-import type { Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function markdown(report: Report): string {
@@ -55,8 +54,7 @@ function diagram(all: Call[]): string {
   }
 }
 
-/** The most characters that Mermaid accepts. */
-const MOST_DRAWN = 50_000;
+const MOST_DRAWN = 50_000; // characters: Mermaid refuses more
 
 function table(head: string[], rows: Inline[][]): string {
   const line = (cells: string[]) => `| ${cells.join(" | ")} |`;

@@ -31,8 +31,7 @@ function print(line: string, failed?: "failed"): void {
   else console.log(line);
 }
 
-/** How long the module may take to be fetched, in ms. */
-const PATIENCE = 3000;
+const PATIENCE = 3000; // ms, to fetch the module
 
 async function loadBar(
   max: number,

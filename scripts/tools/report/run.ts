@@ -28,8 +28,7 @@ export interface Run {
   readonly date: Date;
 }
 
-/** How long a run may take, in ms. */
-const LIMIT = 60_000;
+const LIMIT = 60_000; // ms, of a run
 
 /** Runs an experiment with both ends; throws a ToolError if that fails. */
 export async function runExperiment(source: Source): Promise<Run> {
@@ -75,7 +74,6 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-/** The command for this runtime, as the header writes it. */
 function commandOf({ commands }: Source) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
@@ -91,15 +89,15 @@ function linesOf(text: string): string[] {
 
 /** The runtime and its versions, such as `Deno 2.9.6 (V8 14.7), Linux x64`. */
 function runtimeName(): string {
+  const { platform, arch } = process;
   const { deno, bun, node, v8, typescript } = process
     .versions as Record<string, string | undefined>;
-  const short = v8?.match(/^\d+\.\d+/)?.[0];
+  const short = `V8 ${v8?.match(/^\d+\.\d+/)}`;
   const name = deno
-    ? `Deno ${deno} (V8 ${short}, TypeScript ${typescript})`
+    ? `Deno ${deno} (${short}, TypeScript ${typescript})`
     : bun
     ? `Bun ${bun}`
-    : `Node ${node} (V8 ${short})`;
-  const { platform, arch } = process;
-  const system = { linux: "Linux", darwin: "macOS", win32: "Windows" };
-  return `${name}, ${system[platform as "linux"] ?? platform} ${arch}`;
+    : `Node ${node} (${short})`;
+  const systems = { linux: "Linux", darwin: "macOS", win32: "Windows" };
+  return `${name}, ${systems[platform as "linux"] ?? platform} ${arch}`;
 }

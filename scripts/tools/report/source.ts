@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readHeader } from "../support/header.ts";
+import { type Header, readHeader } from "../support/header.ts";
 
 /** One end of an experiment, in its file. */
 export interface EndSource {
@@ -15,17 +15,11 @@ export interface EndSource {
 }
 
 /** An experiment's file, taken apart. */
-export interface Source {
+export interface Source extends Header {
   /** Such as `tcp_time`. */
   readonly name: string;
-  /** The header's first sentence. */
+  /** The first sentence of the fact; the rest begins the prose. */
   readonly aim: string;
-  /** The other paragraphs of the header. */
-  readonly prose: string[];
-  /** The commands that run it, one for each runtime. */
-  readonly commands: string[];
-  /** The lines of the header's `Output:` block. */
-  readonly output: string[];
   readonly server: EndSource;
   readonly client: EndSource;
   /** The rest: imports, helpers of both ends, the start. */
@@ -44,24 +38,22 @@ export function readSource(name: string, file: string): Source {
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
 
-  const { fact, prose, commands, output } = readHeader(file);
-  const [aim, ...rest] = fact.split(/(?<=[.?]) (?=[A-Z])/);
+  const header = readHeader(file);
+  const [aim, ...rest] = header.fact.split(/(?<=[.?]) (?=[A-Z])/);
+  const more = rest.length > 0 ? [rest.join(" ")] : [];
   return {
+    ...header,
     name,
     aim,
-    prose: rest.length > 0 ? [rest.join(" "), ...prose] : prose,
-    commands,
-    output,
+    prose: [...more, ...header.prose],
     server: { steps: stepsOf(server.text), program: joined(owned[0]) },
     client: { steps: stepsOf(client.text), program: joined(owned[1]) },
     shared: joined(chunks.filter((chunk) => !owned.flat().includes(chunk))),
   };
 }
 
-/** A top-level statement, with the comment before it. */
 interface Chunk {
   readonly text: string;
-  /** What it declares. */
   readonly names: string[];
 }
 
@@ -97,7 +89,6 @@ function joined(chunks: Chunk[]): string {
   return chunks.map(({ text }) => text).join("\n\n");
 }
 
-/** The numbered comments of a function, without their numbers. */
 function stepsOf(code: string): string[] {
   const comment = /^ *\/\/ \d+\. (.*(?:\n *\/\/ {4}.*)*)/gm;
   return [...code.matchAll(comment)].map(([, text]) =>

@@ -59,7 +59,7 @@ pre > * { font-size: inherit; unicode-bidi: plaintext; }
 
 table {
   width: 100%; margin: 0 auto 1.25rem; border-collapse: collapse;
-  font: 0.9rem/1.45 var(--sans);
+  font: 0.9rem/1.45 var(--sans); font-variant-numeric: tabular-nums;
 }
 th, td {
   padding: 0.45rem 0.75rem 0.45rem 0; border-bottom: 1px solid var(--rule);
@@ -68,7 +68,6 @@ th, td {
 th { font-weight: 600; }
 thead th { color: var(--quiet); font-size: 0.82rem; white-space: nowrap; }
 tbody th code { overflow-wrap: normal; }
-td.number { font-variant-numeric: tabular-nums; }
 
 .output > .parts { max-width: 68rem; display: grid; gap: 1rem; }
 .output .part {

@@ -10,7 +10,6 @@ export interface Header {
   fact: string;
   /** The paragraphs between the commands and the output, each as one line. */
   prose: string[];
-  /** The commands, as the header writes them. */
   commands: string[];
   /**
    * The lines of the `Output` block. `<...>` stands for what varies, as
@@ -90,24 +89,26 @@ function patternOf(line: string): RegExp {
 }
 
 /**
- * The pattern for a placeholder, by what stands in its brackets: alternatives
- * such as `yes|no`; one of the names below; or an example, which stands for
- * what has its form. `-0.25` is a number with a sign and two decimals, `0.6..2.0`
- * two numbers, `18:55:12.001` a time. Throws an Error for anything else.
+ * The pattern for a placeholder: alternatives such as `yes|no`, a name below, or
+ * an example, in which digits stand for digits (of a fraction, as many) and a
+ * sign for either sign: `-0.25`, `0.6..2.0`, `18:55:12.001`. Throws for others.
  */
 export function placeholder(content: string): string {
-  if (content.includes("|")) {
-    return `(?:${content.split("|").map(literal).join("|")})`;
-  }
   if (Object.hasOwn(NAMED, content)) return NAMED[content];
-  if (/^\d\d:\d\d:\d\d\.\d+$|^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(content)) {
-    return literal(content).replace(/\d/g, "\\d");
+  const words = content.split("|").map(literal);
+  if (words.length > 1) return `(?:${words.join("|")})`;
+  const time = content.includes(":");
+  const number = /^[+-]?\d+(\.\d+)?(\.\.\d+(\.\d+)?)?$/;
+  if (!(time ? /^[\d:.T-]+Z?$/ : number).test(content)) {
+    throw new Error(`No placeholder is named <${content}>`);
   }
-  const numbers = content.split("..");
-  if (numbers.length <= 2 && numbers.every((text) => NUMBER.test(text))) {
-    return numbers.map(likeNumber).join("\\.\\.");
-  }
-  throw new Error(`No placeholder is named <${content}>`);
+  if (time) return literal(content).replace(/\d/g, "\\d");
+  return literal(content).replace(/^(\\\+|-)/, "[+-]")
+    .replace(
+      /((?<!\.)\\\.)?(\d+)/g,
+      (_, point = "", digits) =>
+        `${point}\\d${point ? `{${digits.length}}` : "+"}`,
+    );
 }
 
 const NAMED: Record<string, string> = {
@@ -118,14 +119,6 @@ const NAMED: Record<string, string> = {
   "hh:mm:ss": "\\d\\d:\\d\\d:\\d\\d",
   broadcast: "<broadcast>", // no placeholder: a host, as Python writes it
 };
-
-const NUMBER = /^([+-]?)\d+(?:\.(\d+))?$/;
-
-function likeNumber(example: string): string {
-  const [, sign, decimals] = example.match(NUMBER)!;
-  const fraction = decimals ? `\\.\\d{${decimals.length}}` : "";
-  return `${sign && "[+-]"}\\d+${fraction}`;
-}
 
 function literal(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -109,7 +109,9 @@ for (const script of SCRIPTS) {
           command: `report ${name}`,
         };
         const text = markdown(contentOf(made));
-        expect(text).toContain("The aim is reached");
+        const printed = made.run.lines.length;
+        expect(text).toContain("The aim is reached: both ends ended well");
+        expect(text).toMatch(new RegExp(`the ${printed} lines? that they`));
         if (runtime === "bun") expectReport(made, source);
       });
     }

@@ -5,8 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Running, start } from "../../scripts/tools/support/processes.ts";
 import { type Figures, figuresOf } from "../support/proc.ts";
-import { inTime, PATIENCE } from "./attack.ts";
-import { FORGED } from "./garbage.ts";
+import { FORGED, inTime } from "./attack.ts";
 
 type Output = "stdout" | "stderr";
 
@@ -20,7 +19,13 @@ export class Victim {
     stderr: this.#reader("stderr"),
   };
 
-  constructor(command: string[], cwd: string) {
+  readonly #patience: number;
+
+  constructor(
+    command: string[],
+    { cwd, patience }: { cwd: string; patience: number },
+  ) {
+    this.#patience = patience;
     this.#running = start(command, {
       cwd,
       env: { ...FRUGAL, NODE_NO_WARNINGS: "0" },
@@ -44,10 +49,10 @@ export class Victim {
     throw new Error("has ended");
   }
 
-  /** Its figures when they are as wanted, or when they did not become so. */
+  /** Its figures as soon as they are as wanted, or after a while. */
   async settled(
     wanted: (figures: Figures) => boolean,
-    patience = PATIENCE,
+    patience = this.#patience,
   ): Promise<Figures> {
     for (let waited = 0;; waited += 50) {
       const figures = this.figures();
@@ -78,7 +83,7 @@ export class Victim {
       try {
         text = decoder.decode(bytes, { stream: true });
       } catch {
-        return this.#fault(`invalid UTF-8 on ${output}`);
+        return this.#fault(`invalid UTF-8 on ${output}`, rest);
       }
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
@@ -87,8 +92,7 @@ export class Victim {
   }
 
   #line(output: Output, line: string): void {
-    const fault = (what: string) =>
-      this.#fault(`${what} on ${output}: ${JSON.stringify(line.slice(0, 80))}`);
+    const fault = (what: string) => this.#fault(`${what} on ${output}`, line);
     if (line.length > LONGEST) fault("a long line");
     if (RAW.test(line)) fault("a raw control");
     if (STACK.test(line)) fault("a stack trace");
@@ -99,26 +103,25 @@ export class Victim {
     else if (!NOTE.test(line)) fault("something else");
   }
 
-  #fault(fault: string): void {
-    if (this.faults.length < 10) this.faults.push(fault);
+  /** Keeps the first fault of each kind. */
+  #fault(kind: string, line: string): void {
+    if (this.faults.some((fault) => fault.startsWith(kind))) return;
+    this.faults.push(`${kind}: ${JSON.stringify(line.slice(0, 80))}`);
   }
 }
 
-/**
- * V8 would let garbage lie as long as there is room: with little of it, what a
- * process has is what it needs.
- */
+/** V8 keeps garbage while there is room: with little room, growth is a leak. */
 const HEAP = ["--max-old-space-size=32", "--max-semi-space-size=1"];
 const FRUGAL = { NODE_OPTIONS: HEAP.join(" "), DENO_V8_FLAGS: HEAP.join(",") };
 
-/** A line may hold 1000 characters of a peer's, each escaped as `\u{2028}`. */
+/** A line may show 1000 characters of a peer's, each as long as `\u{2028}`. */
 const LONGEST = 10_000;
 
-/** What drives a terminal, or turns the direction of writing. */
+/** Drives a terminal, or turns the direction of writing. */
 // deno-lint-ignore no-control-regex
 const RAW = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;
 const STACK = /^\s+at .+:\d+|Uncaught|[Uu]nhandled|panic|Error: /;
 const LISTENING = /^Listening on (?:[\d.]+:(\d+)|@(\S+)) /;
-/** All else that a server may say there: one line about one client. */
+/** What else a server may print there: one line about one client. */
 const NOTE =
   /^Cannot (send|receive|read|shut down)\b.*: |^Other machines can |^Not answered: /;

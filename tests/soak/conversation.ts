@@ -97,8 +97,7 @@ export async function noteEnd(attempt: Promise<string>, record: EndRecord) {
 /** Both directions of a connection, and how far they are. */
 class Stream {
   readonly #side: Side;
-  readonly #out: { key: number; due: number };
-  readonly #in: { key: number };
+  readonly #keys: { out: number; into: number };
   readonly #random: Random;
 
   constructor(side: Side) {
@@ -106,10 +105,7 @@ class Stream {
     const { up, down } = keysOf(seed, scenario);
     const isClient = record.end === "client";
     this.#side = side;
-    this.#out = isClient
-      ? { key: up, due: scenario.up }
-      : { key: down, due: scenario.down };
-    this.#in = { key: isClient ? down : up };
+    this.#keys = isClient ? { out: up, into: down } : { out: down, into: up };
     this.#random = randomOf(keyOf(seed, scenario.id, isClient ? 3 : 4));
   }
 
@@ -130,13 +126,13 @@ class Stream {
   /** Sends the next bytes, in pieces of any size. */
   async send(count: number): Promise<void> {
     const { socket, record, scenario, halfway } = this.#side;
+    const middle = (record.end === "client" ? scenario.up : scenario.down) / 2;
     for (let left = count; left > 0;) {
-      const piece = pattern(this.#out.key, record.sent, this.#pieceOf(left));
+      const piece = pattern(this.#keys.out, record.sent, this.#pieceOf(left));
       left -= piece.length;
       record.sent += piece.length;
       if (scenario.impatient) await this.#sendInTwo(piece);
       else await socket.sendall(piece);
-      const middle = this.#out.due / 2;
       if (record.sent >= middle && record.sent - piece.length < middle) {
         await halfway?.();
       }
@@ -170,7 +166,7 @@ class Stream {
       const bytes = await this.#recv(size);
       if (bytes.length > size) throw new Error(`recv(${size}) gave more`);
       if (bytes.length === 0) throw new Ended("cut");
-      const wrong = firstWrong(this.#in.key, record.received, bytes);
+      const wrong = firstWrong(this.#keys.into, record.received, bytes);
       if (wrong >= 0) this.#fail(`byte ${wrong} is not the one that was sent`);
       record.received += bytes.length;
       left -= bytes.length;
@@ -243,45 +239,32 @@ export async function interrupting<T>(
   free = () => true,
 ): Promise<T> {
   for (let begun = false;;) {
-    const ms = 4 * random() - 1;
-    const attempt = pick(random, [uninterrupted, withTimeout, withSignal]);
+    const ms = 4 * random() - 1; // a signal may be aborted before the call
+    const by = pick(random, ["nothing", "timeout", "signal"]);
+    const controller = new AbortController();
+    const abort = () => controller.abort(INTERRUPTED);
+    if (by === "signal" && ms < 0) abort();
+    const timer = by === "signal"
+      ? setTimeout(abort, Math.max(0, ms))
+      : undefined;
+    const own = socket.gettimeout();
+    if (by === "timeout") socket.settimeout(Math.max(1, Math.ceil(ms)));
+    const signal = by === "nothing" ? NEVER : controller.signal;
+    const attempt = call({ begun, signal });
+    socket.settimeout(own); // other calls keep theirs
     try {
-      return await attempt(socket, ms, (wait) => call({ begun, ...wait }));
+      return await attempt;
     } catch (error) {
-      const late = error instanceof SocketError && error.code === "ETIMEDOUT" &&
-        attempt === withTimeout;
-      if (error !== INTERRUPTED && !late) throw error;
-      begun ||= free() && (attempt === withTimeout || ms >= 0);
+      const late = error instanceof SocketError && error.code === "ETIMEDOUT";
+      if (error !== INTERRUPTED && !(late && by === "timeout")) throw error;
+      begun ||= free() && (by === "timeout" || ms >= 0);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
 
-type Attempt = <T>(
-  socket: WithTimeout,
-  ms: number,
-  call: (wait: Wait) => Promise<T>,
-) => Promise<T>;
-
-/** Aborts after so many ms; if they are negative, before the call. */
-const withSignal: Attempt = async (_, ms, call) => {
-  const controller = new AbortController();
-  const abort = () => controller.abort(INTERRUPTED);
-  if (ms < 0) abort();
-  const timer = setTimeout(abort, Math.max(0, ms));
-  const { signal } = controller;
-  return await call({ signal }).finally(() => clearTimeout(timer));
-};
-
-const withTimeout: Attempt = (socket, ms, call) => {
-  const own = socket.gettimeout();
-  socket.settimeout(Math.max(1, Math.ceil(ms)));
-  const made = call({});
-  socket.settimeout(own); // other calls keep theirs
-  return made;
-};
-
-/** With a signal that never aborts, and must not collect listeners. */
-const uninterrupted: Attempt = (_, __, call) => call({ signal: NEVER });
-
 const INTERRUPTED = new Error("interrupted");
+
+/** Never aborts, so it must not collect the listeners of all calls. */
 const NEVER = new AbortController().signal;

@@ -19,23 +19,20 @@ import { interrupting } from "./conversation.ts";
 import { keyOf, pattern, type Random, randomOf } from "./pattern.ts";
 import { PREAMBLE, preambleOf, readPreamble } from "./scenario.ts";
 
-/** What a client's socket has seen. */
-export interface Sent {
-  sent: number;
-  /** Those that the server must not answer. */
-  garbage: number;
-  answered: number;
-  /** Those that the kernel has dropped for lack of room, if it tells. */
-  dropped: number | undefined;
-  complaints: string[];
-}
-
 /** What the server's socket has seen. */
 export interface Echoed {
   received: number;
+  /** Those that the server must not answer. */
   garbage: number;
   answered: number;
   complaints: string[];
+}
+
+/** What a client's socket has seen. */
+export interface Sent extends Omit<Echoed, "received"> {
+  sent: number;
+  /** Those that the kernel has dropped for lack of room, if it tells. */
+  dropped: number | undefined;
 }
 
 /** The sums of a run. */
@@ -83,24 +80,21 @@ export function sumOf(
   return { sent, received, answered, returned, lost, complaints };
 }
 
-/** So many complaints are enough. */
-const COMPLAINT_LIMIT = 5;
-
 function complain({ complaints }: { complaints: string[] }, line: string) {
-  if (complaints.length < COMPLAINT_LIMIT) complaints.push(line);
+  if (complaints.length < 5) complaints.push(line); // which are enough
 }
 
 /** The datagram with this number. */
 function datagramOf(seed: number, id: number): Uint8Array {
   const key = keyOf(seed, id, 5);
-  const content = pattern(key, 0, Math.floor(LONGEST * randomOf(key)()));
-  const datagram = new Uint8Array(PREAMBLE + content.length);
+  const datagram = pattern(
+    key,
+    0,
+    PREAMBLE + Math.floor(1400 * randomOf(key)()),
+  );
   datagram.set(preambleOf({ id }));
-  datagram.set(content, PREAMBLE);
   return datagram;
 }
-
-const LONGEST = 1400;
 
 /** The number of a datagram that has arrived as it was sent. */
 function numberOf(seed: number, bytes: Uint8Array): number | undefined {

@@ -215,8 +215,17 @@ function isSilent(fault: Fault | undefined): boolean {
  */
 function isTurnedAway({ client, server, outages }: Connection): boolean {
   if (!client || server || client.greeted) return false;
-  const { from, to } = client;
+  const { from, to, ended } = client;
   return outages.some(([closed, open]) => from <= open && to >= closed) &&
-    ["ECONNREFUSED", "ECONNRESET", "EPIPE", "cut", "left"]
-      .includes(client.ended);
+    TURNED_AWAY.includes(ended);
 }
+
+/** ENOTCONN is what shutdown(2) says after the RST. */
+const TURNED_AWAY = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ENOTCONN",
+  "cut",
+  "left",
+];

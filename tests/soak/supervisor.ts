@@ -270,18 +270,15 @@ class End {
     this.#name = `${name} ${role}`;
     const deno = ["run", "--no-prompt", "-A", `--v8-flags=${HEAP.join()}`];
     const own = { deno, node: HEAP, bun: [], python3: [] }[name];
-    const words = Object.entries(flags).map(([name, value]) =>
-      `--${name}=${value}`
-    );
-    this.running = start([path, ...own, EXPERIMENT, role, ...words], {
-      orders: true,
-      heard: (line) => {
-        const report = this.#read(line);
-        told(report);
-        if (!this.#expected?.kinds.some((kind) => kind in report)) return;
-        this.#expected.resolve(report);
-      },
-    });
+    const words = Object.entries(flags).map((flag) => `--${flag.join("=")}`);
+    const heard = (line: string) => {
+      const report = this.#read(line);
+      told(report);
+      if (!this.#expected?.kinds.some((kind) => kind in report)) return;
+      this.#expected.resolve(report);
+    };
+    const command = [path, ...own, EXPERIMENT, role, ...words];
+    this.running = start(command, { orders: true, heard });
     this.early = this.running.ended.then((ended) => {
       const [note = "without a word"] = this.#notes();
       throw new Error(`The ${this.#name} ${endedAs(ended)}: ${note}`);
@@ -305,18 +302,19 @@ class End {
   /** What is wrong with how it has ended and what it has printed. */
   async complaints(wanted: Partial<Ended> = { code: 0 }): Promise<string[]> {
     const ended = await this.running.ended;
-    const name = wanted.signal ? "signal" : "code";
-    if (ended[name] !== wanted[name]) this.#complaints.push(endedAs(ended));
-    for (const note of this.#notes()) this.#complaints.push(`says: ${note}`);
-    return this.#complaints.map((line) => `the ${this.#name} ${line}`);
+    const how = wanted.signal ? "signal" : "code";
+    const all = this.#notes().map((note) => `says: ${note}`);
+    if (ended[how] !== wanted[how]) all.unshift(endedAs(ended));
+    return [...this.#complaints, ...all].map((line) =>
+      `the ${this.#name} ${line}`
+    );
   }
 
   /** The start of what is wrong on standard error: not all of a stack trace. */
   #notes(): string[] {
-    const lines = this.running.written.stderr.split("\n").filter((line) =>
-      line !== "" && !line.startsWith("Listening on ")
-    );
-    return lines.slice(0, 3).map((line) => escapeControls(line.slice(0, 200)));
+    const lines = this.running.written.stderr.split("\n");
+    return lines.filter((line) => line && !line.startsWith("Listening on "))
+      .slice(0, 3).map((line) => escapeControls(line.slice(0, 200)));
   }
 
   #read(line: string): Report {

@@ -15,7 +15,7 @@
  *     server: listen(5), and one client at a time
  *     client: The server is busy, and 12 more clients connect
  *     client: After 300 ms: <6> connected, <6> waiting
- *     client: The 5 in listen(5) has held clients back: <yes>
+ *     client: The 5 in listen(5) has held clients back: <yes|no>
  *     client: None was refused: 12 of 12 served, after <1007> ms
  */
 import {

@@ -15,7 +15,7 @@
  *     client: Sent 3 lines, then close()
  *     client: recv() fails: EBADF
  *     server: Read 3 lines, then the end of the stream
- *     server: Could not send the reply: <EPIPE>
+ *     server: Could not send the reply: <EPIPE|ECONNRESET>
  */
 import {
   AF_INET,

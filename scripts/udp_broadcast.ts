@@ -14,8 +14,8 @@
  *     client: sendto ('127.255.255.255', <port>): EACCES
  *     client: setsockopt SO_BROADCAST
  *     client: sendto ('127.255.255.255', <port>): 17 bytes
- *     server: Receiver <1> got "Is anybody there?"
- *     server: Receiver <2> got "Is anybody there?"
+ *     server: Receiver <1|2> got "Is anybody there?"
+ *     server: Receiver <1|2> got "Is anybody there?"
  *     client: 2 answers
  */
 import {

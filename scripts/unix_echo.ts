@@ -11,9 +11,9 @@
  *
  * Output:
  *
- *     server: My name is '<\x00socket-lab-8000>'
+ *     server: My name is '<path>'
  *     server: A client whose name is ''
- *     client: My name is '', the server's '<\x00socket-lab-8000>'
+ *     client: My name is '', the server's '<path>'
  *     client: Received: Hello through a socket
  */
 import {

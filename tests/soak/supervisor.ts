@@ -16,7 +16,7 @@ import {
   within,
 } from "../../scripts/tools/support/processes.ts";
 import type { Runtime } from "../../scripts/tools/support/runtimes.ts";
-import { printable } from "../../scripts/tools/support/text.ts";
+import { escapeControls } from "../../lib/sockets/escape.ts";
 import {
   droppedAt,
   type Figures,
@@ -83,7 +83,7 @@ export async function soak(request: Request): Promise<Result> {
       supervisor.complain(`Not done ${after(limit)}: ${supervisor.far}`);
     }
   } catch (error) {
-    supervisor.complain(printable((error as Error).message));
+    supervisor.complain(escapeControls((error as Error).message));
   } finally {
     supervisor.kill();
   }
@@ -314,14 +314,14 @@ class End {
   #notes(): string[] {
     const lines = this.running.written.stderr.split("\n");
     return lines.filter((line) => line && !line.startsWith("Listening on "))
-      .slice(0, 3).map((line) => printable(line.slice(0, 200)));
+      .slice(0, 3).map((line) => escapeControls(line.slice(0, 200)));
   }
 
   #read(line: string): Report {
     try {
       return JSON.parse(line);
     } catch {
-      this.#complaints.push(`prints: ${printable(line.slice(0, 200))}`);
+      this.#complaints.push(`prints: ${escapeControls(line.slice(0, 200))}`);
       return {};
     }
   }

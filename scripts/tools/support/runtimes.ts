@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { printable } from "./text.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { start, within } from "./processes.ts";
 
 export const NAMES = ["deno", "bun", "node", "python3"] as const;
@@ -34,7 +34,9 @@ export async function find(name: Name): Promise<Runtime | Missing> {
     : process.env[variable] || name;
   const runtime = await ask(name, [program]);
   if (!runtime) {
-    const where = program === name ? "on the PATH" : `at ${printable(program)}`;
+    const where = program === name
+      ? "on the PATH"
+      : `at ${escapeControls(program)}`;
     return { name, reason: `${name}: not found ${where}` };
   }
   if (isOlder(runtime.version, OLDEST[name])) {
@@ -60,7 +62,7 @@ export async function ask(
   const [, version, path] = end?.code === 0
     ? written.stdout.match(/^v?(\d+\.\d+\S*) (.+)/) ?? []
     : [];
-  return path ? { name, path, version: printable(version) } : undefined;
+  return path ? { name, path, version: escapeControls(version) } : undefined;
 }
 
 /** The runtime that runs this. */

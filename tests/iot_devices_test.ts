@@ -19,19 +19,19 @@ import { openBoth } from "../lib/services/open_both.ts";
 import {
   type Collected,
   formatReading,
-  lineUp,
+  readingTable,
   parseReading,
   type Reading,
 } from "../lib/protocols/reading.ts";
 import {
-  answerTo,
+  timeReply,
   clock,
   pack,
   type Packet,
-  requestIn,
+  parseTimeRequest,
 } from "../lib/protocols/sntp.ts";
 import { parseSyslog } from "../lib/protocols/syslog.ts";
-import { Unframer } from "../lib/protocols/syslog_framing.ts";
+import { FrameDecoder } from "../lib/protocols/syslog_framing.ts";
 import { collected, noRsyslog } from "./peers/rsyslog.ts";
 import {
   commandFor,
@@ -87,16 +87,16 @@ async function sent(answer?: (answer: Packet) => Packet) {
       for await (const [data, sender] of receiver) {
         asked++;
         if (!answer) continue;
-        const good = answerTo(requestIn(data)!, clock(), clock());
+        const good = timeReply(parseTimeRequest(data)!, clock(), clock());
         await receiver.sendto(pack(answer(good)), sender);
       }
     };
     const collect = async () => {
       for await (const [client] of listener) {
         await serve(client, async () => {
-          const unframer = new Unframer();
+          const decoder = new FrameDecoder();
           for (let data; (data = await client.recv(9999)).length > 0;) {
-            for (const { bytes } of unframer.push(data)) messages.push(bytes);
+            for (const { bytes } of decoder.push(data)) messages.push(bytes);
           }
         });
       }
@@ -179,7 +179,7 @@ test("lineUp() tells moments in order, and the unsynchronized apart", () => {
     return { ...made, arrival: made.due + ms };
   };
   const { due } = reading();
-  expect(lineUp([
+  expect(readingTable([
     at(0.5, { due: due + 200, time: due + 203 }),
     at(1.25),
     at(7, { time: due + 4 }),

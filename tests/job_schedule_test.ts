@@ -27,13 +27,13 @@ import {
   parseReport,
   parseRequest,
   type Report,
-  roundsOf,
-  summaryOf,
+  createRounds,
+  summarizeJobs,
   verdictOf,
 } from "../lib/protocols/jobs.ts";
-import { clock, pack, requestAt, unpack } from "../lib/protocols/sntp.ts";
+import { clock, pack, timeRequest, unpack } from "../lib/protocols/sntp.ts";
 import { openBoth } from "../lib/services/open_both.ts";
-import { tellTime } from "../lib/services/time_service.ts";
+import { serveTime } from "../lib/services/time_service.ts";
 import {
   commandFor,
   find,
@@ -192,13 +192,13 @@ test("summaryOf() tells spreads of those on time, and of the rest how many", () 
     one("missed", 900, 0),
     { ...one("on-time", 100, 0), name: "backup" },
   ];
-  expect(summaryOf([JOB], reports, 7)).toEqual([
+  expect(summarizeJobs([JOB], reports, 7)).toEqual([
     "rotate: 3 of 7 on time within 3 ms; uncorrected 5000 ms",
     "rotate: 2 late by up to 80 ms",
     "rotate: 1 missed",
     "rotate: 1 did not report",
   ]);
-  expect(summaryOf([JOB], [], 0)).toEqual([
+  expect(summarizeJobs([JOB], [], 0)).toEqual([
     "rotate: 0 of 0 on time within 0 ms; uncorrected 0 ms",
   ]);
 });
@@ -214,7 +214,7 @@ describe("roundsOf()", () => {
   });
 
   test("gives one list to all who come while its last job may begin", () => {
-    const rounds = roundsOf(plan);
+    const rounds = createRounds(plan);
     const first = rounds.join("a", AT)!.jobs;
     expect(first).toEqual([
       { name: "late", at: AT + 300, grace: 5 },
@@ -224,8 +224,8 @@ describe("roundsOf()", () => {
     expect(rounds.join("c", AT + 306)!.jobs[0].at).toBe(AT + 606);
   });
 
-  test("gives a worker that comes again its own list, until it is over", () => {
-    const rounds = roundsOf(plan);
+  test("gives a worker that comes again its own list, sleepUntil it is over", () => {
+    const rounds = createRounds(plan);
     const first = rounds.join("a", AT)!.jobs;
     rounds.join("b", AT + 400);
     expect(rounds.join("a", AT + 401)!.jobs).toBe(first);
@@ -236,7 +236,7 @@ describe("roundsOf()", () => {
   });
 
   test("counts a worker that comes again once, and its first reports", () => {
-    const rounds = roundsOf(plan);
+    const rounds = createRounds(plan);
     const place = rounds.join("a", AT)!;
     place.keep(report("early"));
     const again = rounds.join("a", AT + 200)!;
@@ -251,7 +251,7 @@ describe("roundsOf()", () => {
   });
 
   test("sums up once, as soon as all have reported all", () => {
-    const rounds = roundsOf(plan);
+    const rounds = createRounds(plan);
     const [a, b] = [rounds.join("a", AT)!, rounds.join("b", AT)!];
     for (const { name } of plan) a.keep(report(name));
     expect(rounds.sumUp(AT + 1)).toEqual([]);
@@ -264,7 +264,7 @@ describe("roundsOf()", () => {
   });
 
   test("has room for 10000 workers, and for those among them", () => {
-    const rounds = roundsOf(plan);
+    const rounds = createRounds(plan);
     for (let i = 0; i < 10_000; i++) rounds.join(`worker${i}`, AT);
     expect(rounds.join("one-more", AT)).toBeUndefined();
     expect(rounds.join("worker0", AT)).toBeDefined();
@@ -434,7 +434,7 @@ describe.concurrent("the server", () => {
       for (const junk of ["", "x", "\0".repeat(48), "y".repeat(60_000)]) {
         await asker.send(junk);
       }
-      const request = requestAt(1);
+      const request = timeRequest(1);
       await asker.send(pack(request));
       return unpack(await asker.recv(1024))?.originate === request.transmit;
     };
@@ -460,7 +460,7 @@ describe.concurrent("the client", () => {
           });
         }
       };
-      await Promise.all([tellTime(receiver), tellJobs()]);
+      await Promise.all([serveTime(receiver), tellJobs()]);
     };
     return { ...schedule, server };
   }
@@ -605,7 +605,7 @@ async function goBetween(
   await new Promise<void>((resolve) =>
     middle.listen(own, "127.0.0.1", resolve)
   );
-  const telling = tellTime(receiver);
+  const telling = serveTime(receiver);
   const close = async () => {
     for (const one of sockets) one.destroy();
     middle.close();
@@ -684,7 +684,7 @@ describe.concurrent("a worker whose connection breaks", () => {
       const [first, receiver] = await openBoth(address);
       const own = first.getsockname();
       ready(first, receiver);
-      const telling = tellTime(receiver);
+      const telling = serveTime(receiver);
       const [worker] = await first.accept();
       await first.close();
       await new Reader(worker).line();
@@ -722,7 +722,7 @@ describe.concurrent("a worker whose connection breaks", () => {
           });
         }
       };
-      await Promise.all([tellTime(receiver), tellJobs()]);
+      await Promise.all([serveTime(receiver), tellJobs()]);
     };
     const failed = run(
       { ...schedule, server },

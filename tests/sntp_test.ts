@@ -4,24 +4,24 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import {
-  answerIn,
-  answerTo,
-  bestFirst,
-  between,
+  parseTimeReply,
+  timeReply,
+  clockFilter,
+  ntpDifference,
   clock,
   measure,
   pack,
   type Packet,
-  precisionOf,
-  refusal,
-  requestAt,
-  requestIn,
+  measurePrecision,
+  unusableReason,
+  timeRequest,
+  parseTimeRequest,
   type Sample,
-  shift,
-  steady,
-  stray,
-  timeOf,
-  timestampOf,
+  realtimeOffset,
+  monotonic,
+  bogusReason,
+  toUnixTime,
+  toNtpTimestamp,
   unpack,
 } from "../lib/protocols/sntp.ts";
 
@@ -46,8 +46,8 @@ function randomBytes(random: () => number, length: number): Uint8Array {
 
 /** A request at NOW, and the answer to it. */
 function exchange(skew = 0): [Packet, Packet] {
-  const request = requestAt(NOW);
-  return [request, answerTo(request, NOW + skew + 1, NOW + skew + 2)];
+  const request = timeRequest(NOW);
+  return [request, timeReply(request, NOW + skew + 1, NOW + skew + 2)];
 }
 
 describe("pack() and unpack()", () => {
@@ -116,30 +116,30 @@ describe("NTP timestamps", () => {
     test(`${date} is ${seconds} in era ${era}`, () => {
       const time = (day - 40_587) * DAY;
       const timestamp = BigInt(seconds) << 32n;
-      expect(timestampOf(time)).toBe(timestamp);
+      expect(toNtpTimestamp(time)).toBe(timestamp);
       const start = (era * 2 ** 32 - 2_208_988_800) * 1000;
-      expect(timeOf(timestamp, start + 2 ** 31 * 1000)).toBe(time);
+      expect(toUnixTime(timestamp, start + 2 ** 31 * 1000)).toBe(time);
     });
   }
 
   test("the first bit tells the eras apart, as RFC 4330, section 3, says", () => {
     const set = 0x8000_0000_0000_0000n;
-    expect(new Date(timeOf(set + 1n, ERA_1)).toISOString())
+    expect(new Date(toUnixTime(set + 1n, ERA_1)).toISOString())
       .toBe("1968-01-20T03:14:08.000Z");
-    expect(new Date(timeOf(0xffff_ffff_0000_0000n, ERA_1)).toISOString())
+    expect(new Date(toUnixTime(0xffff_ffff_0000_0000n, ERA_1)).toISOString())
       .toBe("2036-02-07T06:28:15.000Z");
-    expect(timeOf(0n, ERA_1)).toBe(ERA_1);
-    expect(new Date(timeOf(set - (1n << 32n), ERA_1)).toISOString())
+    expect(toUnixTime(0n, ERA_1)).toBe(ERA_1);
+    expect(new Date(toUnixTime(set - (1n << 32n), ERA_1)).toISOString())
       .toBe("2104-02-26T09:42:23.000Z");
   });
 
   test("are never 0, which is no time", () => {
-    expect(timestampOf(ERA_1)).toBe(1n);
-    expect(timestampOf(ERA_1 - 1e-9)).not.toBe(0n);
+    expect(toNtpTimestamp(ERA_1)).toBe(1n);
+    expect(toNtpTimestamp(ERA_1 - 1e-9)).not.toBe(0n);
   });
 
   test("carry what rounds up to the next second", () => {
-    expect(timestampOf(1999.99999999999)).toBe(timestampOf(2000));
+    expect(toNtpTimestamp(1999.99999999999)).toBe(toNtpTimestamp(2000));
   });
 
   test("give back each time from 1970 to 2200, in any era", () => {
@@ -147,9 +147,9 @@ describe("NTP timestamps", () => {
     for (let i = 0; i < 20_000; i++) {
       const time = random() * Date.UTC(2200);
       const near = time + (random() - 0.5) * 134 * 365 * DAY;
-      const back = timeOf(timestampOf(time), near);
+      const back = toUnixTime(toNtpTimestamp(time), near);
       expect(Math.abs(back - time)).toBeLessThan(0.002);
-      expect(timeOf(timestampOf(time), time)).toBe(time);
+      expect(toUnixTime(toNtpTimestamp(time), time)).toBe(time);
     }
   });
 
@@ -158,9 +158,9 @@ describe("NTP timestamps", () => {
     for (let i = 0; i < 10_000; i++) {
       const from = ERA_1 + (random() - 0.5) * 10 * DAY;
       const to = from + (random() - 0.5) * 10 * DAY;
-      const difference = between(timestampOf(from), timestampOf(to));
+      const difference = ntpDifference(toNtpTimestamp(from), toNtpTimestamp(to));
       expect(difference).toBeCloseTo(to - from, 5);
-      expect(between(timestampOf(to), timestampOf(from))).toBe(-difference);
+      expect(ntpDifference(toNtpTimestamp(to), toNtpTimestamp(from))).toBe(-difference);
     }
   });
 });
@@ -169,9 +169,9 @@ describe("a server", () => {
   test("answers mode 3 of the versions 1 to 4, and nothing else", () => {
     const answered: number[][] = [];
     for (let first = 0; first < 256; first++) {
-      const bytes = pack(requestAt(NOW));
+      const bytes = pack(timeRequest(NOW));
       bytes[0] = first;
-      const request = requestIn(bytes);
+      const request = parseTimeRequest(bytes);
       if (request) answered.push([request.version, request.mode]);
     }
     // each with the four leap indicators, which do not matter
@@ -181,16 +181,16 @@ describe("a server", () => {
 
   test("answers 48 bytes and more, not fewer", () => {
     const bytes = new Uint8Array(68);
-    bytes.set(pack(requestAt(NOW)));
-    expect(requestIn(bytes)).toEqual(requestAt(NOW));
-    expect(requestIn(bytes.subarray(0, 48))).toEqual(requestAt(NOW));
-    expect(requestIn(bytes.subarray(0, 47))).toBeUndefined();
-    expect(requestIn(new Uint8Array())).toBeUndefined();
+    bytes.set(pack(timeRequest(NOW)));
+    expect(parseTimeRequest(bytes)).toEqual(timeRequest(NOW));
+    expect(parseTimeRequest(bytes.subarray(0, 48))).toEqual(timeRequest(NOW));
+    expect(parseTimeRequest(bytes.subarray(0, 47))).toBeUndefined();
+    expect(parseTimeRequest(new Uint8Array())).toBeUndefined();
   });
 
   test("copies version, poll and T1, and owns up to its clock", () => {
     const request = { ...requestAt(1), version: 3, poll: 10, transmit: 77n };
-    const answer = answerTo(request, NOW, NOW + 1);
+    const answer = timeReply(request, NOW, NOW + 1);
     expect(answer).toEqual({
       leap: 0,
       version: 3,
@@ -201,10 +201,10 @@ describe("a server", () => {
       rootDelay: 0,
       rootDispersion: 1,
       referenceId: "LOCL",
-      reference: timestampOf(NOW),
+      reference: toNtpTimestamp(NOW),
       originate: 77n,
-      receive: timestampOf(NOW),
-      transmit: timestampOf(NOW + 1),
+      receive: toNtpTimestamp(NOW),
+      transmit: toNtpTimestamp(NOW + 1),
     });
     // Between that of a double, 0.2 us, and that of Date.now(), 1 ms.
     expect(answer.precision).toBeWithin(-23, -9);
@@ -215,11 +215,11 @@ describe("a client", () => {
   const [request, answer] = exchange();
 
   test("takes the answer to its request, once it is on the wire", () => {
-    const [sent] = [requestIn(pack(request))!];
-    const received = answerTo(sent, NOW, NOW);
-    expect(stray(received, request)).toBeUndefined();
-    expect(refusal(received)).toBeUndefined();
-    expect(answerIn(pack(received), request)).toEqual(unpack(pack(received)));
+    const [sent] = [parseTimeRequest(pack(request))!];
+    const received = timeReply(sent, NOW, NOW);
+    expect(bogusReason(received, request)).toBeUndefined();
+    expect(unusableReason(received)).toBeUndefined();
+    expect(parseTimeReply(pack(received), request)).toEqual(unpack(pack(received)));
   });
 
   for (
@@ -237,9 +237,9 @@ describe("a client", () => {
     ] as const
   ) {
     test(`waits on after ${what}: ${reason}`, () => {
-      expect(stray(packet, request)).toContain(reason);
+      expect(bogusReason(packet, request)).toContain(reason);
       const bytes = packet ? pack(packet) : pack(answer).subarray(0, 47);
-      expect(answerIn(bytes, request)).toBeUndefined();
+      expect(parseTimeReply(bytes, request)).toBeUndefined();
     });
   }
 
@@ -278,13 +278,13 @@ describe("a client", () => {
     ] as const
   ) {
     test(`refuses ${what}: ${reason}`, () => {
-      expect(refusal(packet)).toBe(reason);
+      expect(unusableReason(packet)).toBe(reason);
     });
   }
 
   test("takes strata 1 to 15, and a leap second to come", () => {
     for (let stratum = 1; stratum < 16; stratum++) {
-      expect(refusal({ ...answer, stratum, leap: stratum % 3 }))
+      expect(unusableReason({ ...answer, stratum, leap: stratum % 3 }))
         .toBeUndefined();
     }
   });
@@ -298,7 +298,7 @@ describe("measure()", () => {
   ) {
     const arrived = start + there;
     const sent = arrived + inside;
-    const request = requestAt(start);
+    const request = timeRequest(start);
     const [t2, t3] = [arrived + offset, sent + offset + jump];
     const answer = { ...answerTo(request, t2, t3), ...server };
     return measure(answer, sent + back);
@@ -364,22 +364,22 @@ describe("bestFirst()", () => {
 
   test("puts the least delay first", () => {
     const [a, b, c] = [sample(1, 9), sample(2, 5), sample(3, 7)];
-    expect(bestFirst([a, b, c])).toEqual([b, c, a]);
-    expect(bestFirst([])).toEqual([]);
+    expect(clockFilter([a, b, c])).toEqual([b, c, a]);
+    expect(clockFilter([])).toEqual([]);
   });
 
   test("forgets the samples from before the other clock was set", () => {
     for (const step of [HOUR, -HOUR, 10]) {
       const before = [sample(5, 1), sample(5.1, 1)];
       const after = [sample(5 + step, 3), sample(5.3 + step, 2)];
-      const kept = bestFirst([...before, ...after]);
+      const kept = clockFilter([...before, ...after]);
       expect(kept).toEqual([after[1], after[0]]);
     }
   });
 
   test("forgets them when it was set twice, there and back", () => {
     const last = sample(5, 9);
-    expect(bestFirst([sample(5, 1), sample(5 + HOUR, 1), last])).toEqual([
+    expect(clockFilter([sample(5, 1), sample(5 + HOUR, 1), last])).toEqual([
       last,
     ]);
   });
@@ -388,12 +388,12 @@ describe("bestFirst()", () => {
 describe("100,000 random datagrams", () => {
   /** What both ends make of it. */
   function meet(bytes: Uint8Array, request: Packet) {
-    const asked = requestIn(bytes);
-    if (asked) expect(pack(answerTo(asked, NOW, NOW))).toHaveLength(48);
+    const asked = parseTimeRequest(bytes);
+    if (asked) expect(pack(timeReply(asked, NOW, NOW))).toHaveLength(48);
     const packet = unpack(bytes);
-    const answer = answerIn(bytes, request);
-    expect(answer === undefined).toBe(stray(packet, request) !== undefined);
-    if (!packet || refusal(packet) !== undefined) return;
+    const answer = parseTimeReply(bytes, request);
+    expect(answer === undefined).toBe(bogusReason(packet, request) !== undefined);
+    if (!packet || unusableReason(packet) !== undefined) return;
     const sample = measure(packet, NOW + 5);
     if (!sample) return;
     const { offset, delay, bound } = sample;
@@ -451,33 +451,33 @@ describe("clock()", () => {
 
   for (const step of [-HOUR, HOUR, -20, 20, 3e11]) {
     test(`follows at once when that is set by ${step} ms`, () => {
-      const before = shift();
+      const before = realtimeOffset();
       Date.now = () => real() + step;
       expectTogether();
-      expect(shift() - before).toBeWithin(step - 0.5, step + 0.5);
+      expect(realtimeOffset() - before).toBeWithin(step - 0.5, step + 0.5);
     });
   }
 
   test("comes back, though it was set while nobody looked", () => {
-    const before = shift();
+    const before = realtimeOffset();
     for (const step of [-HOUR, 7, 0.5e10]) {
       Date.now = () => real() + step;
       expectTogether();
     }
     Date.now = real;
     expectTogether();
-    expect(shift() - before).toBeWithin(-0.5, 0.5);
+    expect(realtimeOffset() - before).toBeWithin(-0.5, 0.5);
   });
 
   test("follows a change of less than a millisecond within some", () => {
-    const before = shift();
+    const before = realtimeOffset();
     const exact = () => performance.timeOrigin + performance.now() + before;
     Date.now = () => Math.floor(exact() + 0.7);
-    for (let tries = 0; tries < 1e6 && shift() < before + 0.6; tries++);
-    expect(shift() - before).toBeWithin(0.6, 0.7 + 1e-3);
+    for (let tries = 0; tries < 1e6 && realtimeOffset() < before + 0.6; tries++);
+    expect(realtimeOffset() - before).toBeWithin(0.6, 0.7 + 1e-3);
     Date.now = () => Math.floor(exact() - 0.2);
-    for (let tries = 0; tries < 1e6 && shift() > before - 0.1; tries++);
-    expect(shift() - before).toBeWithin(-0.2 - 1e-3, -0.1);
+    for (let tries = 0; tries < 1e6 && realtimeOffset() > before - 0.1; tries++);
+    expect(realtimeOffset() - before).toBeWithin(-0.2 - 1e-3, -0.1);
   });
 
   test("waits no longer than some ms for one that stands still", () => {
@@ -486,11 +486,11 @@ describe("clock()", () => {
     expect(Math.abs(clock() - NOW)).toBeLessThan(5);
   });
 
-  test("leaves the steady clock alone", () => {
-    const before = steady();
+  test("leaves the monotonic clock alone", () => {
+    const before = monotonic();
     Date.now = () => real() - HOUR;
     clock();
-    expect(steady() - before).toBeWithin(0, 5000);
+    expect(monotonic() - before).toBeWithin(0, 5000);
   });
 });
 
@@ -502,13 +502,13 @@ describe("precisionOf()", () => {
   };
 
   test("is the least step, as a power of 2 in seconds", () => {
-    expect(precisionOf(ticking(1000 / 64))).toBe(-6);
-    expect(precisionOf(ticking(1))).toBe(-9);
-    expect(precisionOf(ticking(0.001))).toBe(-19);
+    expect(measurePrecision(ticking(1000 / 64))).toBe(-6);
+    expect(measurePrecision(ticking(1))).toBe(-9);
+    expect(measurePrecision(ticking(0.001))).toBe(-19);
   });
 
   test("is 1 s where the clock stands, or goes back", () => {
-    expect(precisionOf(() => NOW)).toBe(0);
-    expect(precisionOf(ticking(-5))).toBe(0);
+    expect(measurePrecision(() => NOW)).toBe(0);
+    expect(measurePrecision(ticking(-5))).toBe(0);
   });
 });

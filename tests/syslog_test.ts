@@ -5,10 +5,10 @@
 import { describe, expect, test } from "bun:test";
 import {
   type Event,
-  eventLine,
-  eventOf,
-  eventText,
-  mendLine,
+  eventToJson,
+  toEvent,
+  formatEvent,
+  repairLine,
 } from "../lib/services/event_log.ts";
 import {
   escapeBytes,
@@ -18,15 +18,15 @@ import {
   SEVERITIES,
   type SyslogData,
   type SyslogMessage,
-  timeOf,
-  timestampOf,
+  sentTime,
+  formatTimestamp,
 } from "../lib/protocols/syslog.ts";
 import {
   type Frame,
   frameCounted,
   frameLine,
-  frameOf,
-  Unframer,
+  datagramFrame,
+  FrameDecoder,
 } from "../lib/protocols/syslog_framing.ts";
 
 const encoder = new TextEncoder();
@@ -350,27 +350,27 @@ describe("timeOf()", () => {
   const now = Date.parse("2026-11-21T12:00:00Z");
 
   test("is the instant that RFC 3339 names", () => {
-    const ms = (time: string) => timeOf({ timestamp: time, message: "" }, now);
+    const ms = (time: string) => sentTime({ timestamp: time, message: "" }, now);
     expect(ms("1985-04-12T19:20:50.52-04:00")).toBe(482196050520);
     expect(ms("2003-08-24T05:14:15.000003-07:00")).toBe(1061727255000);
     expect(ms("0000-01-01T00:00:00Z")).toBe(-62167219200000);
-    expect(timeOf({ message: "" })).toBeUndefined();
+    expect(sentTime({ message: "" })).toBeUndefined();
   });
 
   test("takes the year in which an old time is nearest to now", () => {
     const date = (text: string, now: string) =>
       new Date(
-        timeOf({ timestamp: text, message: "" }, Date.parse(now))!,
+        sentTime({ timestamp: text, message: "" }, Date.parse(now))!,
       ).getFullYear();
     expect(date("Dec 31 23:59:59", "2026-01-01T12:00:00Z")).toBe(2025);
     expect(date("Jan  2 00:00:00", "2025-12-31T12:00:00Z")).toBe(2026);
     expect(date("Jul  1 00:00:00", "2025-11-21T12:00:00Z")).toBe(2025);
   });
 
-  test("undoes timestampOf(), to the second for RFC 3164", () => {
+  test("undoes formatTimestamp(), to the second for RFC 3164", () => {
     for (const format of ["rfc5424", "rfc3164"] as const) {
-      const timestamp = timestampOf(new Date(now), format);
-      expect(timeOf({ timestamp, message: "" }, now + 1e9)).toBe(now);
+      const timestamp = formatTimestamp(new Date(now), format);
+      expect(sentTime({ timestamp, message: "" }, now + 1e9)).toBe(now);
     }
   });
 });
@@ -401,7 +401,7 @@ function randomRecord(random: (below: number) => number): SyslogMessage {
   if (random(2) === 0) {
     return {
       ...{ format: "rfc3164", facility, severity, message },
-      timestamp: timestampOf(date, "rfc3164"),
+      timestamp: formatTimestamp(date, "rfc3164"),
       hostname: string(WORD, 1, 20),
       appname: string(WORD, 1, 20),
       procid: maybe(() => string(WORD, 1, 5)),
@@ -410,7 +410,7 @@ function randomRecord(random: (below: number) => number): SyslogMessage {
   const ids = new Set(Array.from({ length: 3 }, () => string(NAME, 1, 32)));
   return {
     ...{ format: "rfc5424", facility, severity, message },
-    timestamp: maybe(() => timestampOf(date, "rfc5424")),
+    timestamp: maybe(() => formatTimestamp(date, "rfc5424")),
     hostname: field(255),
     appname: field(48),
     procid: field(128),
@@ -510,10 +510,10 @@ function randomBytes(random: (below: number) => number): Uint8Array {
 
 /** What is wrong with the event that became of these bytes, if anything. */
 function faultOf(bytes: Uint8Array, event: Event): string | undefined {
-  const line = eventLine(event);
+  const line = eventToJson(event);
   // deno-lint-ignore no-control-regex
   if (!/^[^\0-\x1f\x7f-\x9f\u2028\u2029]*\n$/.test(line)) return "a line's end";
-  if (eventText(event) === "") return "no text";
+  if (formatEvent(event) === "") return "no text";
   const read = JSON.parse(line) as Event;
   if (JSON.stringify(read) !== JSON.stringify(event)) return "other JSON";
   const same = (other: Uint8Array) => Buffer.compare(bytes, other) === 0;
@@ -539,7 +539,7 @@ describe("100,000 random messages", () => {
     let malformed = 0;
     for (let i = 0; i < 100_000; i++) {
       const bytes = randomBytes(random);
-      const event = eventOf({ bytes, framing: "line" }, ["127.0.0.1", 9]);
+      const event = toEvent({ bytes, framing: "line" }, ["127.0.0.1", 9]);
       const fault = faultOf(bytes, event);
       if (fault) expect([fault, escapeBytes(bytes), event]).toBeUndefined();
       if (event.malformed) malformed++;
@@ -550,8 +550,8 @@ describe("100,000 random messages", () => {
 
 /** The frames of a stream that comes in these pieces. */
 function unframe(pieces: Uint8Array[], limit?: number): Frame[] {
-  const unframer = new Unframer(limit);
-  const frames = pieces.flatMap((piece) => unframer.push(piece));
+  const decoder = new FrameDecoder(limit);
+  const frames = pieces.flatMap((piece) => decoder.push(piece));
   return [...frames, ...unframer.end()];
 }
 
@@ -628,10 +628,10 @@ describe("Unframer", () => {
   });
 
   test("keeps 8192 bytes of a line of 100 MB, in whatever pieces", () => {
-    const unframer = new Unframer();
+    const decoder = new FrameDecoder();
     const piece = new Uint8Array(65536).fill(97);
-    for (let i = 0; i < 1600; i++) expect(unframer.push(piece)).toEqual([]);
-    const [frame] = unframer.push(Uint8Array.of(10));
+    for (let i = 0; i < 1600; i++) expect(decoder.push(piece)).toEqual([]);
+    const [frame] = decoder.push(Uint8Array.of(10));
     expect(frame.bytes.length).toBe(8192);
     expect(frame.bytes.buffer.byteLength).toBe(8192);
     expect(frame.fault).toBe("8192 of 104857600 bytes kept");
@@ -736,7 +736,7 @@ describe("Unframer", () => {
 
 describe("frameOf()", () => {
   const read = (text: string, limit?: number) =>
-    inWords(frameOf(bytesOf(text), limit));
+    inWords(datagramFrame(bytesOf(text), limit));
 
   test("takes off what senders append to a datagram, once", () => {
     expect(read("<1>a")).toBe("<1>a | datagram");
@@ -780,13 +780,13 @@ describe("an event", () => {
   const received = new Date("2026-11-21T18:55:12.001Z");
   const event = (text: string, fault?: string) => {
     const frame: Frame = { bytes: bytesOf(text), framing: "line" };
-    return eventOf(
+    return toEvent(
       fault ? { ...frame, fault } : frame,
       ["10.0.0.9", 514],
       received,
     );
   };
-  const words = (text: string, fault?: string) => eventText(event(text, fault));
+  const words = (text: string, fault?: string) => formatEvent(event(text, fault));
 
   test("is told by the server's time, then the sender's", () => {
     expect(words("<28>1 2026-11-21T19:00:12.5Z door bell 7 - - rings")).toBe(
@@ -813,7 +813,7 @@ describe("an event", () => {
   test("leaves out the LF that some senders count, and no other", () => {
     const message = (text: string, framing: Frame["framing"]) => {
       const bytes = bytesOf(`<28>1 - - - - - - ${text}`);
-      return eventOf({ bytes, framing }, ["10.0.0.9", 514]).message;
+      return toEvent({ bytes, framing }, ["10.0.0.9", 514]).message;
     };
     expect(message("rings\n", "counted")).toBe("rings");
     expect(message("rings\n\r\n", "counted")).toBe("rings\n");
@@ -821,7 +821,7 @@ describe("an event", () => {
   });
 
   test("is a line of JSON, the text last", () => {
-    expect(eventLine(event("<28>1 - door - - - - a\u2028\u0085\n\x1b"))).toBe(
+    expect(eventToJson(event("<28>1 - door - - - - a\u2028\u0085\n\x1b"))).toBe(
       '{"received":"2026-11-21T18:55:12.001Z","from":["10.0.0.9",514],' +
         '"framing":"line","format":"rfc5424","facility":3,"severity":4,' +
         String.raw`"hostname":"door","message":"a\u2028\u0085\n\u001b"}` + "\n",
@@ -831,19 +831,19 @@ describe("an event", () => {
 
 describe("mendLine()", () => {
   test("ends a line that only lacks its LF", () => {
-    expect(mendLine(bytesOf('{"a":1}'))).toBe('{"a":1}\n');
+    expect(repairLine(bytesOf('{"a":1}'))).toBe('{"a":1}\n');
   });
 
   test("keeps the bytes of any other, and is no shorter", () => {
     const random = numbers(5);
     for (let i = 0; i < 1000; i++) {
       const torn = randomBytes(random);
-      const line = mendLine(torn);
+      const line = repairLine(torn);
       expect(line.length).toBeGreaterThan(torn.length);
       const { torn: kept } = JSON.parse(line);
       if (kept !== undefined) expect(unescapeBytes(kept)).toEqual(torn);
     }
-    expect(mendLine(bytesOf('{"a":"\\'))).toBe(
+    expect(repairLine(bytesOf('{"a":"\\'))).toBe(
       '{"torn":"{\\"a\\":\\"\\\\\\\\"}\n',
     );
     expect(escapeBytes(bytesOf("\\é\n"))).toBe(String.raw`\\\xc3\xa9\x0a`);

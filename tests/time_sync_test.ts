@@ -20,15 +20,15 @@ import {
   socket,
 } from "../lib/mod.ts";
 import {
-  answerTo,
+  timeReply,
   clock,
   pack,
   type Packet,
-  requestAt,
-  requestIn,
+  timeRequest,
+  parseTimeRequest,
   unpack,
 } from "../lib/protocols/sntp.ts";
-import { askTime } from "../lib/services/time_service.ts";
+import { queryTime } from "../lib/services/time_service.ts";
 import {
   commandFor,
   find,
@@ -85,7 +85,7 @@ function answering(
     let n = 0;
     for await (const [data, sender] of receiver) {
       const now = clock();
-      const good = answerTo(requestIn(data)!, now, now);
+      const good = timeReply(parseTimeRequest(data)!, now, now);
       for (const reply of await answer(good, ++n)) {
         const bytes = reply instanceof Uint8Array ? reply : pack(reply);
         await receiver.sendto(bytes, sender);
@@ -195,10 +195,10 @@ describe("the client", () => {
       await receiver.bind(address);
       ready(receiver);
       for await (const [data, sender] of receiver) {
-        const request = requestIn(data)!;
+        const request = parseTimeRequest(data)!;
         const [now, wrong] = [clock(), clock() + HOUR];
-        await other.sendto(pack(answerTo(request, wrong, wrong)), sender);
-        await receiver.sendto(pack(answerTo(request, now, now)), sender);
+        await other.sendto(pack(timeReply(request, wrong, wrong)), sender);
+        await receiver.sendto(pack(timeReply(request, now, now)), sender);
       }
     };
     const { result } = await play({ ...sync, server });
@@ -249,7 +249,7 @@ test("askTime() leaves the socket's timeout, which cuts its waits", async () => 
   await connection.connect(silent.getsockname());
   const lost: number[] = [];
   const ask = () =>
-    askTime(connection, [5, 10, 20], (ms) => lost.push(ms))
+    queryTime(connection, [5, 10, 20], (ms) => lost.push(ms))
       .catch(({ code }) => code);
   for (const timeout of [null, 8]) {
     connection.settimeout(timeout);
@@ -334,7 +334,7 @@ describe("the server", () => {
       await using asker = socket(AF_INET, SOCK_DGRAM);
       await asker.connect(address);
       asker.settimeout(5000);
-      const request = requestAt(clock());
+      const request = timeRequest(clock());
       for (const mode of [0, 1, 2, 4, 5, 6, 7]) {
         await asker.send(pack({ ...request, mode }));
       }
@@ -477,7 +477,7 @@ describe("chrony", () => {
     for (let tries = 0; tries < 100; tries++) {
       asker.settimeout(100);
       try {
-        await asker.send(pack(requestAt(clock())));
+        await asker.send(pack(timeRequest(clock())));
         await asker.recv(1024);
         return { daemon, port: String(port) };
       } catch {

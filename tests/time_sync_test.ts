@@ -378,7 +378,7 @@ describe("the server", () => {
       await using asker = socket(AF_INET, SOCK_DGRAM);
       await asker.connect(address);
       asker.settimeout(5000);
-      await asker.send(pack({ ...requestAt(0), transmit: BigInt(n) }));
+      await asker.send(pack({ ...timeRequest(0), transmit: BigInt(n) }));
       return (await received(asker))?.originate;
     };
     const numbers = Array.from({ length: 200 }, (_, i) => i + 1);

@@ -19,16 +19,16 @@ import { openBoth } from "../lib/services/open_both.ts";
 import {
   type Collected,
   formatReading,
-  readingTable,
   parseReading,
   type Reading,
+  readingTable,
 } from "../lib/protocols/reading.ts";
 import {
-  timeReply,
   clock,
   pack,
   type Packet,
   parseTimeRequest,
+  timeReply,
 } from "../lib/protocols/sntp.ts";
 import { parseSyslog } from "../lib/protocols/syslog.ts";
 import { FrameDecoder } from "../lib/protocols/syslog_framing.ts";

@@ -19,6 +19,7 @@ import {
   socket,
 } from "../lib/mod.ts";
 import {
+  createRounds,
   formatJob,
   formatReport,
   formatRequest,
@@ -27,7 +28,6 @@ import {
   parseReport,
   parseRequest,
   type Report,
-  createRounds,
   summarizeJobs,
   verdictOf,
 } from "../lib/protocols/jobs.ts";

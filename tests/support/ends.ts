@@ -48,9 +48,9 @@ export async function serverOn(
   const args = ["server", "--port", "0", ...flags];
   const server = start(command(script, runtime, args, permissions));
   const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
-  /** Stops it with Ctrl-C, and gives what it printed. */
-  const stop = async () => {
-    server.kill("SIGINT");
+  /** Stops it gracefully, and gives what it printed. */
+  const stop = async (signal: "SIGINT" | "SIGTERM" = "SIGINT") => {
+    server.kill(signal);
     const { code, stdout } = await server.finished;
     expect(code).toBe(0);
     return stdout;

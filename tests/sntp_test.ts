@@ -324,7 +324,7 @@ describe("measure()", () => {
   });
 });
 
-describe("bestFirst()", () => {
+describe("clockFilter()", () => {
   const sample = (offset: number, delay: number): Sample => ({
     offset,
     delay,

@@ -249,6 +249,9 @@ describe("event_log", () => {
     await using receiver = socket(AF_INET, SOCK_DGRAM);
     await receiver.bind(["127.0.0.1", 0]);
     await port(receiver);
+    await using again = socket(AF_INET, SOCK_STREAM); // its TCP port is free
+    await again.bind(receiver.getsockname());
+    await again.listen();
   });
 });
 

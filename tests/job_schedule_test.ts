@@ -204,7 +204,7 @@ describe("createRounds()", () => {
     expect(rounds.join("c", AT + 306)!.jobs[0].at).toBe(AT + 606);
   });
 
-  test("gives a worker that comes again its own list, sleepUntil it is over", () => {
+  test("gives a worker that comes again its own list, until it is over", () => {
     const rounds = createRounds(plan);
     const first = rounds.join("a", AT)!.jobs;
     rounds.join("b", AT + 400);

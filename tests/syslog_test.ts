@@ -51,119 +51,80 @@ const ELEMENT: SyslogData = {
   params: [["iut", "3"], ["eventSource", "Application"], ["eventID", "1011"]],
 };
 
-const EVENT: Partial<SyslogMessage> = {
-  ...{ format: "rfc5424", facility: 20, severity: 5, msgid: "ID47" },
-  timestamp: "2003-10-11T22:14:15.003Z",
-  hostname: "mymachine.example.com",
-  appname: "evntslog",
-};
+const TIME = "2003-10-11T22:14:15.003Z";
+const HOST = "mymachine.example.com";
+const HIGH = '[examplePriority@32473 class="high"]';
 
 /** RFC 5424, section 6.5. */
-const NEW: [text: string, record: SyslogMessage][] = [
+const NEW: [text: string, record: SyslogMessage][] = ([
   [
-    "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - " +
-    "\ufeff'su root' failed for lonvick on /dev/pts/8",
-    {
-      ...{ format: "rfc5424", facility: 4, severity: 2 },
-      timestamp: "2003-10-11T22:14:15.003Z",
-      hostname: "mymachine.example.com",
-      appname: "su",
-      msgid: "ID47",
-      message: "'su root' failed for lonvick on /dev/pts/8",
-    },
+    `<34>1 ${TIME} ${HOST} su - ID47 - \ufeff`,
+    { facility: 4, severity: 2, timestamp: TIME, hostname: HOST },
+    { appname: "su", msgid: "ID47" },
+    "'su root' failed for lonvick on /dev/pts/8",
   ],
   [
-    "<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - " +
+    "<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - ",
+    { timestamp: "2003-08-24T05:14:15.000003-07:00", hostname: "192.0.2.1" },
+    { appname: "myproc", procid: "8710" },
     "%% It's time to make the do-nuts.",
-    {
-      ...{ format: "rfc5424", facility: 20, severity: 5 },
-      timestamp: "2003-08-24T05:14:15.000003-07:00",
-      hostname: "192.0.2.1",
-      appname: "myproc",
-      procid: "8710",
-      message: "%% It's time to make the do-nuts.",
-    },
   ],
   [
-    "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 " +
-    `${DATA} \ufeffAn application event log entry...`,
-    {
-      ...EVENT,
-      data: [ELEMENT],
-      message: "An application event log entry...",
-    },
+    `<165>1 ${TIME} ${HOST} evntslog - ID47 ${DATA} \ufeff`,
+    { timestamp: TIME, hostname: HOST, appname: "evntslog", msgid: "ID47" },
+    { data: [ELEMENT] },
+    "An application event log entry...",
   ],
   [
-    "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 " +
-    `${DATA}[examplePriority@32473 class="high"]`,
-    {
-      ...EVENT,
-      data: [
-        ELEMENT,
-        { id: "examplePriority@32473", params: [["class", "high"]] },
-      ],
-      message: "",
-    },
+    `<165>1 ${TIME} ${HOST} evntslog - ID47 ${DATA}${HIGH}`,
+    { timestamp: TIME, hostname: HOST, appname: "evntslog", msgid: "ID47" },
+    { data: [ELEMENT, { id: HIGH.slice(1, 22), params: [["class", "high"]] }] },
+    "",
   ],
-];
+] as [string, Partial<SyslogMessage>, Partial<SyslogMessage>, string][])
+  .map(([header, one, two, message]) => [
+    header + message,
+    { format: "rfc5424", facility: 20, severity: 5, ...one, ...two, message },
+  ]);
 
 const DONUTS = "%% It's time to make the do-nuts.  %%  Ingredients: Mix=OK, " +
   "Jelly=OK # Devices: Mixer=OK, Jelly_Injector=OK, Frier=OK # Transport: " +
   "Conveyer1=OK, Conveyer2=OK # %%";
+const FOLKS = "1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org 10.1.2.3 " +
+  "sched[0]: That's All Folks!";
 
 /** RFC 3164, section 5.4; the third is valid by the letter, "CST" its host. */
 const OLD: [text: string, record: SyslogMessage][] = [
-  [
-    "<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on " +
-    "/dev/pts/8",
-    {
-      ...{ format: "rfc3164", facility: 4, severity: 2 },
-      timestamp: "Oct 11 22:14:15",
-      hostname: "mymachine",
-      appname: "su",
-      message: "'su root' failed for lonvick on /dev/pts/8",
-    },
-  ],
+  ...([
+    ["<34>", "Oct 11 22:14:15", "mymachine", "su", NEW[0][1].message],
+    ["<13>", "Feb  5 17:32:18", "10.0.0.99", undefined, "Use the BFG!"],
+    [
+      ...["<165>", "Aug 24 05:34:00", "CST", undefined],
+      `1987 mymachine myproc[10]: ${DONUTS}`,
+    ],
+    ["<0>", "Oct 22 10:52:12", "scapegoat", undefined, FOLKS],
+  ] as [string, string, string, string | undefined, string][])
+    .map(([pri, timestamp, hostname, appname, message]): [
+      string,
+      SyslogMessage,
+    ] => {
+      const number = Number(pri.slice(1, -1));
+      const [facility, severity] = [number >> 3, number & 7];
+      const tag = appname ? `${appname}: ` : "";
+      return [
+        `${pri}${timestamp} ${hostname} ${tag}${message}`,
+        {
+          ...{ format: "rfc3164", facility, severity, timestamp, hostname },
+          ...(appname ? { appname } : {}),
+          message,
+        },
+      ];
+    }),
   ["Use the BFG!", { message: "Use the BFG!", malformed: "no PRI" }],
-  [
-    "<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!",
-    {
-      ...{ format: "rfc3164", facility: 1, severity: 5 },
-      timestamp: "Feb  5 17:32:18",
-      hostname: "10.0.0.99",
-      message: "Use the BFG!",
-    },
-  ],
-  [
-    `<165>Aug 24 05:34:00 CST 1987 mymachine myproc[10]: ${DONUTS}`,
-    {
-      ...{ format: "rfc3164", facility: 20, severity: 5 },
-      timestamp: "Aug 24 05:34:00",
-      hostname: "CST",
-      message: `1987 mymachine myproc[10]: ${DONUTS}`,
-    },
-  ],
-  [
-    "<0>1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org 10.1.2.3 " +
-    "sched[0]: That's All Folks!",
-    {
-      ...{ format: "rfc3164", facility: 0, severity: 0 },
-      message: "<0>1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org " +
-        "10.1.2.3 sched[0]: That's All Folks!",
-      malformed: "no TIMESTAMP",
-    },
-  ],
-  [
-    "<0>Oct 22 10:52:12 scapegoat 1990 Oct 22 10:52:01 TZ-6 " +
-    "scapegoat.dmz.example.org 10.1.2.3 sched[0]: That's All Folks!",
-    {
-      ...{ format: "rfc3164", facility: 0, severity: 0 },
-      timestamp: "Oct 22 10:52:12",
-      hostname: "scapegoat",
-      message: "1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org " +
-        "10.1.2.3 sched[0]: That's All Folks!",
-    },
-  ],
+  [`<0>${FOLKS}`, {
+    ...{ format: "rfc3164", facility: 0, severity: 0 },
+    ...{ message: `<0>${FOLKS}`, malformed: "no TIMESTAMP" },
+  }],
 ];
 
 describe("parseSyslog()", () => {

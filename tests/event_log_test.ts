@@ -2,7 +2,7 @@
  * The log collector: what it keeps of what clients send, right or wrong; its
  * file, whatever ends it; and logger and rsyslog in place of either end.
  */
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
@@ -29,10 +29,11 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 import { frameCounted } from "../lib/protocols/syslog_framing.ts";
+import { openBoth } from "../lib/services/open_both.ts";
 import { collected, noRsyslog } from "./peers/rsyslog.ts";
 import { clientOn, command, nextTo, send, serverOn } from "./support/ends.ts";
 import { flood, floodServer, noProc } from "./support/flood.ts";
-import { play as playBoth, type Played } from "./support/play.ts";
+import { play as playBoth, type Played, playToEnd } from "./support/play.ts";
 import {
   find,
   run as runCommand,
@@ -41,6 +42,8 @@ import {
 } from "./support/runtimes.ts";
 import { load } from "./support/scripts.ts";
 import { needing, testOn } from "./support/test_on.ts";
+
+setDefaultTimeout(60_000);
 
 const eventLog = await load("event_log");
 const folder = mkdtempSync(`${tmpdir()}/event-log-`);
@@ -237,21 +240,19 @@ describe("event_log", () => {
   });
 
   test("says that a port is taken, by TCP or by UDP", async () => {
-    const port = async (taken: { getsockname(): Address }) => {
-      const [, port] = taken.getsockname();
-      const server = play(undefined, { role: "server", port: Number(port) });
-      await expect(server).rejects.toMatchObject({ code: "EADDRINUSE" });
+    const [listener, receiver] = await openBoth(["127.0.0.1", 0]);
+    const port = Number(listener.getsockname()[1]);
+    const failure = async () => {
+      const settings = { role: "server", port } as const;
+      return (await playToEnd(eventLog, settings)).error;
     };
-    await using listener = socket(AF_INET, SOCK_STREAM);
-    await listener.bind(["127.0.0.1", 0]);
-    await listener.listen();
-    await port(listener);
-    await using receiver = socket(AF_INET, SOCK_DGRAM);
-    await receiver.bind(["127.0.0.1", 0]);
-    await port(receiver);
+    expect(await failure()).toMatchObject({ code: "EADDRINUSE" });
+    await listener.close();
+    expect(await failure()).toMatchObject({ code: "EADDRINUSE" });
     await using again = socket(AF_INET, SOCK_STREAM); // its TCP port is free
-    await again.bind(receiver.getsockname());
+    await again.bind(["127.0.0.1", port]);
     await again.listen();
+    await receiver.close();
   });
 });
 

@@ -37,7 +37,7 @@ import { find, run as runCommand, RUNTIMES } from "./support/runtimes.ts";
 import { load } from "./support/scripts.ts";
 import { alongside, calmly, needing, testOn } from "./support/test_on.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const HOUR = 3_600_000;
 const devices = await load("iot_devices");

@@ -47,7 +47,7 @@ import { commandFor, run, RUNTIMES, start } from "./support/runtimes.ts";
 import { load, ROOT } from "./support/scripts.ts";
 import { alongside, testOn } from "./support/test_on.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const HOUR = 3_600_000;
 const schedule = await load("job_schedule");

@@ -2,7 +2,7 @@
  * SNTP on bytes and records alone: the RFCs' own values, seeded random input;
  * and the machine's clocks, which are set while they are read.
  */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   bogusReason,
   clockFilter,
@@ -29,6 +29,8 @@ import {
 } from "../lib/services/clock.ts";
 import { formatSample } from "../lib/services/time_service.ts";
 import { fractions, fuzzDatagrams, fuzzHeaders } from "./support/fuzz.ts";
+
+setDefaultTimeout(60_000);
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;

@@ -2,7 +2,7 @@
  * Syslog messages to records and back, and where each ends in a stream: the
  * RFCs' own examples, and what no RFC foresees.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   escapeBytes,
   FACILITIES,
@@ -38,6 +38,8 @@ import {
   fuzzRepairs,
   fuzzStreams,
 } from "./support/fuzz.ts";
+
+setDefaultTimeout(60_000);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -3,7 +3,14 @@
  * datagrams and about clocks that are set meanwhile; each runtime with another,
  * and with chrony. The gate has all pairs.
  */
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -47,6 +54,8 @@ import {
 } from "./support/runtimes.ts";
 import { load } from "./support/scripts.ts";
 import { needing, testOn } from "./support/test_on.ts";
+
+setDefaultTimeout(60_000);
 
 const HOUR = 3_600_000;
 const sync = await load("time_sync");

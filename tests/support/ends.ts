@@ -96,7 +96,7 @@ export function testWrongFlags(script: string, wrong: [string, string][]) {
 export function testNoServer(script: string, words: RegExp) {
   for (const runtime of RUNTIMES) {
     testOn(runtime, `says that no server is there, on ${runtime}`, async () => {
-      const flags = ["--port", await closedPort(), "--timeout", "50"];
+      const flags = ["--port", await closedPort(), "--timeout", "300"];
       const { code, stderr } = await run(
         command(script, runtime, ["client", ...flags]),
       );

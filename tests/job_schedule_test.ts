@@ -300,7 +300,12 @@ describe.concurrent("job_schedule", () => {
       flags: { workers: "2" },
     });
     expect(server).toEqual({ workers: 4, reports: 12 });
-    expect(lines.filter((line) => line.includes("of 2 on"))).toHaveLength(6);
+    const sizes = lines.flatMap((line) =>
+      line.match(/backup: \d of (\d) on/)?.[1] ?? []
+    );
+    // A late worker may be too late for its round, and have one of its own.
+    if (sizes.length < 3) expect(sizes).toEqual(["2", "2"]);
+    else expect(sizes.map(Number).reduce((a, b) => a + b)).toBe(4);
   });
 });
 
@@ -544,8 +549,8 @@ describe.concurrent("a worker whose connection breaks", () => {
     }[];
     expect(played.server).toEqual({ workers: 2, reports: 6 });
     expect(played.lines.join()).not.toContain("did not report");
-    const told = played.lines.filter((line) => !line.includes("Cannot"));
-    expect(told[3]).toMatch(
+    const told = played.lines.filter((line) => !line.includes("No answer"));
+    expect(told.find((line) => line.includes("lost"))).toMatch(
       /^client: lab-[0-9a-f]{8}-1 lost its connection; again in 100 ms$/,
     );
     expect(told.filter((line) => line.length > 68)).toEqual([]);

@@ -59,7 +59,7 @@ describe("tcp_hello", async () => {
   const hello = await load("tcp_hello");
 
   test("greets every client", async () => {
-    const { server, clients, lines } = await play(hello, undefined, {
+    const { server, clients, lines } = await play(hello, {
       clients: 3,
     });
     expect(clients).toEqual(Array(3).fill("Hello World!"));
@@ -68,7 +68,7 @@ describe("tcp_hello", async () => {
   });
 
   test("sends 12 bytes and closes", async () => {
-    const { clients } = await play(hello, asking());
+    const { clients } = await play(hello, {}, asking());
     expect(clients).toEqual(["Hello World!"]);
   });
 });
@@ -86,20 +86,20 @@ describe("tcp_time", async () => {
   });
 
   test("sends 19 bytes without a newline", async () => {
-    const { clients } = await play(time, asking());
+    const { clients } = await play(time, {}, asking());
     expect(clients[0]).toMatch(DATE_AND_TIME);
     expect(clients[0]).toHaveLength(19);
   });
 
   test("prints nothing for a client that does not acknowledge", async () => {
-    const { server, lines, notes } = await play(time, asking());
+    const { server, lines, notes } = await play(time, {}, asking());
     expect(server).toEqual({ acknowledged: 0 });
     expect(lines.filter((line) => line.includes("Ackn"))).toEqual([]);
     expect(notes).toEqual([]);
   });
 
   test("serves the next client after one that left", async () => {
-    const { server } = await play(time, async (end) => {
+    const { server } = await play(time, {}, async (end) => {
       await (await connected(end.address)).close();
       return time.client(end);
     });
@@ -107,7 +107,7 @@ describe("tcp_time", async () => {
   });
 
   test("is not held up by a client that keeps silent", async () => {
-    const { server } = await play(time, async (end) => {
+    const { server } = await play(time, {}, async (end) => {
       await using _silent = await connected(end.address);
       return await time.client(end);
     });
@@ -115,7 +115,11 @@ describe("tcp_time", async () => {
   });
 
   test("escapes what a client could use to drive the terminal", async () => {
-    const { lines } = await play(time, asking("\x1b[2J\u009b1m\r\nserver: x"));
+    const { lines } = await play(
+      time,
+      {},
+      asking("\x1b[2J\u009b1m\r\nserver: x"),
+    );
     expect(lines).toContain(
       "server: Acknowledgment from client: \\x1b[2J\\x9b1m\\r\\nserver: x",
     );
@@ -133,7 +137,7 @@ describe("tcp_client_details", async () => {
   });
 
   test("sends the time first, for a client that only listens", async () => {
-    const { clients } = await play(details, asking());
+    const { clients } = await play(details, {}, asking());
     expect(clients[0]).toMatch(DATE_AND_TIME);
   });
 });
@@ -146,7 +150,7 @@ describe("tcp_address_lookup", async () => {
   });
 
   test("answers many questions on one connection", async () => {
-    const { clients } = await play(lookup, async ({ address }) => {
+    const { clients } = await play(lookup, {}, async ({ address }) => {
       await using client = await connected(address);
       const answers = [];
       for (const question of ["165.165.80.80", "165.165.79.1\n", "10.0.0.1"]) {
@@ -163,7 +167,7 @@ describe("tcp_thank_you", async () => {
   const thankYou = await load("tcp_thank_you");
 
   test("thanks with one line", async () => {
-    const { clients } = await play(thankYou, asking());
+    const { clients } = await play(thankYou, {}, asking());
     expect(clients).toEqual(["Thank you for connecting\r\n"]);
     const own = await play(thankYou);
     expect(own.clients).toEqual(["Thank you for connecting"]);
@@ -174,12 +178,16 @@ describe("run()", async () => {
   const time = await load("tcp_time");
 
   test("prints a client's failure in one line, and serves on", async () => {
-    const { server, notes } = await play(time, async (end) => {
-      await using client = await connected(end.address);
-      client.settimeout(null);
-      await new Reader(client).all(); // silent until the server closes
-      return time.client(end);
-    }, { timeout: 500 });
+    const { server, notes } = await play(
+      time,
+      { timeout: 500 },
+      async (end) => {
+        await using client = await connected(end.address);
+        client.settimeout(null);
+        await new Reader(client).all(); // silent until the server closes
+        return time.client(end);
+      },
+    );
     expect(server).toEqual({ acknowledged: 1 });
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(
@@ -189,7 +197,7 @@ describe("run()", async () => {
 
   test("serves limits.clients at once, and the next when one leaves", async () => {
     limits.clients = 2;
-    const { server, notes } = await play(time, async ({ address }) => {
+    const { server, notes } = await play(time, {}, async ({ address }) => {
       const clients = [];
       for (let i = 0; i < 3; i++) clients.push(await connected(address));
       const [one, two, three] = clients;
@@ -213,12 +221,12 @@ describe("run()", async () => {
   test("runs the client as often as --clients says", async () => {
     let runs = 0;
     const client = async () => ++runs;
-    const { clients } = await play(time, client, { clients: 3 });
+    const { clients } = await play(time, { clients: 3 }, client);
     expect(clients).toEqual([1, 2, 3]);
   });
 
   test("fails when the server's own code does", async () => {
-    await expect(play(broken(time), asking())).rejects.toThrow("a bug");
+    await expect(play(broken(time), {}, asking())).rejects.toThrow("a bug");
   });
 
   test("fails when the server cannot listen", async () => {
@@ -226,13 +234,13 @@ describe("run()", async () => {
     await taken.bind(["127.0.0.1", 0]);
     await taken.listen();
     const [, port] = taken.getsockname();
-    const attempt = play(time, undefined, { port: Number(port) });
+    const attempt = play(time, { port: Number(port) });
     await expect(attempt).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 
   test("closes the server when the client fails", async () => {
     let port = 0;
-    const attempt = play(time, async ({ address }) => {
+    const attempt = play(time, {}, async ({ address }) => {
       port = Number(address[1]);
       throw new Error("a client's bug");
     });

@@ -1,5 +1,5 @@
 /**
- * rsyslog in place of a collector of ours, where it is installed.
+ * rsyslog as the collector, where it is installed.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,13 +12,15 @@ const program = ["/usr/sbin/rsyslogd", "rsyslogd"].find((path) =>
   !spawnSync(path, ["-v"]).error
 );
 
-/** Why there is none, if so. */
-export const noRsyslog = program ? undefined : "rsyslogd is not installed";
+/** Why it cannot be used, if so. */
+export const noRsyslog = program
+  ? undefined
+  : "rsyslogd is not installed (Debian: rsyslog)";
 
 /**
- * What an rsyslogd writes of the messages that come to its port, by TCP or UDP,
- * while `work` goes on: each by the template, in an order that is up to its
- * threads, and so sorted.
+ * The messages that an rsyslogd receives on one port over TCP and UDP while
+ * `work` runs, each formatted by the template. Sorted, because its threads
+ * write them in any order.
  */
 export async function collected(
   template: string,
@@ -41,11 +43,11 @@ template(name="line" type="string" string="${template}\\n")
     ...[program!, "-n", "-f", `${folder}/conf`, "-i", `${folder}/pid`],
   ]);
   try {
-    const heard = async () => {
+    const connected = async () => {
       await using connection = socket(AF_INET, SOCK_STREAM);
       await connection.connect(["127.0.0.1", port]);
     };
-    while (await heard().then(() => false, () => true)) await Bun.sleep(20);
+    while (await connected().then(() => false, () => true)) await Bun.sleep(20);
     await work(String(port));
   } finally {
     daemon.kill();

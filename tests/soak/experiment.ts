@@ -117,8 +117,8 @@ await experiment({
   flags: {
     seed: {
       ...whole,
-      about: "the scenario of each connection follows from it",
+      help: "the scenario of each connection follows from it",
     },
-    number: { ...whole, about: "which client it is: so are its connections" },
+    number: { ...whole, help: "which client it is: so are its connections" },
   },
 });

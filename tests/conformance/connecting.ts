@@ -13,6 +13,7 @@ import {
   accepted,
   afterwards,
   type Case,
+  casesOf,
   clientOf,
   freeAddress,
   listening,
@@ -26,20 +27,14 @@ import {
 } from "./fixtures.ts";
 
 export const cases: Case[] = [
-  {
-    statement: "22",
-    name: "connect() is ECONNREFUSED where nobody listens",
-    async run() {
+  ...casesOf("22", {
+    async "connect() is ECONNREFUSED where nobody listens"() {
       for (const host of ["127.0.0.1", "::1"]) {
         const address = await freeAddress(host);
         await rejects(tcp(host).connect(address), "ECONNREFUSED");
       }
     },
-  },
-  {
-    statement: "22",
-    name: "connect() can be tried again after a refusal",
-    async run() {
+    async "connect() can be tried again after a refusal"() {
       const client = tcp();
       const address = await freeAddress();
       await rejects(client.connect(address), "ECONNREFUSED");
@@ -49,29 +44,19 @@ export const cases: Case[] = [
       await client.connect(address);
       await accepted(server);
     },
-  },
-  {
-    statement: "23",
-    name: "connect() is EISCONN for a connected socket",
-    async run() {
+  }),
+  ...casesOf("23", {
+    async "connect() is EISCONN for a connected socket"() {
       const [client, server] = await pair();
       const address = await freeAddress();
       await rejects(client.connect(address), "EISCONN");
       await rejects(server.connect(address), "EISCONN");
     },
-  },
-  {
-    statement: "23",
-    name: "connect() is EISCONN for a listening socket",
-    async run() {
+    async "connect() is EISCONN for a listening socket"() {
       const server = await listening();
       await rejects(server.connect(await freeAddress()), "EISCONN");
     },
-  },
-  {
-    statement: "23",
-    name: "connect() is EALREADY while another connect() is under way",
-    async run() {
+    async "connect() is EALREADY while another connect() is under way"() {
       const server = await listening();
       const client = tcp();
       const first = client.connect(server.getsockname());
@@ -79,34 +64,22 @@ export const cases: Case[] = [
       await first;
       assert.deepEqual(client.getpeername(), server.getsockname());
     },
-  },
-  {
-    statement: "24",
-    name: "connect() to 0.0.0.0 reaches this machine",
-    async run() {
+  }),
+  ...casesOf("24", {
+    async "connect() to 0.0.0.0 reaches this machine"() {
       const server = await listening();
       await tcp().connect(["0.0.0.0", nameOf(server)[1]]);
       await accepted(server);
     },
-  },
-  {
-    statement: "24",
-    name: "connect() refuses port 0",
-    async run() {
+    async "connect() refuses port 0"() {
       await refuses(tcp().connect(["127.0.0.1", 0]));
     },
-  },
-  {
-    statement: "24",
-    name: "connect() to 255.255.255.255 is ENETUNREACH",
-    async run() {
+    async "connect() to 255.255.255.255 is ENETUNREACH"() {
       await rejects(tcp().connect(["255.255.255.255", 9]), "ENETUNREACH");
     },
-  },
-  {
-    statement: "25",
-    name: "connect() without an answer is ETIMEDOUT",
-    async run() {
+  }),
+  ...casesOf("25", {
+    async "connect() without an answer is ETIMEDOUT"() {
       const address = await hole();
       const client = tcp();
       client.settimeout(50);
@@ -114,11 +87,7 @@ export const cases: Case[] = [
       await rejects(client.connect(address), "ETIMEDOUT");
       assert.ok(performance.now() - start >= 45);
     },
-  },
-  {
-    statement: "25",
-    name: "connect() without an answer ends with its signal's reason",
-    async run() {
+    async "connect() without an answer ends with its signal's reason"() {
       const address = await hole();
       const controller = new AbortController();
       const connecting = tcp().connect(address, controller);
@@ -127,22 +96,14 @@ export const cases: Case[] = [
       controller.abort(reason);
       await assert.rejects(connecting, (error) => error === reason);
     },
-  },
-  {
-    statement: "25",
-    name: "connect() without an answer is EBADF when its socket is closed",
-    async run() {
+    async "connect() without an answer is EBADF when its socket is closed"() {
       const client = tcp();
       const connecting = client.connect(await hole());
       await pending(connecting);
       await client.close();
       await rejects(connecting, "EBADF");
     },
-  },
-  {
-    statement: "25",
-    name: "connect() can be tried elsewhere after a timeout",
-    async run() {
+    async "connect() can be tried elsewhere after a timeout"() {
       const client = tcp();
       client.settimeout(50);
       await rejects(client.connect(await hole()), "ETIMEDOUT");
@@ -151,24 +112,16 @@ export const cases: Case[] = [
       await client.connect(server.getsockname());
       assert.deepEqual(client.getpeername(), server.getsockname());
     },
-  },
-  {
-    statement: "25",
-    name: "connect() that was given up frees its descriptor",
-    needs: "all permissions",
-    async run() {
+  }),
+  ...casesOf({ statement: "25", needs: "all permissions" }, {
+    async "connect() that was given up frees its descriptor"() {
       const address = await hole();
       const client = tcp();
       client.settimeout(20);
       await rejects(client.connect(address), "ETIMEDOUT");
       await nobodyKnocksAt(address);
     },
-  },
-  {
-    statement: "25",
-    name: "close() of a socket that connects frees its descriptor",
-    needs: "all permissions",
-    async run() {
+    async "close() of a socket that connects frees its descriptor"() {
       const address = await hole();
       const client = tcp();
       const connecting = client.connect(address);
@@ -177,11 +130,9 @@ export const cases: Case[] = [
       await rejects(connecting, "EBADF");
       await nobodyKnocksAt(address);
     },
-  },
-  {
-    statement: "rule",
-    name: "connect() that is aborted at once leaves the socket usable",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "connect() that is aborted at once leaves the socket usable"() {
       const server = await listening();
       const client = tcp();
       const controller = new AbortController();
@@ -200,22 +151,14 @@ export const cases: Case[] = [
       }
       assert.equal(text, "second");
     },
-  },
-  {
-    statement: "rule",
-    name: "connect() with a signal that is aborted already goes nowhere",
-    async run() {
+    async "connect() with a signal that is aborted already goes nowhere"() {
       const server = await listening();
       const signal = AbortSignal.abort("no");
       const connecting = tcp().connect(server.getsockname(), { signal });
       await assert.rejects(connecting, (error) => error === "no");
       await pending(server.accept());
     },
-  },
-  {
-    statement: "rule",
-    name: "connect() that is under way is EBADF when its socket is closed",
-    async run() {
+    async "connect() that is under way is EBADF when its socket is closed"() {
       const server = await listening();
       const client = tcp();
       const connecting = client.connect(server.getsockname());
@@ -226,11 +169,9 @@ export const cases: Case[] = [
       const connection = await accepted(server).catch(() => undefined);
       if (connection) assert.equal((await connection.recv(1)).length, 0);
     },
-  },
-  {
-    statement: "27",
-    name: "connect() comes from the address that bind() named",
-    async run() {
+  }),
+  ...casesOf("27", {
+    async "connect() comes from the address that bind() named"() {
       const server = await listening();
       const [, port] = await freeAddress("127.0.0.2");
       const client = tcp();
@@ -242,11 +183,7 @@ export const cases: Case[] = [
       assert.deepEqual(client.getpeername(), server.getsockname());
       await connection.close();
     },
-  },
-  {
-    statement: "27",
-    name: "connect() takes a free port of the host that bind() named",
-    async run() {
+    async "connect() takes a free port of the host that bind() named"() {
       const server = await listening();
       const client = tcp();
       await client.bind(["127.0.0.2", 0]);
@@ -257,37 +194,25 @@ export const cases: Case[] = [
       const connection = await accepted(server);
       assert.deepEqual(connection.getpeername(), [host, port]);
     },
-  },
-  {
-    statement: "27",
-    name: "connect() from a port in use is EADDRINUSE",
-    async run() {
+    async "connect() from a port in use is EADDRINUSE"() {
       const server = await listening();
       const client = tcp();
       await client.bind(server.getsockname());
       const other = await listening();
       await rejects(client.connect(other.getsockname()), "EADDRINUSE");
     },
-  },
-  {
-    statement: "27",
-    name: "connect() from an address of another machine is EADDRNOTAVAIL",
-    async run() {
+    async "connect() from an address of another machine is EADDRNOTAVAIL"() {
       const server = await listening();
       const client = tcp();
       await client.bind(["192.0.2.99", 0]);
       await rejects(client.connect(server.getsockname()), "EADDRNOTAVAIL");
     },
-  },
-  {
-    statement: "27",
-    name: "connect() of a bound socket is ECONNREFUSED where nobody listens",
-    async run() {
+    async "connect() of a bound socket is ECONNREFUSED where nobody listens"() {
       const client = tcp();
       await client.bind(["127.0.0.1", 0]);
       await rejects(client.connect(await freeAddress()), "ECONNREFUSED");
     },
-  },
+  }),
 ];
 
 /**

@@ -10,6 +10,7 @@ import { decode } from "../../lib/mod.ts";
 import {
   accepted,
   type Case,
+  casesOf,
   clientOf,
   KIB,
   listening,
@@ -34,10 +35,8 @@ import {
 export const cases: Case[] = [
   // --- recv ---
 
-  {
-    statement: "28",
-    name: "recv() gives at most n bytes and keeps the rest",
-    async run() {
+  ...casesOf("28", {
+    async "recv() gives at most n bytes and keeps the rest"() {
       const [client, server] = await pair();
       const sent = pattern(16 * KIB);
       await client.sendall(sent);
@@ -45,31 +44,19 @@ export const cases: Case[] = [
       same(await server.recv(3), sent.subarray(3, 6));
       same(await receive(server, sent.length - 6), sent.subarray(6));
     },
-  },
-  {
-    statement: "28",
-    name: "recv() gives what is there and does not wait for n bytes",
-    async run() {
+    async "recv() gives what is there and does not wait for n bytes"() {
       const [client, server] = await pair();
       await client.sendall("abc");
       assert.equal(decode(await server.recv(2 ** 30)), "abc");
     },
-  },
-  {
-    statement: "28",
-    name: "recv() waits until there is something",
-    async run() {
+    async "recv() waits until there is something"() {
       const [client, server] = await pair();
       const receiving = server.recv(10);
       await pending(receiving);
       await client.sendall("now");
       assert.equal(decode(await receiving), "now");
     },
-  },
-  {
-    statement: "28",
-    name: "recv() gives bytes that belong to the caller",
-    async run() {
+    async "recv() gives bytes that belong to the caller"() {
       const [client, server] = await pair();
       await client.sendall("abcdefghi");
       const first = await server.recv(3);
@@ -80,33 +67,25 @@ export const cases: Case[] = [
       assert.equal(decode(first.subarray(1)), "bc");
       assert.equal(decode(second), "def");
     },
-  },
-  {
-    statement: "rule",
-    name: "recv() calls are served in the order in which they were made",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "recv() calls are served in the order in which they were made"() {
       const [client, server] = await pair();
       const waiting = [2, 3, 100].map((size) => server.recv(size));
       await client.sendall("abcdefgh");
       const texts = (await Promise.all(waiting)).map(decode);
       assert.deepEqual(texts, ["ab", "cde", "fgh"]);
     },
-  },
-  {
-    statement: "31",
-    name: "recv(0) is empty at once and takes nothing",
-    async run() {
+  }),
+  ...casesOf("31", {
+    async "recv(0) is empty at once and takes nothing"() {
       const [client, server] = await pair();
       assert.equal((await server.recv(0)).length, 0);
       await client.sendall("abc");
       assert.equal((await server.recv(0)).length, 0);
       assert.equal(decode(await server.recv(3)), "abc");
     },
-  },
-  {
-    statement: "31",
-    name: "recv() refuses what is no number of bytes",
-    async run() {
+    async "recv() refuses what is no number of bytes"() {
       const [client, server] = await pair();
       for (const size of [-1, 1.5, NaN, Infinity]) {
         await refuses(server.recv(size));
@@ -114,11 +93,9 @@ export const cases: Case[] = [
       await client.sendall("abc");
       assert.equal(decode(await server.recv(3)), "abc");
     },
-  },
-  {
-    statement: "32",
-    name: "recv() is empty at the end of the stream, and stays so",
-    async run() {
+  }),
+  ...casesOf("32", {
+    async "recv() is empty at the end of the stream, and stays so"() {
       const [client, server] = await pair();
       await client.sendall("last");
       await client.close();
@@ -127,11 +104,7 @@ export const cases: Case[] = [
         assert.equal((await server.recv(10)).length, 0);
       }
     },
-  },
-  {
-    statement: "32",
-    name: "recv() calls that wait are all empty when the peer closes",
-    async run() {
+    async "recv() calls that wait are all empty when the peer closes"() {
       const [client, server] = await pair();
       const waiting = [1, 2, 3].map((size) => server.recv(size));
       await client.close();
@@ -139,14 +112,12 @@ export const cases: Case[] = [
         assert.equal(last.length, 0);
       }
     },
-  },
+  }),
 
   // --- send ---
 
-  {
-    statement: "29",
-    name: "recv() gives a stream that knows no message boundaries",
-    async run() {
+  ...casesOf("29", {
+    async "recv() gives a stream that knows no message boundaries"() {
       const [client, server] = await pair();
       for (const word of ["one", "two", "three"]) await client.sendall(word);
       assert.equal(decode(await receive(server, 11)), "onetwothree");
@@ -155,11 +126,9 @@ export const cases: Case[] = [
       same(await receive(server, MIB), sent);
       await sending;
     },
-  },
-  {
-    statement: "30",
-    name: "send() resolves to how many bytes were taken",
-    async run() {
+  }),
+  ...casesOf("30", {
+    async "send() resolves to how many bytes were taken"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       const receiving = receive(server, sent.length);
@@ -171,31 +140,19 @@ export const cases: Case[] = [
       }
       same(await receiving, sent);
     },
-  },
-  {
-    statement: "30",
-    name: "send() counts the bytes of a text, not its characters",
-    async run() {
+    async "send() counts the bytes of a text, not its characters"() {
       const [client, server] = await pair();
       assert.equal(await client.send("né…"), 6);
       assert.equal(decode(await receive(server, 6)), "né…");
     },
-  },
-  {
-    statement: "30",
-    name: "sendall() resolves when all bytes were taken, however large",
-    async run() {
+    async "sendall() resolves when all bytes were taken, however large"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       const receiving = receive(server, sent.length);
       await client.sendall(sent);
       same(await receiving, sent);
     },
-  },
-  {
-    statement: "30",
-    name: "sendall() sends a part of a larger buffer, of any kind",
-    async run() {
+    async "sendall() sends a part of a larger buffer, of any kind"() {
       const [client, server] = await pair();
       await client.sendall(pattern(64).subarray(7, 11));
       await client.sendall(Buffer.from("text"));
@@ -203,11 +160,7 @@ export const cases: Case[] = [
       same(received.subarray(0, 4), pattern(64).subarray(7, 11));
       assert.equal(decode(received.subarray(4)), "text");
     },
-  },
-  {
-    statement: "30",
-    name: "sendall() that has resolved no longer needs its buffer",
-    async run() {
+    async "sendall() that has resolved no longer needs its buffer"() {
       const [client, server] = await pair();
       for (const length of [10, MUCH]) {
         const buffer = pattern(length).slice();
@@ -216,11 +169,7 @@ export const cases: Case[] = [
         await sending;
       }
     },
-  },
-  {
-    statement: "30",
-    name: "sendall() refuses what is neither text nor bytes",
-    async run() {
+    async "sendall() refuses what is neither text nor bytes"() {
       const [client, server] = await pair();
       for (const data of [5, null, ["a"], {}, new ArrayBuffer(3)]) {
         await refuses(client.sendall(data as never));
@@ -229,11 +178,9 @@ export const cases: Case[] = [
       await client.sendall("fine");
       assert.equal(decode(await receive(server, 4)), "fine");
     },
-  },
-  {
-    statement: "31",
-    name: "send() of nothing gives 0, and is not the end for the peer",
-    async run() {
+  }),
+  ...casesOf("31", {
+    async "send() of nothing gives 0, and is not the end for the peer"() {
       const [client, server] = await pair();
       assert.equal(await client.send(""), 0);
       assert.equal(await client.send(new Uint8Array(0)), 0);
@@ -243,11 +190,9 @@ export const cases: Case[] = [
       await client.close();
       assert.equal((await server.recv(1)).length, 0);
     },
-  },
-  {
-    statement: "rule",
-    name: "sendall() calls never interleave",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "sendall() calls never interleave"() {
       const [client, server] = await pair();
       const parts = Array.from(
         { length: 20 },
@@ -257,11 +202,7 @@ export const cases: Case[] = [
       same(await receive(server, 20 * MIB), Buffer.concat(parts));
       await sending;
     },
-  },
-  {
-    statement: "rule",
-    name: "sendall() and send() calls keep their order",
-    async run() {
+    async "sendall() and send() calls keep their order"() {
       const [client, server] = await pair();
       const first = pattern(MUCH);
       const sending = [
@@ -275,25 +216,21 @@ export const cases: Case[] = [
       same(received.subarray(0, first.length), first);
       assert.equal(decode(received.subarray(first.length)), "abc");
     },
-  },
-  {
-    statement: "39",
-    name: "send() and recv() are ENOTCONN without a connection",
-    async run() {
+  }),
+  ...casesOf("39", {
+    async "send() and recv() are ENOTCONN without a connection"() {
       for (const socket of [tcp(), await listening()]) {
         await rejects(socket.send("x"), "ENOTCONN", "EPIPE");
         await rejects(socket.sendall("x"), "ENOTCONN", "EPIPE");
         await rejects(socket.recv(1), "ENOTCONN");
       }
     },
-  },
+  }),
 
   // --- much data ---
 
-  {
-    statement: "33",
-    name: "recv() gives 64 MiB complete and in order, and then the end",
-    async run() {
+  ...casesOf("33", {
+    async "recv() gives 64 MiB complete and in order, and then the end"() {
       const [client, server] = await pair();
       const sent = pattern(64 * MIB);
       const sending = client.sendall(sent).then(() => client.close());
@@ -307,11 +244,7 @@ export const cases: Case[] = [
       assert.equal(at, sent.length);
       await sending;
     },
-  },
-  {
-    statement: "33",
-    name: "close() after sendall() loses nothing, whatever the size",
-    async run() {
+    async "close() after sendall() loses nothing, whatever the size"() {
       for (const size of [1, 64 * KIB, MIB, 3 * MIB]) {
         const [client, server] = await pair();
         const sent = pattern(size);
@@ -320,11 +253,9 @@ export const cases: Case[] = [
         await sending;
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "sendall() in both directions at once does not get stuck",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "sendall() in both directions at once does not get stuck"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       const [up, down] = await Promise.all([
@@ -336,30 +267,28 @@ export const cases: Case[] = [
       same(up, sent);
       same(down, sent);
     },
-  },
-  ...ORIGINS.map((origin): Case => ({
-    statement: "33",
-    name: `sendall() and recv() carry 4 MiB each way (${origin})`,
-    async run() {
-      const [socket, peer] = await withPeer(origin);
-      const sent = pattern(4 * MIB);
-      const [seen, received] = await Promise.all([
-        readAll(peer),
-        receiveAll(socket),
-        write(peer, sent).then(() => peer.end()),
-        socket.sendall(sent).then(() => socket.shutdown("SHUT_WR")),
-      ]);
-      same(seen, sent);
-      same(received, sent);
-    },
-  })),
+  }),
+  ...ORIGINS.flatMap((origin) =>
+    casesOf("33", {
+      async [`sendall() and recv() carry 4 MiB each way (${origin})`]() {
+        const [socket, peer] = await withPeer(origin);
+        const sent = pattern(4 * MIB);
+        const [seen, received] = await Promise.all([
+          readAll(peer),
+          receiveAll(socket),
+          write(peer, sent).then(() => peer.end()),
+          socket.sendall(sent).then(() => socket.shutdown("SHUT_WR")),
+        ]);
+        same(seen, sent);
+        same(received, sent);
+      },
+    })
+  ),
 
   // --- backpressure ---
 
-  {
-    statement: "38",
-    name: "sendall() waits for a peer that does not read, and goes on",
-    async run() {
+  ...casesOf("38", {
+    async "sendall() waits for a peer that does not read, and goes on"() {
       const [client, server] = await pair();
       const sent = pattern(64 * MIB);
       const sending = client.sendall(sent);
@@ -367,21 +296,13 @@ export const cases: Case[] = [
       same(await receive(server, sent.length), sent);
       await sending;
     },
-  },
-  {
-    statement: "38",
-    name: "send() waits when the kernel's buffers are full",
-    async run() {
+    async "send() waits when the kernel's buffers are full"() {
       const [client, server] = await pair();
       const { taken, waiting } = await sendUntilFull(client);
       await receive(server, taken);
       assert.ok(await waiting > 0);
     },
-  },
-  {
-    statement: "38",
-    name: "send() waits for a server that accepted and reads nothing",
-    async run() {
+    async "send() waits for a server that accepted and reads nothing"() {
       const server = await listening();
       const accepting = accepted(server);
       const client = await clientOf(server);
@@ -389,22 +310,14 @@ export const cases: Case[] = [
       await receive(await accepting, taken);
       await waiting;
     },
-  },
-  {
-    statement: "38",
-    name: "send() waits for a server that has not accepted yet",
-    async run() {
+    async "send() waits for a server that has not accepted yet"() {
       const server = await listening();
       const client = await clientOf(server);
       const { taken, waiting } = await sendUntilFull(client);
       await receive(await accepted(server), taken);
       await waiting;
     },
-  },
-  {
-    statement: "38",
-    name: "send() waits for a peer that reads a byte now and then",
-    async run() {
+    async "send() waits for a peer that reads a byte now and then"() {
       const [client, server] = await pair();
       let reading = true;
       const nibbling = (async () => {
@@ -414,17 +327,19 @@ export const cases: Case[] = [
       reading = false;
       await nibbling;
     },
-  },
-  ...ORIGINS.map((origin): Case => ({
-    statement: "38",
-    name: `recv() that nobody calls stops a peer that floods (${origin})`,
-    async run() {
-      const [socket, peer] = await withPeer(origin);
-      const sent = pattern(4 * MUCH);
-      const flood = write(peer, sent);
-      await pending(flood);
-      same(await receive(socket, sent.length), sent);
-      await flood;
-    },
-  })),
+  }),
+  ...ORIGINS.flatMap((origin) =>
+    casesOf("38", {
+      async [
+        `recv() that nobody calls stops a peer that floods (${origin})`
+      ]() {
+        const [socket, peer] = await withPeer(origin);
+        const sent = pattern(4 * MUCH);
+        const flood = write(peer, sent);
+        await pending(flood);
+        same(await receive(socket, sent.length), sent);
+        await flood;
+      },
+    })
+  ),
 ];

@@ -16,6 +16,7 @@ import {
 import {
   accepted,
   type Case,
+  casesOf,
   clientOf,
   freeAddress,
   listening,
@@ -27,10 +28,8 @@ import {
 } from "./fixtures.ts";
 
 export const cases: Case[] = [
-  {
-    statement: "rule",
-    name: "constants are strings equal to their own names",
-    async run() {
+  ...casesOf("rule", {
+    async "constants are strings equal to their own names"() {
       const names = Object.keys(lib).filter((name) =>
         /^[A-Z_0-9]+$/.test(name)
       );
@@ -39,42 +38,22 @@ export const cases: Case[] = [
         assert.equal((lib as Record<string, unknown>)[name], name);
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "socket() makes a TCP socket over IPv4 unless told otherwise",
-    async run() {
+    async "socket() makes a TCP socket over IPv4 unless told otherwise"() {
       assert.equal(socket().family, "AF_INET");
       assert.equal(socket("AF_INET6").family, "AF_INET6");
     },
-  },
-  {
-    statement: "rule",
-    name: "socket() throws at once for a family or type that does not exist",
-    async run() {
+    async "socket() throws at once for a family or type that does not exist"() {
       assert.throws(() => socket("AF_X25" as never), SocketError);
       assert.throws(() => socket("AF_INET", "SOCK_RAW" as never), SocketError);
     },
-  },
-  {
-    statement: "rule",
-    name: "formatAddress() prints an address as Python does",
-    async run() {
+    async "formatAddress() prints an address as Python does"() {
       assert.equal(formatAddress(["127.0.0.1", 80]), "('127.0.0.1', 80)");
     },
-  },
-  {
-    statement: "rule",
-    name: "decode() reads UTF-8 and marks what is none",
-    async run() {
+    async "decode() reads UTF-8 and marks what is none"() {
       const bytes = Uint8Array.of(0xef, 0xbb, 0xbf, 0xc3, 0xa9, 0xff);
       assert.equal(decode(bytes), "\ufeffé\ufffd");
     },
-  },
-  {
-    statement: "rule",
-    name: "SocketError says what could not be done, where and why",
-    async run() {
+    async "SocketError says what could not be done, where and why"() {
       const [host, port] = await freeAddress();
       const error = await rejects(tcp().connect([host, port]), "ECONNREFUSED");
       assert.equal(
@@ -86,20 +65,12 @@ export const cases: Case[] = [
       assert.equal(error.name, "SocketError");
       assert.ok(error instanceof Error);
     },
-  },
-  {
-    statement: "rule",
-    name: "SocketError keeps what the runtime said as its cause",
-    async run() {
+    async "SocketError keeps what the runtime said as its cause"() {
       const address = await freeAddress();
       const error = await rejects(tcp().connect(address), "ECONNREFUSED");
       assert.ok(error.cause instanceof Error);
     },
-  },
-  {
-    statement: "rule",
-    name: "SocketError puts an IPv6 address in brackets",
-    async run() {
+    async "SocketError puts an IPv6 address in brackets"() {
       const [host, port] = await freeAddress("::1");
       const client = tcp("::1");
       const error = await rejects(client.connect([host, port]), "ECONNREFUSED");
@@ -108,11 +79,7 @@ export const cases: Case[] = [
         `Cannot connect to [::1]:${port}: connection refused`,
       );
     },
-  },
-  {
-    statement: "rule",
-    name: "SocketError of listen() names the address",
-    async run() {
+    async "SocketError of listen() names the address"() {
       const [host, port] = nameOf(await listening());
       const second = tcp();
       await second.bind([host, port]);
@@ -123,12 +90,7 @@ export const cases: Case[] = [
       );
       assert.equal(error.call, "listen");
     },
-  },
-  {
-    statement: "rule",
-    name:
-      "SocketError of recv() and accept() names the other end or the server",
-    async run() {
+    async "SocketError of recv() and accept() names the other end or the server"() {
       const server = await listening();
       const client = await clientOf(server);
       await accepted(server);
@@ -147,11 +109,7 @@ export const cases: Case[] = [
       assert.deepEqual([accepting.call, receiving.call], ["accept", "recv"]);
       assert.deepEqual(receiving.address, [host, port]);
     },
-  },
-  {
-    statement: "rule",
-    name: "SocketError is written as one plain line without a full stop",
-    async run() {
+    async "SocketError is written as one plain line without a full stop"() {
       const fresh = tcp();
       const closed = tcp();
       await closed.close();
@@ -171,11 +129,7 @@ export const cases: Case[] = [
         assert.doesNotMatch(message, /undefined|n't/);
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "calls that return promises reject bad arguments and never throw",
-    async run() {
+    async "calls that return promises reject bad arguments and never throw"() {
       const [client] = await pair();
       const nothing = undefined as never;
       const fresh = tcp();
@@ -199,11 +153,7 @@ export const cases: Case[] = [
       // What was refused has changed nothing.
       await fresh.connect(server.getsockname());
     },
-  },
-  {
-    statement: "rule",
-    name: "calls that nobody awaits are never an unhandled rejection",
-    async run() {
+    async "calls that nobody awaits are never an unhandled rejection"() {
       const fresh = tcp();
       fresh.recv(-1);
       fresh.bind(["127.0.0.1", -1]);
@@ -225,5 +175,5 @@ export const cases: Case[] = [
       // The suite notices what becomes of them before the case has ended.
       await tcp().connect(await freeAddress()).catch(() => {});
     },
-  },
+  }),
 ];

@@ -21,14 +21,20 @@ import {
 } from "../../lib/mod.ts";
 
 /** One statement about the sockets, and the program that shows it. */
-export interface Case {
-  /** Its number in CONFORMANCE.md, or "rule" for one of DESIGN.md section 2. */
-  statement: string;
+export interface Case extends Terms {
   /** A sentence led by the symbol; no two are the same. */
   name: string;
+  run(): Promise<void>;
+}
+
+/** What cases have in common. */
+export interface Terms {
+  /** The number in CONFORMANCE.md, or "rule" for one of DESIGN.md section 2. */
+  statement: string;
   /** What the process needs so that the case can be run, if anything. */
   needs?: Need;
-  run(): Promise<void>;
+  /** Too long for the suite: the gate runs it. */
+  gate?: boolean;
 }
 
 /**
@@ -36,6 +42,15 @@ export interface Case {
  * "few descriptors": it uses up what there are, so run it under `ulimit -n 256`.
  */
 export type Need = "all permissions" | "few descriptors";
+
+/** The cases of a statement: each is a method, whose name is the sentence. */
+export function casesOf(
+  terms: string | Terms,
+  cases: Record<string, () => Promise<void>>,
+): Case[] {
+  const shared = typeof terms === "string" ? { statement: terms } : terms;
+  return Object.entries(cases).map(([name, run]) => ({ ...shared, name, run }));
+}
 
 // --- what a case opened ---
 

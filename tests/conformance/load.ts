@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { decode, type StreamSocket } from "../../lib/mod.ts";
 import {
   type Case,
+  casesOf,
   descriptors,
   descriptorsFallTo,
   freeAddress,
@@ -19,11 +20,8 @@ import {
 const AT_ONCE = 50;
 
 export const cases: Case[] = [
-  {
-    statement: "95",
-    name: "close() gives every descriptor back, after 4000 connections",
-    needs: "all permissions",
-    async run() {
+  ...casesOf({ statement: "95", needs: "all permissions" }, {
+    async "close() gives every descriptor back, after 4000 connections"() {
       const server = await listening();
       const serving = serve(server);
       await manyTimes(AT_ONCE, () => exchange(server, "x")); // warms up
@@ -35,12 +33,7 @@ export const cases: Case[] = [
       await server.close();
       await serving;
     },
-  },
-  {
-    statement: "95",
-    name: "connect() that fails gives its descriptor back, 520 times",
-    needs: "all permissions",
-    async run() {
+    async "connect() that fails gives its descriptor back, 520 times"() {
       const nobody = await freeAddress();
       const server = await listening();
       const before = descriptors();
@@ -60,11 +53,9 @@ export const cases: Case[] = [
       await server.close();
       await descriptorsFallTo(before + 3);
     },
-  },
-  {
-    statement: "rule",
-    name: "accept() serves 200 clients that come at once",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "accept() serves 200 clients that come at once"() {
       const server = await listening();
       const serving = serve(server);
       await Promise.all(
@@ -73,7 +64,7 @@ export const cases: Case[] = [
       await server.close();
       await serving;
     },
-  },
+  }),
 ];
 
 /** Echoes what each client sends first, all of them side by side. */

@@ -10,6 +10,7 @@ import { decode, type StreamSocket } from "../../lib/mod.ts";
 import {
   afterwards,
   type Case,
+  casesOf,
   clientOf,
   KIB,
   listening,
@@ -32,10 +33,8 @@ export const cases: Case[] = ORIGINS.flatMap(resetsOf);
 /** What a reset does to a socket that came about in one of the three ways. */
 function resetsOf(origin: Origin): Case[] {
   return [
-    {
-      statement: "51",
-      name: `recv() that waits is ECONNRESET once, then empty (${origin})`,
-      async run() {
+    ...casesOf("51", {
+      async [`recv() that waits is ECONNRESET once, then empty (${origin})`]() {
         const [socket, peer] = await withPeer(origin);
         const first = socket.recv(1);
         const second = socket.recv(1);
@@ -45,11 +44,9 @@ function resetsOf(origin: Origin): Case[] {
         assert.equal((await second).length, 0);
         assert.equal((await socket.recv(1)).length, 0);
       },
-    },
-    {
-      statement: "51",
-      name: `recv() after a reset is ECONNRESET once, then empty (${origin})`,
-      async run() {
+      async [
+        `recv() after a reset is ECONNRESET once, then empty (${origin})`
+      ]() {
         const [socket, peer] = await withPeer(origin);
         peer.resetAndDestroy();
         await delay(20); // so that it is known before anybody asks
@@ -57,11 +54,9 @@ function resetsOf(origin: Origin): Case[] {
         assert.equal((await socket.recv(1)).length, 0);
         assert.equal((await socket.recv(1)).length, 0);
       },
-    },
-    {
-      statement: "51",
-      name: `recv() gives what came before a reset, and then it (${origin})`,
-      async run() {
+      async [
+        `recv() gives what came before a reset, and then it (${origin})`
+      ]() {
         const [socket, peer] = await withPeer(origin);
         await write(peer, "last words");
         peer.resetAndDestroy();
@@ -69,11 +64,7 @@ function resetsOf(origin: Origin): Case[] {
         await rejects(socket.recv(1), "ECONNRESET");
         assert.equal((await socket.recv(1)).length, 0);
       },
-    },
-    {
-      statement: "51",
-      name: `recv() gives 32 KiB that came before a reset (${origin})`,
-      async run() {
+      async [`recv() gives 32 KiB that came before a reset (${origin})`]() {
         const [socket, peer] = await withPeer(origin);
         const sent = pattern(32 * KIB);
         await write(peer, sent);
@@ -83,22 +74,18 @@ function resetsOf(origin: Origin): Case[] {
         same(await receive(socket, sent.length - 4), sent.subarray(4));
         await rejects(socket.recv(1), "ECONNRESET");
       },
-    },
-    {
-      statement: "53",
-      name: `send() after a reset fails, and then is EPIPE (${origin})`,
-      async run() {
+    }),
+    ...casesOf("53", {
+      async [`send() after a reset fails, and then is EPIPE (${origin})`]() {
         const [socket, peer] = await withPeer(origin);
         peer.resetAndDestroy();
         await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
         await rejects(socket.send("x"), "EPIPE");
         await rejects(socket.sendall("x"), "EPIPE");
       },
-    },
-    {
-      statement: "53",
-      name: `sendall() that waits fails at a reset, and all behind (${origin})`,
-      async run() {
+      async [
+        `sendall() that waits fails at a reset, and all behind (${origin})`
+      ]() {
         const [socket, peer] = await withPeer(origin);
         const waiting = [
           socket.sendall(pattern(MUCH)),
@@ -112,12 +99,9 @@ function resetsOf(origin: Origin): Case[] {
         peer.resetAndDestroy();
         await Promise.all(outcomes);
       },
-    },
-    {
-      statement: "53",
-      name:
-        `sendall() that timed out and fails later troubles nobody (${origin})`,
-      async run() {
+      async [
+        `sendall() that timed out and fails later troubles nobody (${origin})`
+      ]() {
         const [socket, peer] = await withPeer(origin);
         socket.settimeout(30);
         await rejects(socket.sendall(pattern(MUCH)), "ETIMEDOUT");
@@ -126,11 +110,9 @@ function resetsOf(origin: Origin): Case[] {
         await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
         await socket.close();
       },
-    },
-    {
-      statement: "53",
-      name: `shutdown() after a reset is done or fails, at once (${origin})`,
-      async run() {
+      async [
+        `shutdown() after a reset is done or fails, at once (${origin})`
+      ]() {
         const [socket, peer] = await withPeer(origin);
         peer.resetAndDestroy();
         await rejects(socket.recv(1), "ECONNRESET");
@@ -139,11 +121,9 @@ function resetsOf(origin: Origin): Case[] {
             rejects(Promise.reject(error), "ENOTCONN", "EPIPE")
           );
       },
-    },
-    {
-      statement: "51",
-      name: `recv() stays empty when a reset follows the end (${origin})`,
-      async run() {
+    }),
+    ...casesOf("51", {
+      async [`recv() stays empty when a reset follows the end (${origin})`]() {
         const [socket, peer] = await withPeer(origin);
         peer.end();
         assert.equal((await socket.recv(1)).length, 0);
@@ -152,15 +132,13 @@ function resetsOf(origin: Origin): Case[] {
         assert.equal((await socket.recv(1)).length, 0);
         await socket.close();
       },
-    },
+    }),
   ];
 }
 
 cases.push(
-  {
-    statement: "rule",
-    name: "accept() goes on when a client has reset before it",
-    async run() {
+  ...casesOf("rule", {
+    async "accept() goes on when a client has reset before it"() {
       const server = await listening();
       const rude = await peerOf(server.getsockname());
       rude.resetAndDestroy();
@@ -175,11 +153,7 @@ cases.push(
         assert.ok(text === "ECONNRESET" || text === "", text);
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "a server outlives every kind of peer",
-    async run() {
+    async "a server outlives every kind of peer"() {
       const server = await listening();
       const serving = (async () => {
         for await (const [client] of server) {
@@ -200,7 +174,7 @@ cases.push(
       await server.close();
       await serving;
     },
-  },
+  }),
 );
 
 async function echo(client: StreamSocket): Promise<void> {

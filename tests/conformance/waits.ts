@@ -11,6 +11,7 @@ import {
   accepted,
   afterwards,
   type Case,
+  casesOf,
   clientOf,
   KIB,
   listening,
@@ -34,10 +35,8 @@ const EARLY = 5;
 export const cases: Case[] = [
   // --- settimeout ---
 
-  {
-    statement: "58",
-    name: "settimeout() is null at first, and gettimeout() gives what was set",
-    async run() {
+  ...casesOf("58", {
+    async "settimeout() is null at first, and gettimeout() gives what was set"() {
       const socket = tcp();
       assert.equal(socket.gettimeout(), null);
       for (const ms of [1500, 1, null]) {
@@ -45,11 +44,7 @@ export const cases: Case[] = [
         assert.equal(socket.gettimeout(), ms);
       }
     },
-  },
-  {
-    statement: "58",
-    name: "settimeout() refuses at once what is no time",
-    async run() {
+    async "settimeout() refuses at once what is no time"() {
       const socket = tcp();
       socket.settimeout(70);
       assert.throws(() => socket.settimeout(-1), RangeError);
@@ -58,11 +53,7 @@ export const cases: Case[] = [
       assert.throws(() => socket.settimeout(undefined as never));
       assert.equal(socket.gettimeout(), 70);
     },
-  },
-  {
-    statement: "58",
-    name: "settimeout(null) waits for ever",
-    async run() {
+    async "settimeout(null) waits for ever"() {
       const [client, server] = await pair();
       server.settimeout(1);
       server.settimeout(null);
@@ -71,11 +62,7 @@ export const cases: Case[] = [
       await client.sendall("x");
       assert.equal(decode(await receiving), "x");
     },
-  },
-  {
-    statement: "58",
-    name: "settimeout() takes no long time for a short one",
-    async run() {
+    async "settimeout() takes no long time for a short one"() {
       const [, server] = await pair();
       try {
         server.settimeout(2 ** 32 + 1);
@@ -84,34 +71,28 @@ export const cases: Case[] = [
       }
       await pending(server.recv(1));
     },
-  },
-  {
-    statement: "59",
-    name: "settimeout(0) is EINVAL",
-    async run() {
+  }),
+  ...casesOf("59", {
+    async "settimeout(0) is EINVAL"() {
       const socket = tcp();
       throws(() => socket.settimeout(0), "EINVAL");
       assert.equal(socket.gettimeout(), null);
     },
-  },
-  {
-    statement: "rule",
-    name: "settimeout() holds for later waits, not for one under way",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "settimeout() holds for later waits, not for one under way"() {
       const [, server] = await pair();
       const first = server.recv(1);
       server.settimeout(1);
       await rejects(server.recv(1), "ETIMEDOUT");
       await pending(first);
     },
-  },
+  }),
 
   // --- recv ---
 
-  {
-    statement: "56",
-    name: "recv() is ETIMEDOUT after the timeout, and loses no byte",
-    async run() {
+  ...casesOf("56", {
+    async "recv() is ETIMEDOUT after the timeout, and loses no byte"() {
       const [client, server] = await pair();
       server.settimeout(30);
       for (const word of ["one", "two"]) {
@@ -124,11 +105,7 @@ export const cases: Case[] = [
         server.settimeout(30);
       }
     },
-  },
-  {
-    statement: "56",
-    name: "recv() ends with its signal's reason, and loses no byte",
-    async run() {
+    async "recv() ends with its signal's reason, and loses no byte"() {
       const [client, server] = await pair();
       const controller = new AbortController();
       const receiving = server.recv(10, controller);
@@ -138,11 +115,7 @@ export const cases: Case[] = [
       await client.sendall("kept");
       assert.equal(decode(await server.recv(10)), "kept");
     },
-  },
-  {
-    statement: "56",
-    name: "recv() with a signal that is aborted already takes nothing",
-    async run() {
+    async "recv() with a signal that is aborted already takes nothing"() {
       const [client, server] = await pair();
       await client.sendall("kept");
       const signal = AbortSignal.abort("no");
@@ -150,11 +123,7 @@ export const cases: Case[] = [
       await assert.rejects(receiving, (error) => error === "no");
       assert.equal(decode(await server.recv(10)), "kept");
     },
-  },
-  {
-    statement: "56",
-    name: "recv() of n bytes after a longer one timed out gives at most n",
-    async run() {
+    async "recv() of n bytes after a longer one timed out gives at most n"() {
       const [client, server] = await pair();
       server.settimeout(1);
       await rejects(server.recv(100), "ETIMEDOUT");
@@ -165,11 +134,7 @@ export const cases: Case[] = [
       assert.equal(decode(await receive(server, 3)), "bcd");
       assert.equal(decode(await receive(server, 4)), "efgh");
     },
-  },
-  {
-    statement: "56",
-    name: "recv() of many bytes after a shorter one timed out loses none",
-    async run() {
+    async "recv() of many bytes after a shorter one timed out loses none"() {
       const [client, server] = await pair();
       server.settimeout(1);
       await rejects(server.recv(1), "ETIMEDOUT");
@@ -177,11 +142,7 @@ export const cases: Case[] = [
       await client.sendall("abcdefgh");
       assert.equal(decode(await receive(server, 8)), "abcdefgh");
     },
-  },
-  {
-    statement: "56",
-    name: "recv() that is aborted makes room for the one behind it",
-    async run() {
+    async "recv() that is aborted makes room for the one behind it"() {
       const [client, server] = await pair();
       const controllers = [1, 2, 3].map(() => new AbortController());
       const waiting = controllers.map((one) => server.recv(3, one));
@@ -191,11 +152,7 @@ export const cases: Case[] = [
       assert.equal(decode(await waiting[1]), "abc");
       assert.equal(decode(await waiting[2]), "def");
     },
-  },
-  {
-    statement: "56",
-    name: "recv() that times out again and again misses nothing that arrives",
-    async run() {
+    async "recv() that times out again and again misses nothing that arrives"() {
       const [client, server] = await pair();
       const sent = pattern(200);
       const sending = (async () => {
@@ -217,14 +174,12 @@ export const cases: Case[] = [
       same(Uint8Array.from(received), sent);
       await sending;
     },
-  },
+  }),
 
   // --- accept ---
 
-  {
-    statement: "rule",
-    name: "accept() is ETIMEDOUT after the timeout, and loses no client",
-    async run() {
+  ...casesOf("rule", {
+    async "accept() is ETIMEDOUT after the timeout, and loses no client"() {
       const server = await listening();
       server.settimeout(30);
       const start = performance.now();
@@ -235,11 +190,7 @@ export const cases: Case[] = [
       const connection = await accepted(server);
       assert.deepEqual(connection.getpeername(), client.getsockname());
     },
-  },
-  {
-    statement: "rule",
-    name: "accept() that is aborted makes room for the one behind it",
-    async run() {
+    async "accept() that is aborted makes room for the one behind it"() {
       const server = await listening();
       const controller = new AbortController();
       const first = server.accept(controller);
@@ -249,11 +200,7 @@ export const cases: Case[] = [
       const client = await clientOf(server);
       assert.deepEqual((await second).getpeername(), client.getsockname());
     },
-  },
-  {
-    statement: "rule",
-    name: "accept() with a signal that is aborted already takes no client",
-    async run() {
+    async "accept() with a signal that is aborted already takes no client"() {
       const server = await listening();
       const client = await clientOf(server);
       const accepting = server.accept({ signal: AbortSignal.abort("no") });
@@ -261,11 +208,7 @@ export const cases: Case[] = [
       const connection = await accepted(server);
       assert.deepEqual(connection.getpeername(), client.getsockname());
     },
-  },
-  {
-    statement: "rule",
-    name: "accept() that times out again and again misses no client",
-    async run() {
+    async "accept() that times out again and again misses no client"() {
       const server = await listening();
       const missing = new Set<string>();
       const connecting = (async () => {
@@ -286,14 +229,12 @@ export const cases: Case[] = [
       await connecting;
       assert.equal(missing.size, 100);
     },
-  },
+  }),
 
   // --- send and sendall ---
 
-  {
-    statement: "56",
-    name: "sendall() is ETIMEDOUT, and what has begun goes out in order",
-    async run() {
+  ...casesOf("56", {
+    async "sendall() is ETIMEDOUT, and what has begun goes out in order"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       client.settimeout(30);
@@ -307,11 +248,7 @@ export const cases: Case[] = [
       same(received.subarray(0, MUCH), sent);
       assert.equal(decode(received.subarray(MUCH)), "next");
     },
-  },
-  {
-    statement: "56",
-    name: "sendall() ends with its signal's reason, and goes out in order",
-    async run() {
+    async "sendall() ends with its signal's reason, and goes out in order"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       const controller = new AbortController();
@@ -323,11 +260,7 @@ export const cases: Case[] = [
       same(await receiveAll(server), sent);
       await finishing;
     },
-  },
-  {
-    statement: "56",
-    name: "sendall() queued behind another is withdrawn wholly at a timeout",
-    async run() {
+    async "sendall() queued behind another is withdrawn wholly at a timeout"() {
       const [client, server] = await pair();
       const sent = pattern(MUCH);
       const first = client.sendall(sent);
@@ -340,11 +273,7 @@ export const cases: Case[] = [
       same(received.subarray(0, MUCH), sent);
       assert.equal(decode(received.subarray(MUCH)), "last");
     },
-  },
-  {
-    statement: "56",
-    name: "sendall() queued behind another is withdrawn wholly by its signal",
-    async run() {
+    async "sendall() queued behind another is withdrawn wholly by its signal"() {
       const [client, server] = await pair();
       const first = client.sendall(pattern(MUCH));
       const controller = new AbortController();
@@ -357,11 +286,7 @@ export const cases: Case[] = [
       same(await receiveAll(server), pattern(MUCH));
       await Promise.all([first, last]);
     },
-  },
-  {
-    statement: "56",
-    name: "sendall() with a signal that is aborted already sends nothing",
-    async run() {
+    async "sendall() with a signal that is aborted already sends nothing"() {
       const [client, server] = await pair();
       const signal = AbortSignal.abort("no");
       for (
@@ -375,11 +300,7 @@ export const cases: Case[] = [
       await client.sendall("sent");
       assert.equal(decode(await server.recv(100)), "sent");
     },
-  },
-  {
-    statement: "56",
-    name: "sendall() takes its time as a whole, however steady the progress",
-    async run() {
+    async "sendall() takes its time as a whole, however steady the progress"() {
       const [client, server] = await pair();
       client.settimeout(200);
       const start = performance.now();
@@ -393,11 +314,7 @@ export const cases: Case[] = [
       await outcome;
       assert.ok(performance.now() - start >= 200 - EARLY);
     },
-  },
-  {
-    statement: "56",
-    name: "send() that waits is ETIMEDOUT, and the socket stays usable",
-    async run() {
+    async "send() that waits is ETIMEDOUT, and the socket stays usable"() {
       const [client, server] = await pair();
       const { taken, waiting } = await sendUntilFull(client);
       client.settimeout(30);
@@ -409,14 +326,12 @@ export const cases: Case[] = [
       const rest = await receive(server, more + 3);
       assert.equal(decode(rest.subarray(more)), "end");
     },
-  },
+  }),
 
   // --- what a wait leaves behind ---
 
-  {
-    statement: "rule",
-    name: "recv() and the others leave nothing on a signal that outlives them",
-    async run() {
+  ...casesOf("rule", {
+    async "recv() and the others leave nothing on a signal that outlives them"() {
       const { signal, listeners } = countedSignal();
       const server = await listening();
       const accepting = server.accept({ signal });
@@ -438,11 +353,7 @@ export const cases: Case[] = [
       await last;
       assert.equal(listeners(), 0);
     },
-  },
-  {
-    statement: "rule",
-    name: "settimeout() of an hour keeps no process alive after the wait",
-    async run() {
+    async "settimeout() of an hour keeps no process alive after the wait"() {
       const [client, server] = await pair();
       server.settimeout(3_600_000);
       const receiving = server.recv(1);
@@ -453,7 +364,7 @@ export const cases: Case[] = [
       await last;
       // The runner sees that the process ends.
     },
-  },
+  }),
 ];
 
 /** A signal that is never aborted, and how many listeners it has. */

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -43,6 +43,18 @@ export interface Terms {
  */
 export type Need = "all permissions" | "few descriptors";
 
+/** The outcome of a case. */
+export interface Result {
+  statement: string;
+  name: string;
+  ok: boolean;
+  ms: number;
+  /** The stack of the first failure. */
+  error?: string;
+  /** The sockets and timers that outlive the case. */
+  left?: string[];
+}
+
 /** The cases of a statement: each is a method, whose name is the sentence. */
 export function casesOf(
   terms: string | Terms,
@@ -64,6 +76,20 @@ export function afterwards(close: () => unknown): void {
 /** Closes what the case opened, the youngest first. */
 export async function closeAll(): Promise<void> {
   for (const close of opened.splice(0).reverse()) await close();
+}
+
+let leavesOpen = false;
+
+/** Says that the runtime will not close all that the case under way opens. */
+export function leaveOpen(): void {
+  leavesOpen = true;
+}
+
+/** Whether the case that has just ended said so. */
+export function mayLeaveOpen(): boolean {
+  const said = leavesOpen;
+  leavesOpen = false;
+  return said;
 }
 
 // --- sockets ---
@@ -108,6 +134,25 @@ export async function accepted(server: StreamSocket): Promise<StreamSocket> {
  */
 export const ORIGINS = ["connected", "accepted", "bound"] as const;
 export type Origin = typeof ORIGINS[number];
+
+/** As `casesOf`, each case once for each origin, which its name ends with. */
+export function casesOfEach(
+  origins: readonly Origin[],
+  terms: string | Terms,
+  cases: Record<string, (origin: Origin) => Promise<void>>,
+): Case[] {
+  const entries = Object.entries(cases);
+  return origins.flatMap((origin) =>
+    casesOf(
+      terms,
+      Object.fromEntries(
+        entries.map((
+          [name, run],
+        ) => [`${name} (${origin})`, () => run(origin)]),
+      ),
+    )
+  );
+}
 
 /**
  * Both ends of one connection, like socketpair(2); the first end is the client
@@ -224,31 +269,43 @@ export function pattern(length: number): Uint8Array {
 
 let made = new Uint8Array();
 
-/** Receives until `length` bytes are there. */
-export async function receive(
+/** Asserts that these bytes and texts arrive next, in whatever pieces. */
+export async function receives(
   socket: StreamSocket,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  while (at < length) {
-    const part = await socket.recv(length - at);
-    assert.notEqual(part.length, 0, `the end after ${at} of ${length} bytes`);
-    bytes.set(part, at);
-    at += part.length;
+  ...expected: (Uint8Array | string)[]
+): Promise<void> {
+  for (const each of expected) {
+    const bytes = typeof each === "string" ? encoder.encode(each) : each;
+    for (let at = 0; at < bytes.length;) {
+      const part = await socket.recv(bytes.length - at);
+      assert.notEqual(part.length, 0, `the end after ${at} bytes`);
+      same(part, bytes.subarray(at, at += part.length));
+    }
   }
-  return bytes;
 }
 
-/** Receives until the end of the stream. */
-export async function receiveAll(socket: StreamSocket): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  while (true) {
-    const part = await socket.recv(64 * KIB);
-    if (part.length === 0) return Buffer.concat(parts);
-    parts.push(part);
+/** The same, and after them the end of the stream. */
+export async function receivesToEnd(
+  socket: StreamSocket,
+  ...expected: (Uint8Array | string)[]
+): Promise<void> {
+  await receives(socket, ...expected);
+  assert.equal((await socket.recv(1)).length, 0);
+}
+
+/** Receives so many bytes, whatever they are. */
+export async function skip(
+  socket: StreamSocket,
+  length: number,
+): Promise<void> {
+  while (length > 0) {
+    const part = await socket.recv(length);
+    assert.notEqual(part.length, 0, `the end before the last ${length} bytes`);
+    length -= part.length;
   }
 }
+
+const encoder = new TextEncoder();
 
 /**
  * Sends until the other end, which does not read, makes it wait; gives how much
@@ -257,7 +314,7 @@ export async function receiveAll(socket: StreamSocket): Promise<Uint8Array> {
 export async function sendUntilFull(
   sender: StreamSocket,
 ): Promise<{ taken: number; waiting: Promise<number> }> {
-  const block = new Uint8Array(MIB);
+  const block = pattern(MIB);
   let taken = 0;
   while (true) {
     const waiting = sender.send(block);
@@ -281,6 +338,24 @@ export async function rejects(
     (reason) => reason,
   );
   return coded(error, codes);
+}
+
+/** Asserts the rejection with this very reason, such as that of a signal. */
+export function rejectsWith(
+  reason: unknown,
+  promise: Promise<unknown>,
+): Promise<void> {
+  return assert.rejects(promise, (error) => error === reason);
+}
+
+/** Asserts that a wait of `ms` fails with ETIMEDOUT, and not too soon. */
+export async function timesOut(
+  ms: number,
+  wait: () => Promise<unknown>,
+): Promise<void> {
+  const start = performance.now();
+  await rejects(wait(), "ETIMEDOUT");
+  assert.ok(performance.now() - start >= ms - 5); // a timer may be early
 }
 
 /** Asserts that it throws at once, with the code. */
@@ -328,15 +403,35 @@ function coded(error: unknown, codes: string[]): SocketError {
 
 // --- descriptors ---
 
+const DESCRIPTORS = "/proc/self/fd";
+
 /** How many descriptors are open. */
 export function descriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+  return readdirSync(DESCRIPTORS).length;
 }
 
 /** Asserts that after a while no more than so many descriptors are open. */
 export async function descriptorsFallTo(most: number): Promise<void> {
-  for (let tries = 0; descriptors() > most && tries < 100; tries++) {
-    await delay(20);
-  }
+  for (let ms = 1; descriptors() > most && ms < 2000; ms *= 2) await delay(ms);
   assert.ok(descriptors() <= most, `${descriptors()} are open, not ${most}`);
+}
+
+/** The sockets among the descriptors, by their inodes; proc(5). */
+export function socketDescriptors(): string[] {
+  if (!existsSync(DESCRIPTORS)) return []; // not on Linux
+  return readdirSync(DESCRIPTORS).map((descriptor) => {
+    try {
+      return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
+    } catch {
+      return ""; // the folder's own
+    }
+  }).filter((link) => link.startsWith("socket:"));
+}
+
+/** Asserts that after a while every socket is closed that was not open before. */
+export async function socketsFallTo(before: string[]): Promise<void> {
+  const others = () =>
+    socketDescriptors().filter((one) => !before.includes(one));
+  for (let ms = 1; others().length > 0 && ms < 1000; ms *= 2) await delay(ms);
+  assert.deepEqual(others(), []);
 }

@@ -144,6 +144,8 @@ export const cases: Case[] = [
       third.settimeout(200);
       await rejects(third.connect(server.getsockname()), "ETIMEDOUT");
     },
+  }),
+  ...casesOf({ statement: "13", gate: true }, {
     async [`listen() never lets more than ${MOST_WAITING} clients wait`]() {
       const server = await listening();
       const knock = () => peerOf(server.getsockname());

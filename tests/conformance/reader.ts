@@ -10,11 +10,13 @@ import {
   type Case,
   casesOf,
   MIB,
+  MUCH,
   pair,
   pattern,
   pending,
   refuses,
   rejects,
+  rejectsWith,
   same,
   withPeer,
   write,
@@ -71,7 +73,7 @@ export const cases: Case[] = [
     },
     async "line() is EMSGSIZE for a peer that never ends its line"() {
       const [client, reader] = await stream();
-      const sending = client.sendall(new Uint8Array(64 * MIB).fill(0x61));
+      const sending = client.sendall(new Uint8Array(MUCH).fill(0x61));
       await rejects(reader.line(), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");
@@ -121,7 +123,7 @@ export const cases: Case[] = [
       const line = reader.line(controller);
       await pending(line);
       controller.abort("enough");
-      await assert.rejects(line, (error) => error === "enough");
+      await rejectsWith("enough", line);
       await client.sendall("ne\n");
       assert.equal(await reader.line(), "one line");
     },
@@ -219,7 +221,7 @@ export const cases: Case[] = [
     },
     async "all() is EMSGSIZE for a peer that never ends"() {
       const [client, reader] = await stream();
-      const sending = client.sendall(pattern(64 * MIB));
+      const sending = client.sendall(pattern(MUCH));
       await rejects(reader.all({ limit: MIB }), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");

@@ -11,132 +11,112 @@ import {
   afterwards,
   type Case,
   casesOf,
+  casesOfEach,
   clientOf,
   KIB,
   listening,
   MIB,
   MUCH,
-  type Origin,
   ORIGINS,
   pattern,
   peerOf,
   pending,
-  receive,
+  receives,
   rejects,
   same,
   withPeer,
   write,
 } from "./fixtures.ts";
 
-export const cases: Case[] = ORIGINS.flatMap(resetsOf);
-
-/** What a reset does to a socket that came about in one of the three ways. */
-function resetsOf(origin: Origin): Case[] {
-  return [
-    ...casesOf("51", {
-      async [`recv() that waits is ECONNRESET once, then empty (${origin})`]() {
-        const [socket, peer] = await withPeer(origin);
-        const first = socket.recv(1);
-        const second = socket.recv(1);
-        await pending(first);
-        peer.resetAndDestroy();
-        await rejects(first, "ECONNRESET");
-        assert.equal((await second).length, 0);
-        assert.equal((await socket.recv(1)).length, 0);
-      },
-      async [
-        `recv() after a reset is ECONNRESET once, then empty (${origin})`
-      ]() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await delay(20); // so that it is known before anybody asks
-        await rejects(socket.recv(1), "ECONNRESET");
-        assert.equal((await socket.recv(1)).length, 0);
-        assert.equal((await socket.recv(1)).length, 0);
-      },
-      async [
-        `recv() gives what came before a reset, and then it (${origin})`
-      ]() {
-        const [socket, peer] = await withPeer(origin);
-        await write(peer, "last words");
-        peer.resetAndDestroy();
-        assert.equal(decode(await receive(socket, 10)), "last words");
-        await rejects(socket.recv(1), "ECONNRESET");
-        assert.equal((await socket.recv(1)).length, 0);
-      },
-      async [`recv() gives 32 KiB that came before a reset (${origin})`]() {
-        const [socket, peer] = await withPeer(origin);
-        const sent = pattern(32 * KIB);
-        await write(peer, sent);
-        same(await socket.recv(4), sent.subarray(0, 4));
-        peer.resetAndDestroy();
-        await delay(20);
-        same(await receive(socket, sent.length - 4), sent.subarray(4));
-        await rejects(socket.recv(1), "ECONNRESET");
-      },
-    }),
-    ...casesOf("53", {
-      async [`send() after a reset fails, and then is EPIPE (${origin})`]() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
-        await rejects(socket.send("x"), "EPIPE");
-        await rejects(socket.sendall("x"), "EPIPE");
-      },
-      async [
-        `sendall() that waits fails at a reset, and all behind (${origin})`
-      ]() {
-        const [socket, peer] = await withPeer(origin);
-        const waiting = [
-          socket.sendall(pattern(MUCH)),
-          socket.sendall("queued"),
-          socket.send("queued"),
-        ];
-        const outcomes = waiting.map((one) =>
-          rejects(one, "ECONNRESET", "EPIPE")
-        );
-        await pending(Promise.race(waiting));
-        peer.resetAndDestroy();
-        await Promise.all(outcomes);
-      },
-      async [
-        `sendall() that timed out and fails later troubles nobody (${origin})`
-      ]() {
-        const [socket, peer] = await withPeer(origin);
-        socket.settimeout(30);
-        await rejects(socket.sendall(pattern(MUCH)), "ETIMEDOUT");
-        peer.resetAndDestroy();
-        // The suite notices the rejection that nobody waits for any more.
-        await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
-        await socket.close();
-      },
-      async [
-        `shutdown() after a reset is done or fails, at once (${origin})`
-      ]() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await rejects(socket.recv(1), "ECONNRESET");
-        await socket.shutdown("SHUT_WR")
-          .catch((error) =>
-            rejects(Promise.reject(error), "ENOTCONN", "EPIPE")
-          );
-      },
-    }),
-    ...casesOf("51", {
-      async [`recv() stays empty when a reset follows the end (${origin})`]() {
-        const [socket, peer] = await withPeer(origin);
-        peer.end();
-        assert.equal((await socket.recv(1)).length, 0);
-        peer.resetAndDestroy();
-        await delay(20);
-        assert.equal((await socket.recv(1)).length, 0);
-        await socket.close();
-      },
-    }),
-  ];
-}
-
-cases.push(
+export const cases: Case[] = [
+  ...casesOfEach(ORIGINS, "51", {
+    async "recv() that waits is ECONNRESET once, then empty"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const first = socket.recv(1);
+      const second = socket.recv(1);
+      await pending(first);
+      peer.resetAndDestroy();
+      await rejects(first, "ECONNRESET");
+      assert.equal((await second).length, 0);
+      assert.equal((await socket.recv(1)).length, 0);
+    },
+    async "recv() after a reset is ECONNRESET once, then empty"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await delay(20); // so that it is known before anybody asks
+      await rejects(socket.recv(1), "ECONNRESET");
+      assert.equal((await socket.recv(1)).length, 0);
+      assert.equal((await socket.recv(1)).length, 0);
+    },
+    async "recv() gives what came before a reset, and then it"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      await write(peer, "last words");
+      peer.resetAndDestroy();
+      await receives(socket, "last words");
+      await rejects(socket.recv(1), "ECONNRESET");
+      assert.equal((await socket.recv(1)).length, 0);
+    },
+    async "recv() gives 32 KiB that came before a reset"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const sent = pattern(32 * KIB);
+      await write(peer, sent);
+      same(await socket.recv(4), sent.subarray(0, 4));
+      peer.resetAndDestroy();
+      await delay(20);
+      await receives(socket, sent.subarray(4));
+      await rejects(socket.recv(1), "ECONNRESET");
+    },
+  }),
+  ...casesOfEach(ORIGINS, "53", {
+    async "send() after a reset fails, and then is EPIPE"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
+      await rejects(socket.send("x"), "EPIPE");
+      await rejects(socket.sendall("x"), "EPIPE");
+    },
+    async "sendall() that waits fails at a reset, and all behind"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const waiting = [
+        socket.sendall(pattern(MUCH)),
+        socket.sendall("queued"),
+        socket.send("queued"),
+      ];
+      const outcomes = waiting.map((one) =>
+        rejects(one, "ECONNRESET", "EPIPE")
+      );
+      await pending(Promise.race(waiting));
+      peer.resetAndDestroy();
+      await Promise.all(outcomes);
+    },
+    async "sendall() that timed out and fails later troubles nobody"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      socket.settimeout(30);
+      await rejects(socket.sendall(pattern(MUCH)), "ETIMEDOUT");
+      peer.resetAndDestroy();
+      // The suite notices the rejection that nobody waits for any more.
+      await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
+      await socket.close();
+    },
+    async "shutdown() after a reset is done or fails, at once"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await rejects(socket.recv(1), "ECONNRESET");
+      await socket.shutdown("SHUT_WR")
+        .catch((error) => rejects(Promise.reject(error), "ENOTCONN", "EPIPE"));
+    },
+  }),
+  ...casesOfEach(ORIGINS, "51", {
+    async "recv() stays empty when a reset follows the end"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.end();
+      assert.equal((await socket.recv(1)).length, 0);
+      peer.resetAndDestroy();
+      await delay(20);
+      assert.equal((await socket.recv(1)).length, 0);
+      await socket.close();
+    },
+  }),
   ...casesOf("rule", {
     async "accept() goes on when a client has reset before it"() {
       const server = await listening();
@@ -170,12 +150,12 @@ cases.push(
       rude.resetAndDestroy();
       const polite = await clientOf(server);
       await polite.sendall("hello");
-      assert.equal(decode(await receive(polite, 5)), "hello");
+      await receives(polite, "hello");
       await server.close();
       await serving;
     },
   }),
-);
+];
 
 async function echo(client: StreamSocket): Promise<void> {
   while (true) {

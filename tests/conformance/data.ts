@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { decode } from "../../lib/mod.ts";
 import {
   accepted,
+  afterwards,
   type Case,
   casesOf,
   casesOfEach,
@@ -310,6 +311,15 @@ export const cases: Case[] = [
       await skip(await accepted(server), taken);
       await waiting;
     },
+    async "send() that waits takes no notice when it is woken for nothing"() {
+      const wake = wakeOfBun();
+      const [client, server] = await pair();
+      const { taken, waiting } = await sendUntilFull(client);
+      const sends = [waiting, client.send(pattern(MIB))];
+      for (let count = 0; count < 3; count++, await delay(1)) wake();
+      await skip(server, taken);
+      for (const sent of await Promise.all(sends)) assert.ok(sent > 0);
+    },
     async "send() waits for a peer that reads a byte now and then"() {
       const [client, server] = await pair();
       let reading = true;
@@ -332,3 +342,24 @@ export const cases: Case[] = [
     },
   }),
 ];
+
+/**
+ * Calls what Bun calls when a client may send again: it does so without need,
+ * too. No other runtime wakes the library.
+ */
+function wakeOfBun(): () => void {
+  if (!("Bun" in globalThis)) return () => {};
+  const { connect } = Bun;
+  afterwards(() => Bun.connect = connect);
+  let wake = () => {};
+  const watched = (options: Parameters<typeof connect<unknown>>[0]) => {
+    const { open, drain } = options.socket;
+    const opened: typeof open = (client) => {
+      wake = () => drain?.(client);
+      return open?.(client);
+    };
+    return connect({ ...options, socket: { ...options.socket, open: opened } });
+  };
+  Bun.connect = watched as typeof connect;
+  return () => wake();
+}

@@ -401,6 +401,12 @@ function coded(error: unknown, codes: string[]): SocketError {
   return seen;
 }
 
+/** Asserts that the peer has ended the connection, in either way. */
+export async function isCutOff(socket: StreamSocket): Promise<void> {
+  const last = await socket.recv(1).catch(({ code }) => code);
+  assert.ok(last === "ECONNRESET" || last.length === 0, last);
+}
+
 // --- descriptors ---
 
 const DESCRIPTORS = "/proc/self/fd";

@@ -9,15 +9,7 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  type Address,
-  AF_INET,
-  AF_INET6,
-  type DatagramSocket,
-  decode,
-  SOCK_DGRAM,
-  socket,
-} from "../../lib/mod.ts";
+import { type Address, type DatagramSocket, decode } from "../../lib/mod.ts";
 import {
   afterwards,
   type Case,
@@ -32,6 +24,7 @@ import {
   same,
   throws,
   timesOut,
+  udp,
 } from "./fixtures.ts";
 
 /** So many datagrams wait for a receiver. */
@@ -935,14 +928,6 @@ export const cases: Case[] = [
 ];
 
 // --- sockets ---
-
-/** A socket of the family to which the host belongs. */
-function udp(host = "127.0.0.1"): DatagramSocket {
-  const family = host.includes(":") ? AF_INET6 : AF_INET;
-  const created = socket(family, SOCK_DGRAM);
-  afterwards(() => created.close());
-  return created;
-}
 
 /** A socket with a port of its own. */
 async function bound(host = "127.0.0.1"): Promise<DatagramSocket> {

@@ -10,9 +10,11 @@ import {
   type Address,
   decode,
   formatAddress,
+  parseAddress,
   socket,
   SocketError,
 } from "../../lib/mod.ts";
+import { escapeControls } from "../../lib/sockets/escape.ts";
 import {
   accepted,
   type Case,
@@ -25,7 +27,11 @@ import {
   refuses,
   rejects,
   tcp,
+  unix,
 } from "./fixtures.ts";
+
+/** How an address fails that nobody has, by what it is and who may see it. */
+const NOT_THERE = ["ECONNREFUSED", "EINVAL", "ENOENT", "EACCES", "ENOTFOUND"];
 
 export const cases: Case[] = [
   ...casesOf("rule", {
@@ -48,6 +54,43 @@ export const cases: Case[] = [
     },
     async "formatAddress() prints an address as Python does"() {
       assert.equal(formatAddress(["127.0.0.1", 80]), "('127.0.0.1', 80)");
+    },
+    async "escapeControls() writes what could drive a terminal as text"() {
+      const unsafe: [from: number, to: number][] = [
+        [0x00, 0x1f], // C0
+        [0x7f, 0x9f], // DEL and C1
+        [0x61c, 0x61c], // Arabic letter mark
+        [0x200e, 0x200f], // left-to-right mark, right-to-left mark
+        [0x2028, 0x2029], // line separator, paragraph separator
+        [0x202a, 0x202e], // embeddings and overrides
+        [0x2066, 0x2069], // isolates
+        [0xd800, 0xdfff], // surrogates that stand alone
+        [0xfdd0, 0xfdef], // noncharacters, as the next ones
+        [0xfffe, 0xffff],
+        [0x1fffe, 0x1ffff],
+      ];
+      for (const [from, to] of unsafe) {
+        for (let code = from; code <= to; code++) {
+          const escaped = escapeControls(`a${String.fromCodePoint(code)}b`);
+          assert.match(escaped, /^a\\([nrt]|x[0-9a-f]{2}|u\{[0-9a-f]+\})b$/);
+        }
+      }
+      assert.equal(
+        escapeControls("1\n2\r3\t4\0\x1b[0m\x7f\u009b\u202e\ud800\ufffe"),
+        String.raw`1\n2\r3\t4\x00\x1b[0m\x7f\x9b\u{202e}\u{d800}\u{fffe}`,
+      );
+    },
+    async "escapeControls() leaves every other character as it is"() {
+      const texts = [
+        "plain text, \\n and 'quotes'",
+        "né… ß Ω Ж",
+        "שלום سلام", // right to left by themselves
+        "日本語 한국어",
+        "😀 👩‍💻 🏳️‍🌈", // with joiners and variation selectors
+        "\u00a0\u00ad\ufeff\ufffd",
+        "",
+      ];
+      for (const text of texts) assert.equal(escapeControls(text), text);
     },
     async "decode() reads UTF-8 and marks what is none"() {
       const bytes = Uint8Array.of(0xef, 0xbb, 0xbf, 0xc3, 0xa9, 0xff);
@@ -108,6 +151,23 @@ export const cases: Case[] = [
       );
       assert.deepEqual([accepting.call, receiving.call], ["accept", "recv"]);
       assert.deepEqual(receiving.address, [host, port]);
+    },
+    async "SocketError tells of control characters and prints none"() {
+      const evil = "\x1b[2J\r\n\x9b\u202e\ud800";
+      const name = `\0socket-lab${evil}`;
+      const calls: (() => Promise<unknown>)[] = [
+        () => unix().connect(name),
+        () => unix().bind(name.padEnd(200)),
+        () => unix().connect(`/tmp${evil}/s`),
+        () => tcp().connect([evil, 80]),
+        () => parseAddress("localhost", evil),
+      ];
+      for (const call of calls) {
+        const { message, address } = await rejects(call(), ...NOT_THERE);
+        assert.ok(String(address).includes(evil));
+        assert.ok(message.includes(escapeControls(evil)));
+        assert.equal(message, escapeControls(message));
+      }
     },
     async "SocketError is written as one plain line without a full stop"() {
       const fresh = tcp();

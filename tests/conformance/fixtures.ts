@@ -14,6 +14,9 @@ import {
   type Address,
   AF_INET,
   AF_INET6,
+  AF_UNIX,
+  type DatagramSocket,
+  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
   SocketError,
@@ -94,12 +97,28 @@ export function mayLeaveOpen(): boolean {
 
 // --- sockets ---
 
-/** A socket of the family to which the host belongs. */
+/** A stream socket of the family to which the host belongs. */
 export function tcp(host = "127.0.0.1"): StreamSocket {
-  const family = host.includes(":") ? AF_INET6 : AF_INET;
-  const created = socket(family, SOCK_STREAM);
+  return closedAfterwards(socket(familyOf(host), SOCK_STREAM));
+}
+
+/** A datagram socket of the family to which the host belongs. */
+export function udp(host = "127.0.0.1"): DatagramSocket {
+  return closedAfterwards(socket(familyOf(host), SOCK_DGRAM));
+}
+
+/** A stream socket of AF_UNIX. */
+export function unix(): StreamSocket {
+  return closedAfterwards(socket(AF_UNIX, SOCK_STREAM));
+}
+
+function closedAfterwards<T extends { close(): Promise<void> }>(created: T): T {
   afterwards(() => created.close());
   return created;
+}
+
+function familyOf(host: string) {
+  return host.includes(":") ? AF_INET6 : AF_INET;
 }
 
 /** A socket that listens on a port of its own. */

@@ -21,7 +21,6 @@ import {
   AF_UNIX,
   decode,
   SOCK_DGRAM,
-  SOCK_STREAM,
   socket,
   type StreamSocket,
 } from "../../lib/mod.ts";
@@ -42,6 +41,7 @@ import {
   refuses,
   rejects,
   throws,
+  unix,
 } from "./fixtures.ts";
 
 /** The longest name, in bytes: sun_path holds 108 with a NUL, unix(7). */
@@ -442,12 +442,6 @@ async function stalePath(): Promise<string> {
 }
 
 // --- sockets ---
-
-function unix(): StreamSocket {
-  const created = socket(AF_UNIX, SOCK_STREAM);
-  afterwards(() => created.close());
-  return created;
-}
 
 async function listening(name: string): Promise<StreamSocket> {
   const server = unix();

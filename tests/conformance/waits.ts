@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { decode } from "../../lib/mod.ts";
+import { decode, setdefaulttimeout } from "../../lib/mod.ts";
 import {
   accepted,
   afterwards,
@@ -29,6 +29,7 @@ import {
   tcp,
   throws,
   timesOut,
+  udp,
 } from "./fixtures.ts";
 
 export const cases: Case[] = [
@@ -85,6 +86,37 @@ export const cases: Case[] = [
       server.settimeout(1);
       await rejects(server.recv(1), "ETIMEDOUT");
       await pending(first);
+    },
+  }),
+
+  // --- setdefaulttimeout ---
+
+  ...casesOf("58", {
+    async "setdefaulttimeout() is what each new socket starts with"() {
+      const before = [tcp(), await listening()];
+      setDefault(5000);
+      const client = await clientOf(before[1]);
+      const after = [tcp(), udp(), client, await accepted(before[1])];
+      setDefault(null);
+      for (const one of before) assert.equal(one.gettimeout(), null);
+      for (const one of after) assert.equal(one.gettimeout(), 5000);
+      assert.equal(tcp().gettimeout(), null);
+    },
+    async "setdefaulttimeout() limits what a socket waits for"() {
+      const server = await listening();
+      setDefault(30);
+      const client = await clientOf(server);
+      await timesOut(30, () => client.recv(1));
+      client.settimeout(null);
+      await pending(client.recv(1));
+    },
+    async "setdefaulttimeout() refuses what is no time, and keeps the last"() {
+      setDefault(70);
+      throws(() => setdefaulttimeout(0), "EINVAL");
+      for (const none of [-1, NaN, Infinity, 2 ** 31, "9", undefined]) {
+        assert.throws(() => setdefaulttimeout(none as never), RangeError);
+      }
+      assert.equal(tcp().gettimeout(), 70);
     },
   }),
 
@@ -353,6 +385,12 @@ export const cases: Case[] = [
     },
   }),
 ];
+
+/** Sets the default until the case has ended. */
+function setDefault(ms: number | null): void {
+  afterwards(() => setdefaulttimeout(null));
+  setdefaulttimeout(ms);
+}
 
 /** A signal that is never aborted, and how many listeners it has. */
 function countedSignal(): { signal: AbortSignal; listeners(): number } {

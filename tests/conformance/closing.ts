@@ -125,11 +125,14 @@ export const cases: Case[] = [
     },
   }),
   ...casesOf("rule", {
-    async "send() is EPIPE after our own SHUT_WR"() {
-      const [client] = await pair();
+    async "send() is EPIPE after our own SHUT_WR, and we still receive"() {
+      const [client, server] = await pair();
       await client.shutdown("SHUT_WR");
       await rejects(client.send("x"), "EPIPE");
       await rejects(client.sendall("x"), "EPIPE");
+      await server.sendall("reply");
+      await server.close();
+      await receivesToEnd(client, "reply");
     },
   }),
   ...casesOf("45", {
@@ -142,6 +145,13 @@ export const cases: Case[] = [
       assert.equal((await server.recv(1)).length, 0);
       await server.sendall("sending goes on");
       assert.equal((await client.recv(100)).length, 15);
+    },
+    async "shutdown(SHUT_RD) gives up what has arrived and nobody received"() {
+      const [client, server] = await pair();
+      await client.sendall("received and not");
+      assert.equal(decode(await server.recv(8)), "received");
+      await server.shutdown("SHUT_RD");
+      assert.equal((await server.recv(8)).length, 0);
     },
     async "shutdown(SHUT_RDWR) ends both directions"() {
       const [client, server] = await pair();

@@ -138,12 +138,14 @@ export const cases: Case[] = [
       }
     },
     async "connect() waits when backlog + 1 clients wait already"() {
-      const server = await listening("127.0.0.1", 1);
-      await clientOf(server);
-      await clientOf(server);
-      const third = tcp();
-      third.settimeout(200);
-      await rejects(third.connect(server.getsockname()), "ETIMEDOUT");
+      for (const backlog of [1, 0, -1]) {
+        const server = await listening("127.0.0.1", backlog);
+        const room = 1 + Math.max(0, backlog);
+        for (let count = 0; count < room; count++) await clientOf(server);
+        const next = tcp();
+        next.settimeout(100);
+        await rejects(next.connect(server.getsockname()), "ETIMEDOUT");
+      }
     },
   }),
   ...casesOf({ statement: "13", gate: true }, {

@@ -180,6 +180,14 @@ export const cases: Case[] = [
       assert.equal(decode(await reader.exactly(6)), "ghijkl");
       assert.equal(decode(first), "abc");
     },
+    async "exactly() and all() give bytes that the caller may transfer"() {
+      const [client, reader] = await stream();
+      await client.sendall("abcdef");
+      await client.close();
+      assert.equal(decode(transferred(await reader.exactly(3))), "abc");
+      assert.equal(decode(transferred(await reader.all())), "def");
+      assert.equal((await reader.all()).length, 0);
+    },
     async "exactly() that times out loses nothing"() {
       const [client, reader, server] = await stream();
       await client.sendall("abc");
@@ -235,4 +243,9 @@ async function stream(): Promise<
 > {
   const [client, server] = await pair();
   return [client, new Reader(server), server];
+}
+
+/** The same bytes, whose memory the original has lost. */
+function transferred(bytes: Uint8Array): Uint8Array {
+  return structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
 }

@@ -181,6 +181,18 @@ export const cases: Case[] = [
       assert.equal(decode(await waiting[1]), "abc");
       assert.equal(decode(await waiting[2]), "def");
     },
+    async "recv() that is aborted behind another leaves those around it alone"() {
+      const [client, server] = await pair();
+      const controller = new AbortController();
+      const first = server.recv(3);
+      const second = server.recv(3, controller);
+      const others = [server.recv(3), server.recv(3)];
+      controller.abort("second");
+      await rejectsWith("second", second);
+      await client.sendall("abcdefghi");
+      const texts = (await Promise.all([first, ...others])).map(decode);
+      assert.deepEqual(texts, ["abc", "def", "ghi"]);
+    },
     async "recv() that times out again and again misses nothing that arrives"() {
       const [client, server] = await pair();
       const sent = pattern(200);

@@ -1,5 +1,5 @@
 /**
- * Socket calls as a Mermaid sequence diagram, which GitHub renders:
+ * Draws socket calls as a Mermaid sequence diagram, which GitHub renders.
  * https://mermaid.js.org/syntax/sequenceDiagram.html
  *
  * @module

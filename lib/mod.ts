@@ -4,8 +4,8 @@
  *
  * @module
  */
-export { dateAndTime } from "./experiment/date_and_time.ts";
 export { experiment } from "./experiment/experiment.ts";
+export { dateAndTime } from "./experiment/print.ts";
 export type { End } from "./experiment/settings.ts";
 export { observe, type SocketCall } from "./observe/mod.ts";
 export * from "./sockets/mod.ts";

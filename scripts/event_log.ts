@@ -1,15 +1,15 @@
 /**
- * A central log goes by one clock: by their own clocks, messages of several
- * machines stand in a wrong order; by the collector's, in that of the events.
+ * A central log needs one clock: sorted by the senders' clocks, messages of
+ * several machines are out of order; by the collector's clock, they are not.
  *
  *     deno run --allow-net scripts/event_log.ts
  *     bun scripts/event_log.ts
  *     node scripts/event_log.ts
  *
- * Both ends speak syslog over TCP and UDP, so that logger and rsyslog can be
- * either; `--timeout 3600000` lets them be silent for an hour. `--file FILE`
- * appends each message to a file, as JSON Lines; Deno asks for
- * --allow-read=FILE and --allow-write=FILE then.
+ * Both ends speak syslog over TCP and UDP, so logger and rsyslog can replace
+ * either; `--timeout 3600000` lets a sender be silent for an hour. `--file FILE`
+ * appends each message to a file as JSON Lines; Deno then also needs
+ * --allow-read=FILE and --allow-write=FILE.
  *
  * Output:
  *
@@ -34,55 +34,58 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { openBoth } from "../lib/services/open_both.ts";
-import { eventText, openLog } from "../lib/services/event_log.ts";
-import { formatSyslog, timestampOf } from "../lib/protocols/syslog.ts";
+import { formatSyslog } from "../lib/protocols/syslog.ts";
 import {
+  datagramFrame,
   type Frame,
   frameCounted,
+  FrameDecoder,
   frameLine,
-  frameOf,
-  Unframer,
 } from "../lib/protocols/syslog_framing.ts";
+import { formatTimestamp } from "../lib/protocols/syslog_timestamp.ts";
+import { formatEvent, openLog } from "../lib/services/event_log.ts";
+import { openBoth } from "../lib/services/open_both.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
 
 export async function server(end: End) {
   const { address, flags, print, ready } = end;
-  // 1. Open the file, create a stream and a datagram socket, and give them the
-  //    same port.
+  // 1. Open the file. Create a stream and a datagram socket, and bind both to
+  //    the same port.
   const log = await openLog(flags.file);
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
-  if (log.mended) print(`Mended ${flags.file}: its last line was torn`);
+  if (log.repaired) {
+    print(`Repaired ${flags.file}: its last line was incomplete`);
+  }
   print("received     sent         by");
 
-  // 2. Keep each message, whatever it holds, with the time at which it came:
-  //    first in the file, so that what is printed is there.
+  // 2. Keep each message, even a malformed one, with the time at which it came.
+  //    Write it to the file first: what is printed is never lost.
   const broken = Promise.withResolvers<never>();
   const collect = (frames: Frame[], sender: Address) => {
     try {
-      for (const event of log.keep(frames, sender)) print(eventText(event));
+      for (const event of log.keep(frames, sender)) print(formatEvent(event));
     } catch (error) {
       broken.reject(error);
     }
   };
 
-  // 3. Find the messages in each stream; its end may leave one unfinished.
+  // 3. Find the messages in each stream; the end of a stream may cut one off.
   const receive = async (client: StreamSocket, peer: Address) => {
-    const unframer = new Unframer();
+    const decoder = new FrameDecoder();
     try {
       for (let bytes; (bytes = await client.recv(65536)).length > 0;) {
-        collect(unframer.push(bytes), peer);
+        collect(decoder.push(bytes), peer);
       }
     } finally {
-      collect(unframer.end(), peer);
+      collect(decoder.end(), peer);
     }
   };
 
-  // 4. A datagram is one message. Which were lost, nobody here can tell.
+  // 4. A datagram is one message. The server cannot see which were lost.
   const datagrams = async () => {
     for await (const [data, sender] of receiver) {
-      collect([frameOf(data)], sender);
+      collect([datagramFrame(data)], sender);
     }
   };
   const all = [serveAll(listener, end, receive), datagrams()];
@@ -93,25 +96,25 @@ export async function server(end: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Be three machines, two of which have a wrong clock.
+  // 1. Simulate three machines, two of which have a wrong clock.
   print("Clocks: door +300 s, lamp -1800 s, phone +0 s");
   const [door, phone] = [machine("door", 300), machine("phone", 0)];
   const lamp = machine("lamp", -1800, "rfc3164");
 
-  // 2. Tell of each event when the one before is known to be collected: with
-  //    the length in front over TCP, as a datagram, as a line over TCP.
+  // 2. Send a message about each event once the one before is collected: with
+  //    octet counting over TCP, as a datagram, and as a line over TCP.
   await using sender = socket(AF_INET, SOCK_DGRAM);
   await deliver(frameCounted(door("bell", "1 rings")), address);
   await sender.sendto(phone("app", "2 shows who"), address);
   await deliver(frameLine(lamp("relay", "3 is on")), address);
 
-  // 3. What is no syslog message, and looks like two, is collected as one.
+  // 3. Send a malformed message with a line feed: it is collected as one.
   await sender.sendto("4 one\ntwo", address);
   await deliver(frameCounted(door("lock", "5 opens")), address);
   print("Sent 5 messages");
 }
 
-/** What a program on a machine says, by a clock that is so many s ahead. */
+/** Makes messages of a machine whose clock is so many seconds ahead. */
 function machine(
   hostname: string,
   ahead: number,
@@ -119,12 +122,12 @@ function machine(
 ) {
   return (appname: string, message: string) => {
     const now = new Date(Date.now() + 1000 * ahead);
-    const timestamp = timestampOf(now, format);
+    const timestamp = formatTimestamp(now, format);
     return formatSyslog({ format, timestamp, hostname, appname, message });
   };
 }
 
-/** Sends a message over TCP, and waits until the server has seen its end. */
+/** Sends a message over TCP, and waits until the server has read it all. */
 async function deliver(frame: Uint8Array, address: Address) {
   await using connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
@@ -134,7 +137,7 @@ async function deliver(frame: Uint8Array, address: Address) {
 }
 
 if (import.meta.main) {
-  const about = "append each message to this file, as JSON Lines";
-  const flags = { file: { takes: "the path of a file", pattern: /./, about } };
+  const help = "append each message to this file as JSON Lines";
+  const flags = { file: { takes: "the path of a file", pattern: /./, help } };
   await experiment({ url: import.meta.url, port: 1514, flags, server, client });
 }

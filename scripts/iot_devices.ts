@@ -1,16 +1,15 @@
 /**
- * Devices whose clocks are wrong when they boot read their sensors at the same
- * moments, once each has asked for the time; one that got none says so.
+ * Devices boot with wrong clocks and yet read their sensors at the same moments,
+ * once each has asked a time server; readings of one without an answer say so.
  *
  *     deno run --allow-net scripts/iot_devices.ts
  *     bun scripts/iot_devices.ts
  *     node scripts/iot_devices.ts
  *
- * The server is their time service (SNTP over UDP) and collects the readings
- * (syslog over TCP); it judges them by its own clock. Readings are due at
- * whole multiples of `--interval 200` ms of true time. `--deaf 1` lets so many
- * of the `--devices 4` ask where nobody answers. `--collector 1514` sends the
- * readings to another port, be it event_log's or rsyslog's.
+ * The server tells the time (SNTP over UDP) and collects the readings (syslog
+ * over TCP), which are due at multiples of `--interval 200` ms. Of `--devices 4`,
+ * `--deaf 1` asks a server that never answers. `--collector 1514` sends readings
+ * to another port, such as that of event_log or rsyslog.
  *
  * Output:
  *
@@ -26,6 +25,7 @@
  *     server: dev4: 2 not synchronized, off by <-40.522> s
  */
 import {
+  type Address,
   AF_INET,
   type End,
   experiment,
@@ -35,116 +35,116 @@ import {
   socket,
   type StreamSocket,
 } from "../lib/mod.ts";
+import { formatReading, parseReading } from "../lib/protocols/reading.ts";
+import { FrameDecoder, frameLine } from "../lib/protocols/syslog_framing.ts";
+import { monotonic, realtime, realtimeOffset } from "../lib/services/clock.ts";
+import { PORT } from "../lib/services/flag_values.ts";
 import { openBoth } from "../lib/services/open_both.ts";
-import {
-  clockText,
-  type Collected,
-  formatReading,
-  lineUp,
-  parseReading,
-} from "../lib/protocols/reading.ts";
-import { clock, shift, steady } from "../lib/protocols/sntp.ts";
-import { frameLine, Unframer } from "../lib/protocols/syslog_framing.ts";
 import { random } from "../lib/services/random.ts";
+import {
+  clockTable,
+  type Collected,
+  readingTable,
+} from "../lib/services/reading_table.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
-import { putRight, tellTime, until } from "../lib/services/time_service.ts";
+import {
+  serveTime,
+  sleepUntil,
+  synchronize,
+} from "../lib/services/time_service.ts";
 
 export async function server(end: End) {
   const { address, print, ready } = end;
-  // 1. Open one port for both services: TCP for readings, UDP for the time.
+  // 1. Bind two sockets to one port: TCP for readings, UDP for the time.
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
 
-  // 2. Tell the time to all who ask, and collect the readings, each with the
-  //    time at which it came.
+  // 2. Answer each request for the time. Receive the readings of each device, and
+  //    keep them with the time at which they came.
   const readings: Collected[] = [];
   let dropped = 0;
   const collect = async (device: StreamSocket) => {
-    const unframer = new Unframer();
+    const decoder = new FrameDecoder();
     for (let data; (data = await device.recv(65536)).length > 0;) {
-      const arrival = clock();
-      for (const { bytes } of unframer.push(data)) {
+      const arrival = realtime();
+      for (const { bytes } of decoder.push(data)) {
         const reading = parseReading(bytes);
-        const kept = reading && readings.length < MOST;
+        const kept = reading && readings.length < READING_LIMIT;
         if (kept) readings.push({ ...reading, arrival });
         else dropped++;
       }
     }
   };
-  await Promise.all([tellTime(receiver), serveAll(listener, end, collect)]);
+  await Promise.all([serveTime(receiver), serveAll(listener, end, collect)]);
 
   // 3. Compare the readings of each moment.
-  for (const line of lineUp(readings)) print(line);
+  for (const line of readingTable(readings)) print(line);
   if (dropped > 0) print(`${dropped} messages dropped`);
   return { readings, dropped };
 }
 
 export async function client({ address, flags, print }: End) {
-  const number = (name: string, unless: unknown) =>
-    Number(flags[name] ?? unless);
+  const number = (name: string, n: number) => Number(flags[name] ?? n);
   const [devices, deaf] = [number("devices", 4), number("deaf", 1)];
   const [readings, interval] = [number("readings", 2), number("interval", 200)];
-  const [seed, port] = [number("seed", 7), number("collector", address[1])];
+  const [seed, port] = [number("seed", 7), Number(address[1])];
 
-  // 1. Boot devices with wrong clocks, the same ones for the same --seed, and
-  //    let each ask for the time; the deaf ones ask where nobody answers.
+  // 1. Simulate devices that boot with wrong clocks, the same for each --seed,
+  //    and correct each clock by SNTP. The deaf ones get no reply.
   await using silent = socket(AF_INET, SOCK_DGRAM);
   await silent.bind(["127.0.0.1", 0]);
   const boot = async (_: unknown, i: number) => {
     const error = Math.round((2 * random(seed, 2 * i + 1) - 1) * 600_000);
     const celsius = (15 + 10 * random(seed, 2 * i + 2)).toFixed(1);
-    const ahead = error + shift();
+    const ahead = error + realtimeOffset();
     const service = i < devices - deaf ? address : silent.getsockname();
     const lost: number[] = [];
-    const note = (ms: number) => void lost.push(ms);
-    const clock = await putRight(() => steady() + ahead, service, note);
+    const own = () => monotonic() + ahead;
+    const onTimeout = (ms: number) => lost.push(ms);
+    const clock = await synchronize(own, service, onTimeout);
     return { device: `dev${i + 1}`, error, celsius, lost, ...clock };
   };
   const booted = await Promise.all(Array.from({ length: devices }, boot));
-  print("device  wrong by    after");
-  for (const device of booted) print(clockText(device));
+  for (const line of clockTable(booted)) print(line);
 
-  // 2. Let each send its readings over a connection of its own. They begin in
-  //    the middle of an interval, so that all agree which is the next.
-  const middle = (Math.floor(clock() / interval) + 1.5) * interval;
+  // 2. Connect each device to the collector, and send a reading at the end of
+  //    each interval. Begin in the middle of one: so all agree which is next.
+  const to: Address = [String(address[0]), number("collector", port)];
+  const middle = (Math.floor(realtime() / interval) + 1.5) * interval;
   const send = async (booted: Awaited<ReturnType<typeof boot>>) => {
     const { device, celsius, error, now, sample } = booted;
     await using connection = socket(AF_INET, SOCK_STREAM);
-    await connection.connect([String(address[0]), port]);
+    await connection.connect(to);
     const begin = middle + error + (sample?.offset ?? 0);
     for (let n = 0; n < readings; n++) {
       const due = (Math.ceil(begin / interval) + n) * interval;
-      await until(due, now);
+      await sleepUntil(due, now);
       const [time, bound] = [now(), sample?.bound];
       const reading = formatReading({ device, due, time, bound, celsius });
       await connection.sendall(frameLine(reading));
     }
     await connection.shutdown(SHUT_WR);
-    await connection.recv(1); // the server has seen the end
+    await connection.recv(1); // empty: the server has read everything
   };
   await Promise.all(booted.map(send));
   print(`Sent ${readings} readings of each`);
   return booted;
 }
 
-/** So many readings are kept. */
-const MOST = 10_000;
+const READING_LIMIT = 10_000;
 
 if (import.meta.main) {
-  // Some 270 requests at once are more than a socket keeps.
+  // A receive buffer holds some 270 requests that come at once.
   const few = { takes: "1 to 199", pattern: /^(?!0)1?\d{1,2}$/ };
   const some = { takes: "1 to 9999", pattern: /^[1-9]\d{0,3}$/ };
   const any = { takes: "0 to 9999", pattern: /^\d{1,4}$/ };
-  const port =
-    /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
-  const one = { takes: "1 to 65535", pattern: port };
   const flags = {
-    devices: { ...few, about: "boot so many devices (4)" },
-    deaf: { ...any, about: "of which so many get no answer (1)" },
-    seed: { ...any, about: "choose by how much their clocks are wrong (7)" },
-    readings: { ...some, about: "let each send so many (2)" },
-    interval: { ...some, about: "with so many ms between them (200)" },
-    collector: { ...one, about: "to this port (that of the time service)" },
+    devices: { ...few, help: "boot so many devices (4)" },
+    deaf: { ...any, help: "so many of them get no answer (1)" },
+    seed: { ...any, help: "choose the errors of their clocks (7)" },
+    readings: { ...some, help: "each device sends so many (2)" },
+    interval: { ...some, help: "with so many ms between them (200)" },
+    collector: { ...PORT, help: "to this port (that of the time server)" },
   };
   await experiment({ url: import.meta.url, port: 1123, flags, server, client });
 }

@@ -1,16 +1,15 @@
 /**
- * Jobs start at one moment on machines whose clocks differ by seconds: each
- * asks a server how wrong its clock is, and goes by the server's time.
+ * Jobs start at the same moment on machines whose clocks differ by seconds: each
+ * asks a server how wrong its clock is, and uses the server's time.
  *
  *     deno run --allow-net scripts/job_schedule.ts
  *     bun scripts/job_schedule.ts
  *     node scripts/job_schedule.ts
  *
- * A worker who learns of a job after its moment begins it at once, and is late;
- * once the job's grace is over, it is missed. The last of the `--workers` comes
- * so late. One whose connection breaks begins nothing more, comes again up to
- * five times, gets the list, and goes on by this rule: what it has begun it only
- * reports. Their clocks follow from `--seed`. The time is told by SNTP.
+ * A worker that learns of a job after its moment starts it at once: it is late.
+ * After the job's grace it is missed. The last of the `--workers` comes late.
+ * A worker whose connection breaks starts nothing more, reconnects up to five
+ * times and never runs a job twice. `--seed` sets their clocks; SNTP, the time.
  *
  * Output:
  *
@@ -25,210 +24,126 @@
  */
 import {
   type Address,
-  AF_INET,
   type End,
   experiment,
   formatAddress,
-  Reader,
-  SHUT_WR,
-  SOCK_STREAM,
-  socket,
   SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
+import { type Job, verdictOf } from "../lib/protocols/jobs.ts";
+import { monotonic, realtimeOffset, withSign } from "../lib/services/clock.ts";
+import { UP_TO_999, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
+import { createRounds, serveJobs } from "../lib/services/job_server.ts";
+import { work } from "../lib/services/job_worker.ts";
 import { openBoth } from "../lib/services/open_both.ts";
-import {
-  formatJob,
-  formatReport,
-  formatRequest,
-  parseReport,
-  parseRequest,
-  readJobs,
-  type Report,
-  roundsOf,
-  verdictOf,
-} from "../lib/protocols/jobs.ts";
-import { shift, signed, steady } from "../lib/protocols/sntp.ts";
 import { random } from "../lib/services/random.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
 import {
-  ANSWERS,
   type Clock,
-  putRight,
-  tellTime,
-  until,
+  SAMPLES,
+  serveTime,
+  sleepUntil,
+  synchronize,
 } from "../lib/services/time_service.ts";
 
-/** What is to be done, how many ms after the first worker has come. */
+/** The jobs; each is due so many ms after the first worker's request. */
 const PLAN = [
   { name: "backup", after: 500, grace: 10_000 },
   { name: "rotate", after: 600, grace: 400 },
   { name: "report", after: 1700, grace: 1000 },
 ];
 /** How many ms a job takes, and the last worker comes after the others. */
-const [TAKES, LATE] = [20, 1250];
+const [DURATION, LATE] = [20, 1250];
 
 export async function server(end: End) {
   const { address, print, ready } = end;
-  // 1. Open one port for both services: TCP for jobs, UDP for the time, which
-  //    is the machine's as it is now: whoever sets that later moves no job.
+  // 1. Bind two sockets to one port: TCP for the jobs, UDP for the time. Both
+  //    use the time of now: setting the machine's clock later moves no job.
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
-  const ahead = shift();
-  const now = () => ahead + steady();
+  const ahead = realtimeOffset();
+  const now = () => monotonic() + ahead;
 
-  // 2. Send the jobs to each worker that asks, an empty line behind them, and
-  //    take its reports, one of each job. What is none ends the exchange.
-  const rounds = roundsOf(PLAN);
+  // 2. Answer each request for the time. Send each worker the list of jobs, and
+  //    keep its report of each; anything else ends the exchange.
+  const rounds = createRounds(PLAN);
   const attend = async (worker: StreamSocket, peer: Address) => {
-    const reader = new Reader(worker);
-    const next = () => reader.line({ limit: 100 });
-    const refuse = (line: string | null) => {
-      const start = JSON.stringify(line?.slice(0, 20) ?? "");
-      print(`Refused ${formatAddress(peer)}: ${start}`);
-      return worker.sendall("refused\n");
-    };
-    const request = await next();
-    const name = parseRequest(request ?? "");
-    const place = name === undefined ? undefined : rounds.join(name, now());
-    if (!place) return refuse(request);
-    const list = place.jobs.map((job) => `${formatJob(job)}\n`);
-    await worker.sendall(`${list.join("")}\n`);
-    const told = new Set<string>();
-    for (let line; (line = await next()) !== null;) {
-      const report = parseReport(line, place.jobs);
-      if (!report || told.has(report.name)) return refuse(line);
-      told.add(report.name);
-      place.keep(report);
-    }
-    await worker.sendall(`kept ${told.size}\n`);
-    sumUp(now());
+    const onRefused = (line: string) =>
+      print(`Refused ${formatAddress(peer)}: ${JSON.stringify(line)}`);
+    if (await serveJobs(worker, { rounds, now, onRefused })) summarize(now());
   };
 
-  // 3. When a round is over, tell how it went: all are, when the server ends.
-  const sumUp = (now: number) => {
-    for (const line of rounds.sumUp(now)) print(line);
+  // 3. Summarize a round when it has ended, and all when the server stops.
+  const summarize = (now: number) => {
+    for (const line of rounds.summarizeEnded(now)) print(line);
   };
-  const timer = setInterval(() => sumUp(now()), 1000);
-  const all = [tellTime(receiver, now), serveAll(listener, end, attend)];
+  const timer = setInterval(() => summarize(now()), 1000);
+  const all = [serveTime(receiver, now), serveAll(listener, end, attend)];
   await Promise.all(all).finally(() => clearInterval(timer));
-  sumUp(Infinity);
+  summarize(Infinity);
   return rounds.totals;
 }
 
-export async function client(end: End) {
-  const { address, flags, print } = end;
-  // 1. Be several workers, each with a clock that is wrong by seconds.
+export async function client({ address, flags, print }: End) {
+  // 1. Simulate several workers, each with a clock that is wrong by seconds.
   const { workers = "5", seed = "7" } = flags;
   const skews = Array.from(
     { length: Number(workers) },
     (_, i) => Math.round(10_000 * random(Number(seed), i + 1) - 5000),
   );
   const [least, most] = [Math.min(...skews), Math.max(...skews)];
-  const range = `${signed(least, 0)} to ${signed(most, 0)}`;
+  const range = `${withSign(least, 0)} to ${withSign(most, 0)}`;
   print(`The clocks of ${workers} workers: ${range} ms wrong`);
 
-  // 2. Ask the server for the time, one worker after the other, since answers
-  //    that nothing holds up are the best.
+  // 2. Correct each clock by the server's time, one worker after the other:
+  //    requests that wait for no other give the best samples.
   const ask = async (skew: number) => {
-    const note = (ms: number) => print(`No answer in ${ms} ms`);
-    const clock = await putRight(() => steady() + skew, address, note);
-    if (clock.sample) return { ...clock, bound: clock.sample.bound };
+    const onTimeout = (ms: number) => print(`No answer in ${ms} ms`);
+    const own = () => monotonic() + skew;
+    const clock = await synchronize(own, address, onTimeout);
     const code = clock.answered ? "EPROTO" : "ETIMEDOUT";
-    throw new SocketError(code, "recv", address);
+    if (!clock.sample) throw new SocketError(code, "recv", address);
+    return { ...clock, bound: clock.sample.bound };
   };
   const punctual = skews.length > 1 ? skews.slice(0, -1) : skews;
   const clocks = [];
   for (const skew of punctual) clocks.push(await ask(skew));
   const bound = Math.max(...clocks.map(({ bound }) => bound)).toFixed(1);
-  print(`The server's time, from ${ANSWERS} answers: within ${bound} ms`);
+  print(`The server's time, from ${SAMPLES} answers: within ${bound} ms`);
 
-  // 3. Work side by side; the last one has been away for a while.
-  const names = `lab-${crypto.randomUUID().slice(0, 8)}`;
-  const working = clocks.map((clock, i) =>
-    work(`${names}-${i + 1}`, clock, end)
-  );
+  // 3. Get the list of jobs over TCP, with all workers at once. Wait for the
+  //    moment of each job by the corrected clock, start it, and report it.
+  const run = crypto.randomUUID().slice(0, 8);
+  const takePart = (clock: Clock, i: number) => {
+    const name = `lab-${run}-${i + 1}`;
+    const start = async (job: Job, learned: number, broken: Promise<never>) => {
+      await sleepUntil(job.at, clock.now, broken);
+      const times = { time: clock.now(), uncorrected: clock.uncorrected() };
+      await sleepUntil(monotonic() + DURATION, monotonic); // the job's work
+      const verdict = verdictOf(job, learned, times.time);
+      return { name: job.name, verdict, ...times };
+    };
+    const onBroken = (ms: number) =>
+      print(`${name} lost its connection; again in ${ms} ms`);
+    return work(address, { name, now: clock.now, start, onBroken });
+  };
+  const reports = clocks.map(takePart);
+
+  // 4. Let the last worker come late: it has missed some moments.
   if (skews.length > 1) {
     print(`Worker ${workers} comes ${LATE} ms late`);
     const come = async () => {
-      await until(steady() + LATE, steady);
-      return work(`${names}-${workers}`, await ask(skews.at(-1)!), end);
+      await sleepUntil(monotonic() + LATE, monotonic);
+      return takePart(await ask(skews.at(-1)!), skews.length - 1);
     };
-    working.push(come());
+    reports.push(come());
   }
-  return { skews, reports: await Promise.all(working) };
+  return { skews, reports: await Promise.all(reports) };
 }
-
-/** Takes part in a round, and again when the connection breaks. */
-async function work(name: string, clock: Clock, { address, print }: End) {
-  const begun = new Map<string, Report>();
-  for (let pause = 100;; pause *= 2) {
-    try {
-      return await takePart(name, clock, begun, address);
-    } catch (error) {
-      const broken = BROKEN.includes((error as SocketError).code);
-      if (!broken || pause > 1600) throw error;
-      print(`${name} lost its connection; again in ${pause} ms`);
-      await until(steady() + pause, steady);
-    }
-  }
-}
-
-/** Gets the jobs, begins each at its moment, and reports it. */
-async function takePart(
-  name: string,
-  { own, now }: Clock,
-  begun: Map<string, Report>,
-  address: Address,
-): Promise<Report[]> {
-  await using connection = socket(AF_INET, SOCK_STREAM);
-  await connection.connect(address);
-  const reader = new Reader(connection);
-  const fail = (code: string): never => {
-    throw new SocketError(code, "recv", address);
-  };
-  const next = async () =>
-    await reader.line({ limit: 100 }) ?? fail("ECONNRESET");
-  await connection.sendall(`${formatRequest(name)}\n`);
-  const jobs = await readJobs(next) ?? fail("EPROTO");
-  const learned = now();
-
-  // The server is silent until it has the reports, unless it is gone.
-  const timeout = connection.gettimeout();
-  const left = Math.max(0, (jobs.at(-1)?.at ?? 0) - learned);
-  if (timeout) connection.settimeout(Math.min(timeout + left, 2 ** 31 - 1));
-  const answer = next();
-  const early = answer.then(() => fail("EPROTO"));
-  early.catch(() => {});
-  const reports: Report[] = [];
-  for (const job of jobs) {
-    let report = begun.get(formatJob(job));
-    if (!report) {
-      await until(job.at, now, early);
-      const times = { time: now(), own: own() };
-      // It takes a while; what comes after holds up no other's start.
-      await until(steady() + TAKES, steady);
-      const verdict = verdictOf(job, learned, times.time);
-      report = { name: job.name, verdict, ...times };
-      begun.set(formatJob(job), report);
-    }
-    await connection.sendall(`${formatReport(report)}\n`);
-    reports.push(report);
-  }
-  await connection.shutdown(SHUT_WR);
-  if (await answer !== `kept ${reports.length}`) fail("EPROTO");
-  return reports;
-}
-
-/** What is thrown when a connection breaks, or cannot be made again yet. */
-const BROKEN = ["ECONNRESET", "EPIPE", "EBADMSG", "ECONNREFUSED"];
 
 if (import.meta.main) {
-  const [many, whole] = ["1 to 999", "a whole number"];
-  const about = "be so many workers (5)";
-  const workers = { takes: many, pattern: /^[1-9]\d{0,2}$/, about };
-  const which = "which clocks they have (7)";
-  const seed = { takes: whole, pattern: /^\d{1,9}$/, about: which };
+  const workers = { ...UP_TO_999, help: "simulate so many workers (5)" };
+  const seed = { ...WHOLE_NUMBER, help: "choose their clocks (7)" };
   const flags = { workers, seed };
   await experiment({ url: import.meta.url, port: 1600, flags, server, client });
 }

@@ -1,12 +1,10 @@
 /**
- * Names: the forms in which a host and a port may be given, the address that
- * each becomes, and that three of them lead to the same server.
+ * Names: the forms that a host and a port can have, and the address that each
+ * becomes; three of them lead to the same server.
  *
  *     deno run --allow-net --allow-sys=hostname scripts/names.ts
  *     bun scripts/names.ts
  *     node scripts/names.ts
- *
- * Only gethostname() needs --allow-sys=hostname.
  *
  * Output:
  *
@@ -42,37 +40,21 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-/** The last four are no names: no such address, number, service, port. */
-const FORMS: [host: string | number, port: string | number][] = [
-  ["localhost", 8000],
-  ["127.0.0.1", 8000],
-  [2130706433, 8000],
-  ["", 8000],
-  ["<broadcast>", 8000],
-  ["::1", 8000],
-  ["localhost", "8000"],
-  ["localhost", "http"],
-  ["256.0.0.1", 80],
-  [4294967296, 80],
-  ["localhost", "gopherd"],
-  ["localhost", 70000],
-];
-
-/** No host's name is longer, in bytes: RFC 1035, section 2.3.4. */
-const LONGEST = 255;
+type Name = string | number;
+const HOSTS = ["localhost", "127.0.0.1", 2130706433, "", "<broadcast>", "::1"];
 
 export async function server({ address, print, ready, serve }: End) {
-  // 1. Create a socket, bind it to the server's address, and listen.
+  // 1. Create a socket, bind it to the server's port, and listen.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client, and print the name that has led it here.
+  // 2. Accept each client, and print the name that it used.
   let clients = 0;
   for await (const [client] of listener) {
     await serve(client, async () => {
-      const name = decode(await new Reader(client).all({ limit: LONGEST }));
+      const name = decode(await new Reader(client).all({ limit: 255 }));
       print(name, "has sent me a client");
       clients++;
     });
@@ -81,27 +63,31 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Ask for this machine's own name.
+  // 1. Print the name of this machine.
   print("gethostname() is", await gethostname());
 
-  // 2. Make an address of each form, or see why there is none.
-  for (const [host, port] of FORMS) {
+  // 2. Convert each form to an address, or print the error.
+  const show = async (host: Name, port: Name) => {
     const form = `${JSON.stringify(host)} and ${JSON.stringify(port)}`;
     print(`${form}:`, await addressOf(host, port));
-  }
+  };
+  for (const host of HOSTS) await show(host, 8000);
+  for (const port of ["8000", "http"]) await show("localhost", port);
+  for (const host of ["256.0.0.1", 2 ** 32]) await show(host, 80);
+  for (const port of ["gopherd", 70000]) await show("localhost", port);
 
   // 3. Connect to the server by three names of the same host.
-  for (const host of FORMS.slice(0, 3).map(([host]) => host)) {
+  for (const host of HOSTS.slice(0, 3)) {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(await parseAddress(host, address[1]));
     await connection.sendall(JSON.stringify(host));
     await connection.shutdown(SHUT_WR);
-    await connection.recv(1); // until the server has printed it
+    await connection.recv(1); // empty: the server has printed it
     await connection.close();
   }
 }
 
-async function addressOf(host: string | number, port: string | number) {
+async function addressOf(host: Name, port: Name) {
   try {
     return formatAddress(await parseAddress(host, port));
   } catch (error) {

@@ -1,12 +1,12 @@
 /**
- * Quiz: ten questions on sockets, each answer proved by a short run; the key
- * of the original lab has eight of them right.
+ * Quiz: ten questions on sockets, each answer proved by a short run; eight
+ * answers of the original lab's key are right.
  *
  *     deno run --allow-net scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
  *     bun scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
  *     node scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
  *
- * These answers are the original key. Without them it asks you for yours.
+ * These answers are the original key. Without `--answers` it asks for yours.
  *
  * Output, where `...` stands for what is left out:
  *
@@ -30,7 +30,11 @@
  *     ...
  *     Score: 8 of 10
  */
-import { guide, type Reading } from "../lib/experiment/guide.ts";
+import {
+  guide,
+  type GuidedScript,
+  type Session,
+} from "../lib/experiment/guide.ts";
 import {
   type Address,
   AF_INET,
@@ -45,23 +49,23 @@ import {
 } from "../lib/mod.ts";
 
 interface Question {
-  asks: string;
+  text: string;
   /** Lettered from a. */
   choices: string[];
   answer: string;
-  /** The original key, where that is wrong. */
+  /** The answer of the original key, if that is wrong. */
   key?: string;
   why: string;
   prove(show: Show): Promise<void>;
 }
 
-/** Shows a call and what it gave, or how it ends, or just a line. */
+/** Shows a call with its result, or with the outcome of a function; or a line. */
 type Show = (call: string, result?: Result) => Promise<void>;
 type Result = Address | Uint8Array | number | (() => unknown);
 
 const QUESTIONS: Question[] = [
   {
-    asks: "What does socket() do?",
+    text: "What does socket() do?",
     choices: [
       "It closes a socket",
       "It creates a socket",
@@ -69,8 +73,8 @@ const QUESTIONS: Question[] = [
       "It waits for clients",
     ],
     answer: "b",
-    why: `No more than that: the new socket has no address, nobody at its
-      other end, and it does not listen.`,
+    why: `It does nothing else: the new socket has no address, is not
+      connected, and does not listen.`,
     async prove(show) {
       await using created = socket(AF_INET, SOCK_STREAM);
       await show("getsockname()", created.getsockname());
@@ -79,11 +83,11 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "Which call gives a socket its host and port?",
+    text: "Which call gives a socket its host and port?",
     choices: ["connect()", "bind()", "listen()", "accept()"],
     answer: "b",
-    why: `A server binds, so that clients know where it is; two servers cannot
-      listen at one address.`,
+    why: `A server binds, so that clients know its address; two servers cannot
+      listen on one address.`,
     async prove(show) {
       const address = await freeAddress();
       await using server = socket(AF_INET, SOCK_STREAM);
@@ -97,7 +101,7 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "What does listen() do for a server?",
+    text: "What does listen() do for a server?",
     choices: [
       "It sends data to a client",
       "It receives data from a client",
@@ -106,8 +110,8 @@ const QUESTIONS: Question[] = [
     ],
     answer: "c",
     why:
-      `Before listen() the kernel refuses those who call; after it, it answers
-      them, and they wait for accept(). listen() itself waits for nobody.`,
+      `Before listen() the kernel refuses clients; after it, the kernel answers
+      them, and they wait for accept(). listen() itself does not wait.`,
     async prove(show) {
       const address = await freeAddress();
       await using early = socket(AF_INET, SOCK_STREAM);
@@ -120,11 +124,11 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "With which call does a server take a client that calls it?",
+    text: "Which call takes a client from the server's queue?",
     choices: ["connect()", "bind()", "listen()", "accept()"],
     answer: "d",
-    why: `It gives a new socket for that client, and the client's address. The
-      listening socket itself carries no data.`,
+    why: `It returns a new socket for that client, and the client's address.
+      The listening socket itself carries no data.`,
     async prove(show) {
       await using ends = await connected();
       const { listener, server, peer, client } = ends;
@@ -136,7 +140,7 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "What does connect() do?",
+    text: "What does connect() do?",
     choices: [
       "It waits for clients",
       "It accepts a client",
@@ -144,8 +148,8 @@ const QUESTIONS: Question[] = [
       "It sends data to a server",
     ],
     answer: "c",
-    why: `The client calls a server's address; the system gives the client one
-      too. Where nobody listens, the call is refused.`,
+    why: `The client names the server's address; the system gives the client
+      an address, too. If nobody listens, the connection is refused.`,
     async prove(show) {
       await using ends = await connected();
       await show("getpeername()", ends.client.getpeername());
@@ -156,7 +160,7 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "How do close() and shutdown() differ?",
+    text: "How do close() and shutdown() differ?",
     choices: [
       "close() ends both directions, shutdown() can end one of them",
       "close() is for TCP only, shutdown() for TCP and UDP",
@@ -164,8 +168,8 @@ const QUESTIONS: Question[] = [
       "Not at all: they do the same",
     ],
     answer: "a",
-    why: `The server sees the end of the stream both times. A client that only
-      shut down can still receive its answer: the connection is half closed.`,
+    why: `The server sees the end of the stream both times. After shutdown()
+      the client can still receive the answer: the connection is half closed.`,
     async prove(show) {
       await using half = await connected();
       await half.client.shutdown(SHUT_WR);
@@ -179,13 +183,13 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "Which of these is not a kind of socket?",
+    text: "Which of these is not a kind of socket?",
     choices: ["TCP", "UDP", "SMTP", "HTTP", "Two of them: SMTP and HTTP"],
     answer: "e",
     key: "c",
     why: `There are stream sockets, for TCP, and datagram sockets, for UDP.
-      SMTP (RFC 5321) and HTTP (RFC 9112) are what programs say to each other
-      through a stream socket: if c is right, so is d.`,
+      SMTP (RFC 5321) and HTTP (RFC 9112) are protocols that programs use over
+      a stream socket: if c is right, so is d.`,
     async prove(show) {
       for (const type of [SOCK_STREAM, SOCK_DGRAM, "SOCK_SMTP", "SOCK_HTTP"]) {
         await show(`socket(AF_INET, ${type})`, async () => {
@@ -200,7 +204,7 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "In which order does a TCP server make its calls?",
+    text: "In which order does a TCP server make its calls?",
     choices: [
       "socket(), bind(), connect(), listen(), accept()",
       "socket(), connect(), bind(), listen(), accept()",
@@ -210,8 +214,8 @@ const QUESTIONS: Question[] = [
     ],
     answer: "e",
     key: "c",
-    why: `connect() is the client's call, and in each of the four orders a call
-      fails. A server's are socket(), bind(), listen(), accept().`,
+    why: `connect() is a call of the client, and in each of the four orders a
+      call fails. A server calls socket(), bind(), listen(), accept().`,
     async prove(show) {
       for (const [i, choice] of this.choices.slice(0, 4).entries()) {
         await show(`${LETTERS[i]}) ${await inOrder(choice.match(/\w+/g)!)}`);
@@ -221,16 +225,16 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "What is a socket?",
+    text: "What is a socket?",
     choices: [
       "A protocol that carries data",
-      "One end of a conversation over a network",
+      "One endpoint of a communication over a network",
       "A way to encrypt data",
       "A kind of cable",
     ],
     answer: "b",
-    why: `Each program has its own end, with an address; what goes in at one
-      comes out at the other, in both directions.`,
+    why: `Each program has its own endpoint, with an address; the bytes that
+      one sends, the other receives, in both directions.`,
     async prove(show) {
       await using ends = await connected();
       await show("client: getsockname()", ends.client.getsockname());
@@ -242,11 +246,11 @@ const QUESTIONS: Question[] = [
     },
   },
   {
-    asks: "Which call takes what has arrived at a socket?",
+    text: "Which call returns the data that has arrived at a socket?",
     choices: ["send()", "connect()", "recv()", "listen()"],
     answer: "c",
-    why: `It gives at most as many bytes as it is asked for, and keeps the rest
-      for the next time; nothing at all is the end of the stream.`,
+    why: `It returns at most as many bytes as the program asks for, and keeps
+      the rest for the next call; an empty result is the end of the stream.`,
     async prove(show) {
       await using ends = await connected();
       await show('client: send("Hello")', await ends.client.send("Hello"));
@@ -260,26 +264,44 @@ const QUESTIONS: Question[] = [
 
 const LETTERS = "abcde";
 
-const HOW =
-  `On a terminal it asks; Ctrl-D ends it. Elsewhere it prints the questions:
-answer them with --answers, or see all answers and proofs with --prove.`;
+const USE =
+  `On a terminal it asks for answers; Ctrl-D ends it. Elsewhere it prints the
+questions: answer with --answers, or see all answers proved with --prove.`;
 
-async function quiz(reader: Reading) {
-  const { flags, on, interactive, print, say, pick } = reader;
+const valid = QUESTIONS.map(({ choices }) =>
+  `[a-${LETTERS[choices.length - 1]}]`
+);
+
+export const script: GuidedScript = {
+  url: import.meta.url,
+  help: `Asks ten questions, and proves each answer by a run.\n${USE}`,
+  flags: {
+    answers: {
+      help: "your ten letters, such as a,b,c,d,a,b,c,d,a,b",
+      takes: "ten letters, such as a,b,c,d,a,b,c,d,a,b",
+      pattern: new RegExp(`^${valid.join(",")}$`, "i"),
+    },
+  },
+  switches: { prove: "show all answers and their proofs, without asking" },
+  run: quiz,
+};
+
+async function quiz(session: Session) {
+  const { flags, switches, interactive, print, paragraph, pick } = session;
   const answers = flags.answers?.toLowerCase().split(",");
-  const proving = on.includes("prove");
+  const proving = switches.includes("prove");
   const asking = interactive && !answers && !proving;
-  let asked = 0;
+  let answered = 0;
   let right = 0;
   for (const [i, question] of QUESTIONS.entries()) {
-    const { asks, choices, answer, key, why } = question;
+    const { text, choices, answer, key, why } = question;
     if (asking && i > 0) print();
-    print(`${String(i + 1).padStart(2)}. ${asks}`);
-    choices.forEach((choice, i) => say(`    ${LETTERS[i]}) `, choice));
+    print(`${String(i + 1).padStart(2)}. ${text}`);
+    choices.forEach((choice, i) => paragraph(`    ${LETTERS[i]}) `, choice));
     const given = asking ? await pick(choices) : answers?.[i];
     if (given === null) break;
     if (given) {
-      asked++;
+      answered++;
       if (given === answer) right++;
       const verdict = given === answer ? "Right." : `Wrong: it is ${answer}.`;
       print(
@@ -287,19 +309,17 @@ async function quiz(reader: Reading) {
       );
     } else if (proving) print(`    The answer: ${answer}`);
     if (!given && !proving) continue;
-    if (key) print(`    The original key says ${key}. That is not so:`);
-    say("    ", why);
+    if (key) print(`    The original key says ${key}, which is wrong:`);
+    paragraph("    ", why);
     await question.prove(async (call, result) =>
-      say("      ", `${call} ${await shown(result)}`)
+      paragraph("      ", `${call} ${await describe(result)}`)
     );
   }
-  if (asked > 0) print(`Score: ${right} of ${asked}`);
-  else if (!asking && !proving) say("", HOW);
+  if (answered > 0) print(`Score: ${right} of ${answered}`);
+  else if (!asking && !proving) paragraph("", USE);
 }
 
-// --- what the proofs share ---
-
-async function shown(result: Result | undefined): Promise<string> {
+async function describe(result: Result | undefined): Promise<string> {
   if (result === undefined) return "";
   if (typeof result === "function") return await outcome(result);
   if (result instanceof Uint8Array) {
@@ -308,7 +328,7 @@ async function shown(result: Result | undefined): Promise<string> {
   return `= ${typeof result === "number" ? result : formatAddress(result)}`;
 }
 
-/** How a call ends. */
+/** Whether a call succeeds, or the code of its error. */
 async function outcome(call: () => unknown): Promise<string> {
   try {
     await call();
@@ -349,19 +369,19 @@ async function connected() {
   };
 }
 
-/** Makes the calls on one socket, as far as they succeed. */
+/** Makes the calls on one socket until one fails. */
 async function inOrder(calls: string[]): Promise<string> {
   await using other = await listening();
-  await using visitor = socket(AF_INET, SOCK_STREAM);
+  await using client = socket(AF_INET, SOCK_STREAM);
   await using tried = socket(AF_INET, SOCK_STREAM);
   const call: Record<string, () => Promise<unknown>> = {
     bind: () => tried.bind(["127.0.0.1", 0]),
     connect: () => tried.connect(other.getsockname()),
     listen: () => tried.listen(5),
     async accept() {
-      const client = tried.accept();
-      if (tried.getsockname()[1]) await visitor.connect(tried.getsockname());
-      await (await client)[0].close();
+      const accepted = tried.accept();
+      if (tried.getsockname()[1]) await client.connect(tried.getsockname());
+      await (await accepted)[0].close();
     },
   };
   const made = calls.slice(0, 1);
@@ -373,21 +393,4 @@ async function inOrder(calls: string[]): Promise<string> {
   return `${made.join(", ")} succeeds`;
 }
 
-if (import.meta.main) {
-  const letters = QUESTIONS.map(({ choices }) =>
-    `[a-${LETTERS[choices.length - 1]}]`
-  );
-  await guide({
-    url: import.meta.url,
-    about: `Asks ten questions, and proves each answer by a run.\n${HOW}`,
-    flags: {
-      answers: {
-        about: "your ten letters, such as a,b,c,d,a,b,c,d,a,b",
-        takes: "ten letters, such as a,b,c,d,a,b,c,d,a,b",
-        pattern: new RegExp(`^${letters.join(",")}$`, "i"),
-      },
-    },
-    switches: { prove: "answer and prove all, without asking" },
-    run: quiz,
-  });
-}
+if (import.meta.main) await guide(script);

@@ -1,13 +1,13 @@
 /**
- * Study: each socket call on a real connection, what it does, which end calls
- * it, and the state of TCP in which it leaves each end (RFC 9293, 3.3.2).
+ * Study: each socket call on a real connection, what it does, which end makes
+ * it, and the TCP state of each end after it (RFC 9293, section 3.3.2).
  *
  *     deno run --allow-net scripts/study.ts
  *     bun scripts/study.ts
  *     node scripts/study.ts
  *
- * On a terminal each step waits for Enter. On Linux the kernel's own word on
- * each state stands beside it; under Deno that takes `--allow-all`.
+ * On a terminal each step waits for Enter. On Linux the state that the kernel
+ * reports stands beside each; under Deno that takes `--allow-all`.
  *
  * Output, where `...` stands for what is left out:
  *
@@ -28,8 +28,11 @@
  *         client   FIN-WAIT-2 > TIME-WAIT ...
  *     ...
  */
-import { access, statesOf } from "../lib/services/proc_net_tcp.ts";
-import { guide, type Reading } from "../lib/experiment/guide.ts";
+import {
+  guide,
+  type GuidedScript,
+  type Session,
+} from "../lib/experiment/guide.ts";
 import {
   type Address,
   AF_INET,
@@ -40,21 +43,22 @@ import {
   SOCK_STREAM,
   socket,
 } from "../lib/mod.ts";
+import { access, statesOf } from "../lib/services/proc_net_tcp.ts";
 
-const WORDS = {
-  socket: "one end of a conversation between two programs",
-  domain: "how addresses are written: AF_INET, as in IPv4",
-  type: `how data is carried: SOCK_STREAM, as a stream of bytes, all of them
-    and in order; SOCK_DGRAM, in datagrams, each by itself`,
-  protocol: "what carries it: TCP the stream, UDP the datagrams",
-  host: "which machine: 127.0.0.1 is always this one",
-  port: "which socket there: a number from 1 to 65535",
+const TERMS = {
+  socket: "one endpoint of a communication between two programs",
+  domain: "the form of its address: AF_INET for IPv4",
+  type: `how data is sent: SOCK_STREAM, as a stream of bytes, complete and in
+    order; SOCK_DGRAM, as datagrams, each independent of the others`,
+  protocol: "what carries the data: TCP a stream, UDP datagrams",
+  host: "a machine: 127.0.0.1 is always this one",
+  port: "a socket on that machine: a number from 1 to 65535",
   address: "host and port together: ('127.0.0.1', 8000)",
-  server: "waits at an address",
-  client: "knows that address, and calls",
+  server: "the program that waits for clients at an address",
+  client: "the program that connects to that address",
 };
 
-/** Where a call, or a segment that arrives, leads: RFC 9293, figure 5. */
+/** The next state after a call, or after a segment arrives: RFC 9293, fig. 5. */
 const NEXT: Record<string, string> = {
   "CLOSED listen": "LISTEN",
   "CLOSED connect": "SYN-SENT",
@@ -70,27 +74,41 @@ const NEXT: Record<string, string> = {
   "LAST-ACK ACK": "CLOSED",
 };
 
-async function study(reader: Reading) {
-  for (const [word, meaning] of Object.entries(WORDS)) {
-    reader.say(word.padEnd(10), meaning);
+export const script: GuidedScript = {
+  url: import.meta.url,
+  help: `Explains the calls of a server and a client, one by one. On a terminal,
+Enter shows the next call, and Ctrl-D or Ctrl-C ends the study.`,
+  flags: {
+    port: {
+      help: "listen on this port, so that other programs can observe it",
+      takes: "0 to 65535",
+      pattern: /^([1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/,
+    },
+  },
+  run: study,
+};
+
+async function study(session: Session) {
+  for (const [term, meaning] of Object.entries(TERMS)) {
+    session.paragraph(term.padEnd(10), meaning);
   }
-  const { add, step } = await stepper(reader);
+  const { add, step } = await stepper(session);
 
   await using listener = socket(AF_INET, SOCK_STREAM);
   add("listener", "CLOSED");
   await step(
     "server: socket(AF_INET, SOCK_STREAM)",
-    `Creates a socket of a domain and a type, which imply the protocol: TCP.
-    It has no address yet.`,
+    `Creates a socket. Its domain and type determine the protocol: TCP. It has
+    no address yet.`,
     { listener: [] },
   );
 
-  const port = Number(reader.flags.port ?? 0);
+  const port = Number(session.flags.port ?? 0);
   await listener.bind(["127.0.0.1", port]);
   await step(
     `server: bind(('127.0.0.1', ${port}))`,
-    `Gives it an address, at which clients will find it. Port 0 lets the
-    system choose one that is free.`,
+    `Gives the socket the address to which clients will connect. With port 0
+    the system chooses a free one.`,
     { listener: [] },
   );
 
@@ -99,8 +117,9 @@ async function study(reader: Reading) {
   add("listener", "CLOSED", address);
   await step(
     "server: listen(5)",
-    `Opens ${formatAddress(address)}: from now on the kernel answers those
-    who call, and they wait to be accepted; 5 hints at how many may.`,
+    `The socket listens on ${formatAddress(address)}: from now on the kernel
+    answers clients and puts them in the accept queue; 5 is a hint at how many
+    may wait there.`,
     { listener: ["listen"] },
   );
 
@@ -111,8 +130,8 @@ async function study(reader: Reading) {
   add("client", "CLOSED", name, address);
   await step(
     `client: connect(${formatAddress(address)})`,
-    `Calls the server, from a socket that the system names
-    ${formatAddress(name)}. SYN, SYN+ACK, ACK: the kernel has answered, before
+    `Connects to the server; the system gives this socket the address
+    ${formatAddress(name)}. SYN, SYN+ACK, ACK: the kernel has answered before
     the server's program does anything.`,
     { server: ["SYN", "ACK"], client: ["connect", "SYN+ACK"] },
   );
@@ -121,39 +140,39 @@ async function study(reader: Reading) {
   await using _server = server;
   await step(
     `server: accept() = a socket, ${formatAddress(peer)}`,
-    `Takes the client that has waited longest, or waits for one: gives a new
-    socket for this client alone, and its address. The listener stays.`,
+    `Takes the client that has waited longest, or waits for one. Returns a new
+    socket for this client alone, and its address. The listener stays open.`,
     { listener: [], server: [], client: [] },
   );
 
   const taken = await client.send("What time is it?");
   await step(
     `client: send("What time is it?") = ${taken}`,
-    `Hands bytes to the kernel and gives how many it took. The kernel repeats
-    them until they are acknowledged.`,
+    `Passes bytes to the kernel and returns how many it took. The kernel
+    sends them again until they are acknowledged.`,
     { server: [], client: [] },
   );
 
   const question = decode(await server.recv(1024));
   await step(
     `server: recv(1024) = ${JSON.stringify(question)}`,
-    `Gives what is there, at most 1024 bytes, or waits. It may be a part, or
-    two texts in one: a stream has no messages.`,
+    `Returns the bytes that have arrived, at most 1024, or waits for some. They
+    may be a part of a text, or two texts: a stream has no messages.`,
     { server: [], client: [] },
   );
 
   await client.shutdown(SHUT_WR);
   await step(
     "client: shutdown(SHUT_WR)",
-    `Says that it sends no more (FIN), and still receives: the connection is
-    half closed.`,
+    `Announces that the client sends no more (FIN). It can still receive: the
+    connection is half closed.`,
     { server: ["FIN"], client: ["shutdown", "ACK"] },
   );
 
   const end = decode(await server.recv(1024));
   await step(
     `server: recv(1024) = ${JSON.stringify(end)}`,
-    "Empty: this is how a program sees the FIN, now and from now on.",
+    "Empty: the FIN is the end of the stream, now and on each later call.",
     { server: [], client: [] },
   );
 
@@ -161,42 +180,45 @@ async function study(reader: Reading) {
   const answer = decode(await client.recv(1024));
   await step(
     `server: sendall(...); client: recv(1024) = ${JSON.stringify(answer)}`,
-    "The other direction is open still. sendall() is send() to the last byte.",
+    `The other direction is still open. sendall() repeats send() until the
+    kernel has all bytes.`,
     { server: [], client: [] },
   );
 
   await server.close();
   await step(
     "server: close()",
-    `Ends what is still open (FIN) and gives the socket back. The end that
-    was first to say FIN waits a while, in case its last ACK is lost.`,
+    `Closes the open direction (FIN) and releases the socket. The end that
+    sent the first FIN waits for a while, in case its last ACK is lost.`,
     { server: ["close", "ACK"], client: ["FIN"] },
   );
 
   await client.close();
   await step(
     "client: close()",
-    `Gives the socket back. The kernel alone keeps the state, and with it the
-    port: for 60 s on Linux.`,
+    `Releases the socket. Only the kernel still keeps the state, and with it
+    the port: for 60 s on Linux.`,
     { client: [] },
   );
 
   await listener.close();
   await step(
     "server: close() of the listener",
-    "Shuts the port: from now on, those who call are refused.",
+    "Closes the port: from now on, the kernel refuses connections to it.",
     { listener: ["close"] },
   );
 }
 
-/** Tells step after step, and keeps the state of each socket meanwhile. */
-async function stepper({ print, say, pause }: Reading) {
+/** Explains step by step, and keeps the state of each socket. */
+async function stepper({ print, paragraph, pause }: Session) {
   const known = new Map<string, { state: string; ports: number[] }>();
   let number = 0;
   const allowed = await access();
-  if (allowed === "yes") print("In brackets: what the kernel says");
+  if (allowed === "yes") {
+    print("In brackets: the state that the kernel reports");
+  }
   if (allowed === "denied") {
-    print("Deno also shows what the kernel says with: deno run --allow-all");
+    print("For the states that the kernel reports: deno run --allow-all");
   }
 
   function add(name: string, state: string, ...addresses: Address[]) {
@@ -210,7 +232,7 @@ async function stepper({ print, say, pause }: Reading) {
     events: Record<string, string[]>,
   ) {
     print(`${String(++number).padStart(2)}. ${call}`);
-    say("    ", meaning);
+    paragraph("    ", meaning);
     const sockets = Object.keys(events).map((name) => known.get(name)!);
     const rows = Object.entries(events).map(([name, happened], i) => {
       const states = [sockets[i].state];
@@ -220,10 +242,10 @@ async function stepper({ print, say, pause }: Reading) {
       sockets[i].state = states.at(-1)!;
       return `    ${name.padEnd(9)}${states.join(" > ")}`;
     });
-    const asked = allowed === "yes" && sockets[0].ports.length > 0;
-    const said = asked ? await statesOf(sockets) : [];
+    const asks = allowed === "yes" && sockets[0].ports.length > 0;
+    const reported = asks ? await statesOf(sockets) : [];
     rows.forEach((row, i) =>
-      print(said[i] ? `${row.padEnd(51)}[${said[i]}]` : row)
+      print(reported[i] ? `${row.padEnd(51)}[${reported[i]}]` : row)
     );
     await pause();
   }
@@ -231,19 +253,4 @@ async function stepper({ print, say, pause }: Reading) {
   return { add, step };
 }
 
-if (import.meta.main) {
-  await guide({
-    url: import.meta.url,
-    about: "Leads through the calls of a server and a client, one by one.\n" +
-      "On a terminal Enter goes on, and Ctrl-D or Ctrl-C ends it.",
-    flags: {
-      port: {
-        about: "listen on this port, so that others can watch it",
-        takes: "0 to 65535",
-        pattern:
-          /^([1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/,
-      },
-    },
-    run: study,
-  });
-}
+if (import.meta.main) await guide(script);

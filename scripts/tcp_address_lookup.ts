@@ -1,6 +1,6 @@
 /**
  * Address lookup: for each IP address that a client sends, the server answers
- * with the hardware address that it has on file, or "Not Found".
+ * with the hardware address in its table, or "Not Found".
  *
  *     deno run --allow-net scripts/tcp_address_lookup.ts
  *     bun scripts/tcp_address_lookup.ts
@@ -36,14 +36,14 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client, and answer until it has no more to ask.
+  // 2. Accept each client, and answer until the end of its stream.
   let answered = 0;
   for await (const [client] of listener) {
     await serve(client, async () => {
       while (true) {
-        // 3. Take what one recv() gives for one question. The messages have
-        //    no end mark, so two that are sent in a row may arrive as one, and
-        //    then neither is found; a client must wait for each answer.
+        // 3. Take the bytes of one recv() as one question. The messages have no
+        //    delimiter: two that are sent in a row may arrive as one, and then
+        //    neither is found. So a client must wait for each answer.
         const question = decode(await client.recv(1024)).trim();
         if (!question) break;
 
@@ -59,7 +59,7 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Create a socket, connect it to the server, and print its own name.
+  // 1. Create a socket, connect it to the server, and print its own address.
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
   print(formatAddress(connection.getsockname()));
@@ -69,11 +69,11 @@ export async function client({ address, print }: End) {
   const answer = decode(await connection.recv(1024));
   print(answer);
 
-  // 3. Say that it has arrived, in the words of the original lab. The server
-  //    takes that for a question, too: nothing here tells the two apart.
+  // 3. Acknowledge it, in the words of the original lab. The server takes that
+  //    for a question, too: the protocol does not distinguish the two.
   await connection.sendall("acknowledgement recived from the server");
 
-  // 4. Leave: no more questions, and the last answer is not looked at.
+  // 4. End the stream, discard the last answer, and close the connection.
   await connection.shutdown(SHUT_WR);
   while ((await connection.recv(1024)).length > 0);
   await connection.close();

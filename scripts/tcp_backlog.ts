@@ -1,21 +1,21 @@
 /**
- * The 5 in listen(5) limits how many clients wait to be accepted (5 and one
- * more on Linux); the next are not refused, their connect() takes longer.
+ * The 5 in listen(5) limits the accept queue (to 6 clients on Linux). Further
+ * clients are not refused, but their connect() takes longer.
  *
  *     deno run --allow-net scripts/tcp_backlog.ts
  *     bun scripts/tcp_backlog.ts
  *     node scripts/tcp_backlog.ts
  *
- * Where a runtime asks for a longer queue, or accepts by itself ahead of the
- * program, more of them are connected, or all. The other servers leave the
- * number out, and 4096 may wait: in a crowd a short queue loses some clients.
+ * If a runtime sets a longer queue, or accepts ahead of the program, more of
+ * them are connected, or all. The other servers use the default of 4096, because
+ * a short queue loses clients when many come at once.
  *
  * Output:
  *
  *     server: listen(5), and one client at a time
  *     client: The server is busy, and 12 more clients connect
  *     client: After 300 ms: <6> connected, <6> waiting
- *     client: The 5 in listen(5) has held clients back: <yes>
+ *     client: The 5 in listen(5) has held clients back: <yes|no>
  *     client: None was refused: 12 of 12 served, after <1007> ms
  */
 import {
@@ -28,14 +28,15 @@ import {
 } from "../lib/mod.ts";
 
 export async function server({ address, done, print, ready, serve }: End) {
-  // 1. Create a socket, bind it to the server's port, and listen.
+  // 1. Create a socket, bind it to the server's port, and listen with an accept
+  //    queue of 5.
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
   await listener.listen(5);
   ready(listener);
   print("listen(5), and one client at a time");
 
-  // 2. Accept a client, greet it, and accept no other until it has left.
+  // 2. Accept a client, greet it, and accept no other until it has closed.
   let served = 0;
   for await (const [client] of listener) {
     serve(client, async () => {
@@ -49,15 +50,15 @@ export async function server({ address, done, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Connect, and wait to be greeted: from now on the server is busy.
+  // 1. Connect, and wait for the greeting: from now on the server is busy.
   const first = socket(AF_INET, SOCK_STREAM);
   await first.connect(address);
   await new Reader(first).line();
   print("The server is busy, and 12 more clients connect");
 
-  // 2. Start 12 more clients. While there is room in the queue the system
-  //    answers for the server; else it drops the SYN, and the client's system
-  //    sends another after a second.
+  // 2. Start 12 more clients. While the accept queue has room, the system
+  //    completes their handshake; then it drops the SYN, and the client's system
+  //    sends it again after a second.
   const start = performance.now();
   let connected = 0;
   const everyone = Promise.all(Array.from({ length: 12 }, async () => {
@@ -69,8 +70,8 @@ export async function client({ address, print }: End) {
     return greeting;
   }));
 
-  // 3. Count after a while who is connected, though the program has accepted
-  //    none of them. More than the queue holds: the runtime has taken some.
+  // 3. After 300 ms count the connected ones, none of which the program has
+  //    accepted. If they are more than the queue holds, the runtime has.
   const pause = new Promise((resolve) => setTimeout(resolve, 300));
   await Promise.race([pause, everyone]);
   const waiting = 12 - connected;
@@ -78,7 +79,7 @@ export async function client({ address, print }: End) {
   const held = waiting > 0 ? "yes" : "no";
   print("The 5 in listen(5) has held clients back:", held);
 
-  // 4. Leave: the server goes on to the next, and all get in.
+  // 4. Close: the server accepts the next, and in the end serves all.
   await first.close();
   const served = (await everyone).filter((line) => line !== null).length;
   const ms = Math.round(performance.now() - start);

@@ -1,6 +1,6 @@
 /**
- * Client details: the server tells the date and time, the client its own IP
- * address, which is the one that the server saw it come from.
+ * Client details: the server sends the date and time, the client its own IP
+ * address, which is also the one that the server sees.
  *
  *     deno run --allow-net scripts/tcp_client_details.ts
  *     bun scripts/tcp_client_details.ts
@@ -37,11 +37,11 @@ export async function server({ address, print, ready, serve }: End) {
     await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
 
-      // 3. Tell the client what date and time it is here.
+      // 3. Send the server's date and time.
       await client.sendall(dateAndTime());
 
-      // 4. Receive the IP address that the client gives as its own, and print
-      //    it. It could say anything here; accept() told what is true.
+      // 4. Receive the IP address that the client claims, and print it. The
+      //    client could claim any; the one of accept() is true.
       const host = decode(await client.recv(1024));
       if (!host) return;
       print("Client Details:", host);
@@ -49,7 +49,7 @@ export async function server({ address, print, ready, serve }: End) {
     });
   }
 
-  // 5. A stop has closed the socket: that is how the loop ended.
+  // 5. The loop ends when the server is stopped, which closes the socket.
   return counts;
 }
 
@@ -62,7 +62,7 @@ export async function client({ address, print }: End) {
   const own = connection.getsockname();
   print("Own Address:", formatAddress(own));
 
-  // 3. Tell the server the IP address in it.
+  // 3. Send the IP address in it to the server.
   await connection.sendall(own[0]);
 
   // 4. Receive the server's date and time, and print it.

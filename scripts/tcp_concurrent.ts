@@ -1,6 +1,6 @@
 /**
- * Side by side: a server that serves one client at a time lets everybody wait
- * for a slow one; one that serves each on the side does not.
+ * Side by side: an iterative server, one client at a time, makes all wait for a
+ * slow one; a concurrent server does not.
  *
  *     deno run --allow-net scripts/tcp_concurrent.ts
  *     bun scripts/tcp_concurrent.ts
@@ -31,8 +31,8 @@ export async function server({ address, done, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client, and answer its request when it comes. The request
-  //    may be how to serve those who come next.
+  // 2. Accept each client, and answer its request. A request may set how the
+  //    server serves the clients after it.
   let way = "One at a time";
   let answered = 0;
   for await (const [client] of listener) {
@@ -47,8 +47,8 @@ export async function server({ address, done, print, ready, serve }: End) {
     };
     const room = serve(client, answer);
 
-    // 3. One at a time: accept the next only when this one is done. Side by
-    //    side: as soon as there is room.
+    // 3. Iterative: accept the next client when this one is done. Concurrent:
+    //    accept it at once, unless too many are being served.
     await (way === "One at a time" ? done() : room);
   }
   return answered;
@@ -57,33 +57,33 @@ export async function server({ address, done, print, ready, serve }: End) {
 export async function client({ address, print }: End) {
   const waits: number[] = [];
   for (const way of ["One at a time", "Side by side"]) {
-    // 1. Say how to serve.
+    // 1. Choose how the server serves.
     await ask(address, way);
 
-    // 2. Connect a slow client: it makes its request after 300 ms.
+    // 2. Connect a slow client: it sends its request after 300 ms.
     const slow = socket(AF_INET, SOCK_STREAM);
     await slow.connect(address);
     setTimeout(() => slow.sendall("a slow request\r\n"), 300);
 
-    // 3. Let three quick ones come after it, and see how long they wait.
+    // 3. Connect three quick clients after it, and measure how long they wait.
     const start = performance.now();
     await Promise.all(["a", "b", "c"].map((name) => ask(address, name)));
     const ms = Math.round(performance.now() - start);
     print(`${way}: the quick clients waited ${ms} ms`);
     waits.push(ms);
 
-    // 4. Wait for the slow one, too.
+    // 4. Wait for the answer to the slow one, too.
     await new Reader(slow).line();
     await slow.close();
   }
 
-  // 5. Compare.
+  // 5. Compare the two times.
   const [oneAtATime, sideBySide] = waits;
   print(`Side by side saved them ${oneAtATime - sideBySide} ms`);
   return { oneAtATime, sideBySide };
 }
 
-/** Connects, makes a request, and waits for the answer. */
+/** Connects, sends a request, and waits for the answer. */
 async function ask(address: Address, request: string): Promise<void> {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);

@@ -1,6 +1,6 @@
 /**
  * Half close: after shutdown(SHUT_WR) the reply still arrives, after close() it
- * cannot; the server sees the same end of the stream both times.
+ * cannot. The server sees the same end of the stream in both cases.
  *
  *     deno run --allow-net scripts/tcp_half_close.ts
  *     bun scripts/tcp_half_close.ts
@@ -15,7 +15,7 @@
  *     client: Sent 3 lines, then close()
  *     client: recv() fails: EBADF
  *     server: Read 3 lines, then the end of the stream
- *     server: Could not send the reply: <EPIPE>
+ *     server: Could not send the reply: <EPIPE|ECONNRESET>
  */
 import {
   AF_INET,
@@ -28,7 +28,7 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-/** More than the system keeps for a client: it is all sent only if it is read. */
+/** More than the socket buffers hold: it is sent only if the client reads. */
 const REPLY = new Uint8Array(16 * 1024 * 1024);
 
 export async function server({ address, print, ready, serve }: End) {
@@ -38,7 +38,7 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Count each client's lines to the end of the stream: the FIN, which
+  // 2. Count each client's lines up to the end of the stream: the FIN, which
   //    both shutdown(SHUT_WR) and close() send.
   const replies = { sent: 0, refused: 0 };
   for await (const [client] of listener) {
@@ -48,8 +48,8 @@ export async function server({ address, print, ready, serve }: End) {
       while (await reader.line() !== null) lines++;
       print(`Read ${lines} lines, then the end of the stream`);
 
-      // 3. Reply. A client that only shut down reads it; one that closed
-      //    answers the first bytes with a reset (RST), and sending fails.
+      // 3. Send a reply. A client that only shut down receives it. The system of
+      //    a client that closed answers with a reset (RST), and sending fails.
       try {
         await client.sendall(REPLY);
         print(`Sent a reply of ${REPLY.length} bytes`);
@@ -65,13 +65,13 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Connect twice: one connection will be closed, the other shut down.
+  // 1. Connect twice: one connection for shutdown(), one for close().
   const closed = socket(AF_INET, SOCK_STREAM);
   await closed.connect(address);
   const halfClosed = socket(AF_INET, SOCK_STREAM);
   await halfClosed.connect(address);
 
-  // 2. Send some lines, say that there are no more, and read the reply.
+  // 2. Send some lines, shut down the sending side, and read the reply.
   await halfClosed.sendall("one\ntwo\nthree\n");
   await halfClosed.shutdown(SHUT_WR);
   print("Sent 3 lines, then shutdown(SHUT_WR)");
@@ -79,7 +79,7 @@ export async function client({ address, print }: End) {
   print(`The reply arrived: ${reply.length} bytes`);
   await halfClosed.close();
 
-  // 3. Do the same, but close: now no call can receive the reply.
+  // 3. Send the same, but close: now no call can receive the reply.
   await closed.sendall("one\ntwo\nthree\n");
   await closed.close();
   print("Sent 3 lines, then close()");

@@ -26,7 +26,7 @@ export async function server({ address, print, ready, serve }: End) {
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
 
-  // 2. Listen: from now on clients connect, and wait to be accepted.
+  // 2. Listen: from now on clients can connect, and wait in the accept queue.
   await listener.listen();
   ready(listener);
 

@@ -1,6 +1,6 @@
 /**
  * A stream: TCP keeps the order of the bytes, not the boundaries of the
- * messages; a Reader finds those again by their end marks.
+ * messages; a Reader finds those by a delimiter.
  *
  *     deno run --allow-net scripts/tcp_stream.ts
  *     bun scripts/tcp_stream.ts
@@ -32,8 +32,8 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Receive from each client to the end of the stream. What one recv()
-  //    gives is what happens to be there: part of a message, one, or several.
+  // 2. Receive from each client up to the end of the stream. One recv() returns
+  //    the bytes that are there: part of a message, one message, or several.
   const counts = { clients: 0, recvs: 0, sends: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
@@ -44,7 +44,7 @@ export async function server({ address, print, ready, serve }: End) {
         recvs++;
         size += bytes.length;
 
-        // 3. Send the same bytes back, cut where no message ends.
+        // 3. Send the same bytes back, in pieces that end inside messages.
         for (let at = 0; at < bytes.length; at += 7) {
           await client.sendall(bytes.subarray(at, at + 7));
           sends++;
@@ -65,13 +65,13 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Send ten messages, each with an end mark, and say that this is all.
+  // 2. Send ten messages, each with a delimiter, and end the stream.
   for (const line of LINES) await connection.sendall(`${line}\n`);
   await connection.shutdown(SHUT_WR);
   print("Sent 10 lines of 10 bytes: 10 sends");
 
   // 3. Read them back: a Reader receives until it has a whole line, and keeps
-  //    what came after it for the next.
+  //    the bytes after it for the next.
   const reader = new Reader(connection);
   const lines: string[] = [];
   for (let line; (line = await reader.line()) !== null;) lines.push(line);

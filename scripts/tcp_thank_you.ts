@@ -1,6 +1,6 @@
 /**
- * A thank-you line: the server thanks each client for connecting and hangs up,
- * and the client reads until then.
+ * A thank-you line: the server thanks each client for connecting, and closes the
+ * connection; the client reads one line.
  *
  *     deno run --allow-net scripts/tcp_thank_you.ts
  *     bun scripts/tcp_thank_you.ts
@@ -26,11 +26,11 @@ export async function server({ address, print, ready, serve }: End) {
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
 
-  // 2. Listen: from now on clients connect, and wait to be accepted.
+  // 2. Listen: from now on clients can connect, and wait in the accept queue.
   await listener.listen();
   ready(listener);
 
-  // 3. Accept each client, thank it, and hang up.
+  // 3. Accept each client, thank it, and close the connection.
   const counts = { thanked: 0 };
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
@@ -47,10 +47,10 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Read one line: the CR and LF at its end are its end mark.
+  // 2. Read one line: CR and LF are its delimiter.
   const line = await new Reader(connection).line();
 
-  // 3. Close the connection, and print what came. It is no time, though the
+  // 3. Close the connection, and print the line. It is not a time, though the
   //    original lab calls it one.
   await connection.close();
   print("The time got from the server is", line ?? "");

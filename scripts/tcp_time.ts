@@ -1,6 +1,6 @@
 /**
- * Time with acknowledgement: the server tells each client the date and time
- * and waits for its thanks.
+ * Time with acknowledgement: the server sends each client the date and time,
+ * and waits for an acknowledgement.
  *
  *     deno run --allow-net scripts/tcp_time.ts
  *     bun scripts/tcp_time.ts
@@ -29,20 +29,20 @@ export async function server({ address, print, ready, serve }: End) {
   const listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind(address);
 
-  // 2. Listen: from now on clients connect, and wait to be accepted.
+  // 2. Listen: from now on clients can connect, and wait in the accept queue.
   await listener.listen();
   ready(listener);
   print("Waiting for a client to connect...");
 
-  // 3. Accept each client, and serve it on the side: a slow one holds up
-  //    nobody.
+  // 3. Accept each client, and serve it concurrently: nobody has to wait for a
+  //    slow one.
   const counts = { acknowledged: 0 };
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
       print("Client Address:", formatAddress(peer));
 
-      // 4. Send the date and time, and wait for the acknowledgement; a client
-      //    may leave without one.
+      // 4. Send the date and time, and wait for the acknowledgement. A client
+      //    may close without one.
       await client.sendall(dateAndTime());
       const acknowledgment = decode(await client.recv(1024));
       if (acknowledgment) {

@@ -1,14 +1,14 @@
 /**
- * Two clocks are compared over a network that takes its time: of the time that
- * the answer took, at most half can be wrong, so the quickest answer counts.
+ * Two clocks are compared over a network with delay: at most half of the round
+ * trip can be error, so the sample with the least delay is the best.
  *
  *     deno run --allow-net scripts/time_sync.ts
  *     bun scripts/time_sync.ts
  *     node scripts/time_sync.ts
  *
- * Both ends speak SNTP (RFC 5905), so that chrony can be either. `--skew 2500`
- * makes the server's clock wrong by so many ms. Ask a public server seldom:
- * it wants 15 s between two requests.
+ * Both ends speak SNTP (RFC 4330), so chrony can replace either. `--skew 2500`
+ * sets the server's clock wrong by so many ms. Ask a public server rarely: it
+ * wants 15 s between two requests.
  *
  * Output:
  *
@@ -27,18 +27,17 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 import {
-  answerTo,
-  bestFirst,
-  clock,
+  clockFilter,
   measure,
   pack,
-  refusal,
-  requestIn,
+  parseTimeRequest,
   type Sample,
-  sampleText,
-  shift,
+  timeReply,
+  unusableReason,
 } from "../lib/protocols/sntp.ts";
-import { askTime } from "../lib/services/time_service.ts";
+import { PRECISION, realtime, realtimeOffset } from "../lib/services/clock.ts";
+import { MILLISECONDS, UP_TO_999 } from "../lib/services/flag_values.ts";
+import { formatSample, queryTime } from "../lib/services/time_service.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.
@@ -46,19 +45,19 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await receiver.bind(address);
   ready(receiver);
 
-  // 2. Receive each request, and note at once when it came. What is not one
-  //    gets no answer.
-  const now = () => clock() + Number(flags.skew ?? 0);
+  // 2. Receive each datagram, and read the clock at once (T2). A datagram that
+  //    is not a request gets no reply.
+  const now = () => realtime() + Number(flags.skew ?? 0);
   let [answered, dropped] = [0, 0];
   for await (const [data, sender] of receiver) {
     const received = now();
-    const request = requestIn(data);
+    const request = parseTimeRequest(data);
 
-    // 3. Send back the time in it, when it came, and when the answer goes.
+    // 3. Reply with T1 of the request, T2, and the time of the reply (T3).
     if (request) {
       await serve(sender, () => {
-        const answer = answerTo(request, received, now());
-        return receiver.sendto(pack(answer), sender);
+        const times = { received, sent: now(), precision: PRECISION };
+        return receiver.sendto(pack(timeReply(request, times)), sender);
       });
       answered++;
     } else dropped++;
@@ -68,53 +67,52 @@ export async function server({ address, flags, print, ready, serve }: End) {
 }
 
 export async function client({ address, flags, print }: End) {
-  // 1. Create a socket and connect it, so that only the server is heard.
+  // 1. Create a socket and connect it, so that it receives datagrams of the
+  //    server only.
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
-  const waits = [500, 1000, 2000];
+  const onTimeout = (ms: number) => print(`No answer in ${ms} ms`);
+  const query = { waits: [500, 1000, 2000], onTimeout };
 
-  // 2. Ask several times. Each answer makes a sample of four timestamps: sent
-  //    here (T1), received and sent there (T2, T3), received here (T4).
+  // 2. Send several requests, each when the reply to the last one has come. Four
+  //    timestamps make a sample: request sent (T1) and received (T2), reply
+  //    sent (T3) and received (T4).
   const samples: Sample[] = [];
   for (let left = Number(flags.samples ?? 8); left > 0; left--) {
-    const [answer, arrival] = await askTime(connection, waits, (ms) => {
-      print(`No answer in ${ms} ms`);
-    });
-    const reason = refusal(answer);
+    const [reply, arrival] = await queryTime(connection, query);
+    const reason = unusableReason(reply);
     if (reason) {
       print(`The server's time must not be used: ${reason}`);
       break;
     }
-    const sample = measure(answer, arrival);
+    const sample = measure(reply, { arrival, precision: PRECISION });
     if (sample) samples.push(sample);
     else print("A clock was set meanwhile: this answer does not count");
   }
 
   // 3. Keep the sample with the least delay.
-  const sorted = bestFirst(samples);
+  const sorted = clockFilter(samples);
   const [best, worst, answers] = [sorted[0], sorted.at(-1), sorted.length];
   if (!best || !worst) throw new SocketError("EPROTO", "recv", address);
   if (answers < samples.length) {
     print("The server's clock was set: earlier answers do not count");
   }
-  print(`Slowest of ${answers}: ${sampleText(worst)}`);
-  print(`Quickest of ${answers}: ${sampleText(best)}`);
+  print(`Slowest of ${answers}: ${formatSample(worst)}`);
+  print(`Quickest of ${answers}: ${formatSample(best)}`);
   const bound = best.bound.toFixed(3);
   print(`Wrong by at most ${bound} ms: half the delay, and dispersion`);
 
-  // 4. Tell the time: that of this machine, put right.
-  const offset = best.offset - shift();
-  const time = new Date(clock() + offset).toISOString();
+  // 4. Print the time: that of this machine, corrected by the offset.
+  const offset = best.offset - realtimeOffset();
+  const time = new Date(realtime() + offset).toISOString();
   print(`It is ${time} by a stratum ${best.stratum} server`);
   return { ...best, offset, answers };
 }
 
 if (import.meta.main) {
-  const [ms, count] = ["milliseconds, such as -2500", "1 to 999"];
-  const about = "make the server's clock wrong by so many ms (0)";
-  const skew = { takes: ms, pattern: /^-?\d{1,12}(\.\d+)?$/, about };
-  const times = "ask so often (8)";
-  const samples = { takes: count, pattern: /^[1-9]\d{0,2}$/, about: times };
+  const help = "set the server's clock wrong by so many ms (0)";
+  const skew = { ...MILLISECONDS, help };
+  const samples = { ...UP_TO_999, help: "take so many samples (8)" };
   const flags = { skew, samples };
   await experiment({ url: import.meta.url, port: 1123, flags, server, client });
 }

@@ -1,12 +1,12 @@
 /**
- * A broadcast reaches every socket that is bound to its port, but only a
- * sender that has asked for SO_BROADCAST may send one.
+ * A broadcast reaches every socket that is bound to its port, but only a socket
+ * with SO_BROADCAST may send one.
  *
  *     deno run --allow-net scripts/udp_broadcast.ts
  *     bun scripts/udp_broadcast.ts
  *     node scripts/udp_broadcast.ts
  *
- * This one stays in the machine. With `server --host 0.0.0.0` others are heard,
+ * This one stays on the machine. `server --host 0.0.0.0` receives from others,
  * and `client --host "<broadcast>"` sends to every host of the local network.
  *
  * Output:
@@ -14,8 +14,8 @@
  *     client: sendto ('127.255.255.255', <port>): EACCES
  *     client: setsockopt SO_BROADCAST
  *     client: sendto ('127.255.255.255', <port>): 17 bytes
- *     server: Receiver <1> got "Is anybody there?"
- *     server: Receiver <2> got "Is anybody there?"
+ *     server: Receiver <1|2> got "Is anybody there?"
+ *     server: Receiver <1|2> got "Is anybody there?"
  *     client: 2 answers
  */
 import {
@@ -32,19 +32,19 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-/** All of 127.x.x.x is this machine; this one is the broadcast. */
-const HERE = "127.255.255.255";
+/** The broadcast address of the loopback network, 127.x.x.x. */
+const LOOPBACK = "127.255.255.255";
 
 export async function server({ address, print, ready, serve }: End) {
-  // 1. Bind two sockets to the same port, which SO_REUSEADDR allows, and to
-  //    the broadcast: one that has 127.0.0.1 gets only what is sent to that.
+  // 1. Bind two sockets to the same port, which SO_REUSEADDR allows, and to the
+  //    broadcast address: one with 127.0.0.1 receives unicasts only.
   const [host, port] = address as [string, number];
   const own = /^(localhost$|127\.)/.test(host);
-  const first = await bound([own ? HERE : host, port]);
+  const first = await bound([own ? LOOPBACK : host, port]);
   const second = await bound(first.getsockname());
   ready(first, second);
 
-  // 2. Receive with both, and tell each sender that it was heard.
+  // 2. Receive with both, and answer each sender.
   let heard = 0;
   const receive = async (receiver: DatagramSocket, name: string) => {
     for await (const [data, sender] of receiver) {
@@ -58,32 +58,25 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Create a socket. --host may name the broadcast of another network.
+  // 1. Create a socket. --host may be another network's broadcast address.
   await using sender = socket(AF_INET, SOCK_DGRAM);
-  const longest = sender.gettimeout() ?? Infinity; // --timeout
   const own = /^(localhost$|127\.|0\.)/.test(address[0]);
-  const host = own ? HERE : address[0];
-  const to = await parseAddress(host, address[1]);
+  const to = await parseAddress(own ? LOOPBACK : address[0], address[1]);
 
-  // 2. Try without the option: the system refuses, lest a program calls on all
-  //    hosts by mistake.
-  let refusal = "";
-  try {
-    await sender.sendto("Is anybody there?", to);
-  } catch (error) {
-    refusal = (error as SocketError).code;
-    print(`sendto ${formatAddress(to)}: ${refusal}`);
-  }
+  // 2. Send without the option: the system refuses, because a broadcast by
+  //    mistake would disturb every host.
+  const refusal = await sender.sendto("Is anybody there?", to)
+    .then(() => "", (error: SocketError) => error.code);
+  if (refusal) print(`sendto ${formatAddress(to)}: ${refusal}`);
 
-  // 3. Ask for it, and send again.
+  // 3. Set the option, and send again.
   sender.setsockopt("SO_BROADCAST", true);
   print("setsockopt SO_BROADCAST");
   const size = await sender.sendto("Is anybody there?", to);
   print(`sendto ${formatAddress(to)}: ${size} bytes`);
 
-  // 4. Count the answers until no more come: how many there will be is not
-  //    known.
-  sender.settimeout(Math.min(300, longest));
+  // 4. Count the answers until none has come for 300 ms.
+  sender.settimeout(Math.min(300, sender.gettimeout() ?? 300)); // --timeout
   let answers = 0;
   try {
     while (await sender.recvfrom(1024)) answers++;

@@ -1,12 +1,10 @@
 /**
- * A datagram arrives whole and alone, or not at all: what does not fit into
- * the receiver's buffer is gone, and nobody sends a lost one again.
+ * A datagram arrives whole and alone, or not at all: bytes that do not fit into
+ * the receiver's buffer are lost, and nobody repeats a lost datagram.
  *
  *     deno run --allow-net scripts/udp_datagrams.ts
  *     bun scripts/udp_datagrams.ts
  *     node scripts/udp_datagrams.ts
- *
- * Which pings are lost follows from `--loss` and `--seed` (of the server).
  *
  * Output:
  *
@@ -19,7 +17,7 @@
  *     server: Lost ping 2
  *     server: Lost ping 8
  *     client: 10 sent, 7 received, 30% lost
- *     client: min/avg/max: <0.1>/<0.2>/<0.5> ms
+ *     client: min/avg/max: <0.07>/<0.28>/<0.55> ms
  */
 import {
   AF_INET,
@@ -30,7 +28,9 @@ import {
   socket,
   SocketError,
 } from "../lib/mod.ts";
+import { FRACTION, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
 import { random } from "../lib/services/random.ts";
+import { minAvgMax } from "../lib/services/statistics.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket and bind it to the server's port.
@@ -38,15 +38,13 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await receiver.bind(address);
   ready(receiver);
 
-  // 2. Receive the datagrams: each sendto() of a client is one of them.
+  // 2. Receive the datagrams: each send() of a client is one of them.
   const { loss = "0.3", seed = "7" } = flags;
   let lost = 0;
   for await (const [data, sender] of receiver) {
     const [, ping] = decode(data).match(/^ping (\d+)$/) ?? [];
     if (!ping) print(`Received ${data.length} bytes`);
-
-    // 3. "Lose" some of the pings, for each seed always the same ones; send
-    //    everything else back.
+    // 3. "Lose" some pings, the same ones for each seed; send back the rest.
     if (ping && random(Number(seed), Number(ping)) < Number(loss)) {
       print(`Lost ping ${ping}`);
       lost++;
@@ -56,27 +54,24 @@ export async function server({ address, flags, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Create a socket. connect() sends nothing, but from now on only the
-  //    server's datagrams come in, and send() needs no address.
+  // 1. Create a socket. connect() sends nothing, but from now on the socket
+  //    receives the server's datagrams only, and send() needs no address.
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
   const longest = connection.gettimeout() ?? Infinity; // --timeout
 
-  // 2. Send three datagrams in a row. They come back one by one, and of the
-  //    second the bytes after the fifth are lost.
+  // 2. Send three datagrams. Of each reply, recvfrom(5) loses all but 5 bytes.
   const texts = ["one", "two and the rest", "three"];
   for (const text of texts) await connection.send(text);
   print("Sent 3 datagrams of 3, 16 and 5 bytes");
   connection.settimeout(Math.min(1000, longest));
   const received: string[] = [];
   for (const _ of texts) {
-    const [data] = await connection.recvfrom(5);
-    received.push(decode(data));
+    received.push(decode((await connection.recvfrom(5))[0]));
   }
   print(`recvfrom(5) gave: ${received.join(", ")}`);
 
-  // 3. Send ten pings, and wait a while for each to come back; another one
-  //    that comes meanwhile is late.
+  // 3. Send ten pings, and wait 200 ms for each reply; ignore a late one.
   connection.settimeout(Math.min(200, longest));
   const times: number[] = [];
   for (let ping = 1; ping <= 10; ping++) {
@@ -90,25 +85,16 @@ export async function client({ address, print }: End) {
     }
   }
 
-  // 4. Tell how many were lost, and how long the others took.
+  // 4. Print how many were lost, and the round-trip times of the others.
   const lost = 10 - times.length;
   print(`10 sent, ${times.length} received, ${lost * 10}% lost`);
-  if (times.length > 0) print(`min/avg/max: ${spread(times)} ms`);
+  if (times.length > 0) print(`min/avg/max: ${minAvgMax(times)} ms`);
   return { received, lost };
 }
 
-function spread(times: number[]): string {
-  let sum = 0;
-  for (const time of times) sum += time;
-  const numbers = [Math.min(...times), sum / times.length, Math.max(...times)];
-  return numbers.map((ms) => ms.toFixed(2)).join("/");
-}
-
 if (import.meta.main) {
-  const [share, whole] = ["a number from 0 to 1", "a whole number"];
-  const about = "lose this share of the pings (0.3)";
-  const loss = { takes: share, pattern: /^(0|1|0?\.\d+)$/, about };
-  const seed = { takes: whole, pattern: /^\d{1,9}$/, about: "which ones (7)" };
+  const loss = { ...FRACTION, help: "lose this share of the pings (0.3)" };
+  const seed = { ...WHOLE_NUMBER, help: "choose which ones (7)" };
   const flags = { loss, seed };
   await experiment({ url: import.meta.url, port: 9000, flags, server, client });
 }

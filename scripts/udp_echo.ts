@@ -1,6 +1,6 @@
 /**
- * UDP: no connection, and no promise: each datagram names its receiver, tells
- * who sent it, and may be lost; who wants to be sure asks again.
+ * UDP has no connection and is not reliable: each datagram carries the addresses
+ * of both ends, and may be lost; a client that needs an answer asks again.
  *
  *     deno run --allow-net scripts/udp_echo.ts
  *     bun scripts/udp_echo.ts
@@ -27,14 +27,14 @@ import {
 } from "../lib/mod.ts";
 
 export async function server({ address, print, ready, serve }: End) {
-  // 1. Create a socket and bind it to the server's port. There is nothing to
-  //    listen for or to accept: one socket hears all clients.
+  // 1. Create a socket and bind it to the server's port. There is no listen()
+  //    and no accept(): one socket receives from all clients.
   const receiver = socket(AF_INET, SOCK_DGRAM);
   await receiver.bind(address);
   ready(receiver);
 
-  // 2. Receive each datagram, with the address of its sender. Answer only
-  //    every second one, as if the network had lost the others.
+  // 2. Receive each datagram, with the address of its sender. Answer only every
+  //    second one, as if the network had lost the others.
   let [received, answered] = [0, 0];
   for await (const [data, sender] of receiver) {
     const lost = ++received % 2 === 1;
@@ -42,7 +42,7 @@ export async function server({ address, print, ready, serve }: End) {
     print(lost ? `${text} (not answered)` : text);
     if (lost) continue;
 
-    // 3. Send the same bytes back to where they came from.
+    // 3. Send the same bytes back to the sender.
     await serve(sender, () => receiver.sendto(data, sender));
     answered++;
   }
@@ -50,16 +50,16 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
-  // 1. Create a socket; the system names it when it sends for the first time.
+  // 1. Create a socket; the first sendto() gives it an ephemeral port.
   await using sender = socket(AF_INET, SOCK_DGRAM);
   const longest = sender.gettimeout() ?? Infinity; // --timeout
   for (let tries = 1, wait = 250; tries <= 3; tries++, wait *= 2) {
-    // 2. Send a datagram to the server. That succeeds even if it is lost, and
-    //    even if nobody is there.
+    // 2. Send a datagram to the server. That succeeds even if the datagram is
+    //    lost, or no server is there.
     await sender.sendto("Hello, UDP!", address);
     print(`To ${formatAddress(address)}: Hello, UDP!`);
 
-    // 3. Wait for the answer, but not for ever.
+    // 3. Wait for the answer, with a timeout.
     const ms = Math.min(wait, longest);
     sender.settimeout(ms);
     try {
@@ -70,7 +70,7 @@ export async function client({ address, print }: End) {
       if ((error as SocketError).code !== "ETIMEDOUT") throw error;
       print(`No answer in ${ms} ms`);
     }
-    // 4. If none came, ask again and wait twice as long; three times in all.
+    // 4. If none came, send again and wait twice as long; three times in all.
   }
   throw new SocketError("ETIMEDOUT", "recvfrom", address);
 }

@@ -1,103 +1,69 @@
 /**
- * The bench: it runs on every runtime, and what it tells is well formed. How
- * fast anything is depends on the machine, so that no test asserts it.
+ * The bench: its short form on every runtime, its command line and its tables.
+ * The gate has it measure everything.
  */
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { plot } from "./bench/plot.ts";
+import { describe, expect, test } from "bun:test";
 import { interleaved, ratios } from "./bench/pairs.ts";
-import { type Row, rowOf, WORKS } from "./bench/row.ts";
-import { markdown, table } from "./bench/table.ts";
-import { commandFor, python, run, RUNTIMES } from "./support/runtimes.ts";
-import { ROOT } from "./support/scripts.ts";
+import { markdown, type Row, rowOf, table, WORKS } from "./bench/results.ts";
+import { bench, expectMeasured } from "./bench/short_run.ts";
 import { alongside, testOn } from "./support/test_on.ts";
 
-const TOOL = join(ROOT, "tests/bench/bench.ts");
-const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+// Each work is measured somewhere.
+testOn(
+  "deno",
+  "measures on deno",
+  () => expectMeasured("deno", ["exchange", "bulk", "memory"]),
+);
+testOn(
+  "bun",
+  "measures on bun",
+  () => expectMeasured("bun", ["udp", "start", "clients"]),
+);
+testOn(
+  "node",
+  "measures on node",
+  () => expectMeasured("node", ["round-trip", "exchange-64", "observe"]),
+);
 
-const { reason: noPython } = python();
-/** What each piece of work is compared with, wherever it is measured. */
-const AGAINST = [
-  ...["round-trip", "exchange", "exchange-64", "bulk", "udp"].flatMap((work) =>
-    noPython ? [`${work} / raw`] : [`${work} / raw`, `${work} / CPython`]
-  ),
-  "memory / raw",
-  ...["raw", "empty", ...(noPython ? [] : ["CPython"])].map((other) =>
-    `start / ${other}`
-  ),
-  "observe / unobserved",
-  "clients 1 / raw",
-  "clients 10 / raw",
-  "clients 100 / raw",
-  "clients 100 / 10 clients",
-];
-
-const bench = (runtime: typeof RUNTIMES[number], ...args: string[]) =>
-  run([...commandFor(runtime, ["-A"]), TOOL, ...args]);
-
-for (const runtime of RUNTIMES) {
-  testOn(runtime, `measures all there is on ${runtime}`, async () => {
-    const file = join(folder, `${runtime}.svg`);
-    const { code, stdout, stderr } = await bench(
-      runtime,
-      ...["--short", "--json", "--runtimes", runtime, "--plot", file],
-      ...["--pairs", "1"],
-    );
-    expect(stderr).toBe("");
-    expect(code).toBe(0);
-    const rows: Row[] = stdout.trimEnd().split("\n").map((line) =>
-      JSON.parse(line)
-    );
-    const told = rows.map(({ work, clients, against }) =>
-      clients ? `${work} ${clients} / ${against}` : `${work} / ${against}`
-    );
-    expect(told).toEqual(AGAINST);
-    for (const row of rows) {
-      expect(row.runtime).toBe(runtime);
-      for (const name of ["ratio", "low", "high", "cost"] as const) {
-        expect([told, name, row[name] > 0]).toEqual([told, name, true]);
-        expect(Number.isFinite(row[name])).toBeTrue();
-      }
-      expect(typeof row.reached).toBe(row.limit ? "boolean" : "undefined");
-    }
-    expect(readFileSync(file, "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
-  });
-
-  testOn(runtime, `refuses what it does not know on ${runtime}`, async () => {
-    const wrong = [
-      ["--nope", /^Unknown .*--nope.*\n$/],
-      ["--only=bulk,nope", /^--only takes round-trip, .*\n$/],
-      ["--runtimes=\x1b[2J", /^--runtimes takes deno, bun, node\n$/],
-      ["--pairs=0", /^--pairs takes a number from 1 to 9999\n$/],
-    ] as const;
-    await Promise.all(wrong.map(async ([flag, message]) => {
-      const { code, stdout, stderr } = await bench(runtime, flag);
-      expect(stderr).toMatch(message);
-      expect([stdout, code]).toEqual(["", 2]);
-    }));
+for (
+  const [runtime, flag, message] of [
+    ["deno", "--nope", /^Unknown .*--nope.*\n$/],
+    ["bun", "--only=bulk,nope", /^--only takes round-trip, .*\n$/],
+    ["bun", "--runtimes=\x1b[2J", /^--runtimes takes deno, bun, node\n$/],
+    ["node", "--pairs=0", /^--pairs takes 1 to 9999, not "0"\n$/],
+  ] as const
+) {
+  testOn(runtime, `refuses ${JSON.stringify(flag)} on ${runtime}`, async () => {
+    const { code, stdout, stderr } = await bench(runtime, flag);
+    expect(stderr).toMatch(message);
+    expect([stdout, code]).toEqual(["", 2]);
   });
 }
 
-alongside(
-  "bench.ts prints a table a runtime and says where it ran",
-  async () => {
-    const { code, stdout } = await bench(
-      "bun",
-      ...["--short", "--runtimes", "bun", "--only", "round-trip,udp"],
-    );
-    const lines = stdout.trimEnd().split("\n");
-    expect(lines[0]).toMatch(/^Bun \S+ +ratio +middle half +limit +cost$/);
-    expect(lines[1]).toMatch(
-      /^round trips \/ raw +\d+\.\d\d +\d+\.\d\d-\d+\.\d\d +>= 0\.91.* us$/,
-    );
-    expect(lines.at(-2)).toMatch(/^Bun \S+; 3 pairs$/);
-    expect(lines.filter((line) => line.length > 68)).toEqual([]);
-    expect(code).toBe(0);
-  },
-);
+alongside("bench.ts has --help", async () => {
+  const { code, stdout, stderr } = await bench("bun", "--help");
+  for (const flag of ["runtimes", "only", "pairs", "markdown"]) {
+    expect(stdout).toContain(`--${flag} `);
+  }
+  for (const work of Object.keys(WORKS)) expect(stdout).toContain(work);
+  expect(stdout.split("\n").filter((line) => line.length > 68)).toEqual([]);
+  expect([code, stderr]).toEqual([0, ""]);
+});
+
+alongside("prints a table a runtime and says where it ran", async () => {
+  const { code, stdout } = await bench(
+    "bun",
+    ...["--short", "--runtimes", "bun", "--only", "round-trip"],
+  );
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines[0]).toMatch(/^Bun \S+ +ratio +middle half +limit +cost$/);
+  expect(lines[1]).toMatch(
+    /^round trips \/ raw +\d+\.\d\d +\d+\.\d\d-\d+\.\d\d +>= 0\.91.* us$/,
+  );
+  expect(lines.at(-2)).toMatch(/^Bun \S+; 3 pairs$/);
+  expect(lines.filter((line) => line.length > 68)).toEqual([]);
+  expect(code).toBe(0);
+});
 
 describe("the tables", () => {
   const row = (own: Partial<Row>, ratio: number) =>
@@ -145,17 +111,6 @@ describe("the tables", () => {
         expect(line.length).toBeLessThanOrEqual(68);
         expect(line).not.toContain("undefined");
       }
-    }
-  });
-
-  test("plot() draws a line for each runtime and kind, in both panels", () => {
-    const svg = plot(
-      [1, 10, 5000].map((clients) => row({ work: "clients", clients }, 1)),
-    );
-    const lines = [...svg.matchAll(/<polyline .*? points="(.*?)"/g)];
-    expect(lines).toHaveLength(4);
-    for (const [, points] of lines) {
-      expect(points).toMatch(/^\d+\.\d,\d+\.\d( \d+\.\d,\d+\.\d){2}$/);
     }
   });
 });

@@ -13,6 +13,7 @@ import {
   SOCK_DGRAM,
   socket,
 } from "../lib/mod.ts";
+import { freePort } from "../scripts/tools/support/free_port.ts";
 import {
   commandFor,
   find,
@@ -46,13 +47,6 @@ function answering(answer: (text: string) => string | undefined) {
       if (text !== undefined) await receiver.sendto(text, sender);
     }
   };
-}
-
-/** A port of which nobody hears. */
-async function freePort(): Promise<number> {
-  await using probe = socket(AF_INET, SOCK_DGRAM);
-  await probe.bind(["0.0.0.0", 0]);
-  return Number(probe.getsockname()[1]);
 }
 
 const EXPERIMENTS = ["udp_echo", "udp_datagrams", "udp_broadcast"];

@@ -71,6 +71,11 @@ function codeOf(file: string): string {
   );
 }
 
+/** The code of a file without its texts. */
+function namesIn(file: string): string {
+  return codeOf(file).replace(/"[^"\n]*"|`[^`]*`/g, "");
+}
+
 test("the project has the entries of its design at the top, and no other", () => {
   const allowed =
     /^(deno\.json|deno\.lock|scripts|lib|tests|README\.md|LICENSE|\..+)$/;
@@ -177,7 +182,7 @@ describe("the rooms", () => {
         undefined,
       ]);
       if (process.test(file)) continue;
-      expect([file, codeOf(file).match(runtime)?.[0]]).toEqual([
+      expect([file, namesIn(file).match(runtime)?.[0]]).toEqual([
         file,
         undefined,
       ]);
@@ -191,9 +196,7 @@ describe("the rooms", () => {
     for (const file of LIB) {
       expect([file, read(file)]).toEqual([
         file,
-        expect.stringMatching(
-          /^\/\*\*\n \* [A-Z][\s\S]*?\.\n[\s\S]*? \* @module\n \*\//,
-        ),
+        expect.stringMatching(/^\/\*\*\n \* [A-Z][\s\S]*? \* @module\n \*\//),
       ]);
       if (!file.endsWith("/mod.ts")) expect(used).toContain(file);
     }

@@ -1,7 +1,7 @@
 /**
  * The limits of the servers, the same in every experiment: how long a client
  * may be silent, how many are served at once, how long a line may be, what is
- * kept of those who were served, and who can connect at all.
+ * kept of former clients, and who can connect.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import dgram from "node:dgram";
@@ -28,14 +28,14 @@ const NAMES = SCRIPTS.filter((script) => !GUIDED.includes(script))
   .map((script) => script.slice(0, -3));
 const DATAGRAMS = NAMES.filter((name) => EXCHANGES[name].kind === "datagram");
 const STREAMS = NAMES.filter((name) => EXCHANGES[name].kind === "stream");
-/** They say what they have to say, and hang up. */
+/** Servers that send their message and close. */
 const BRIEF = ["tcp_hello", "tcp_thank_you"];
 
 setDefaultTimeout(30_000);
 const own = { ...limits };
 afterEach(() => void Object.assign(limits, own));
 
-/** Runs a server in this process; gives what it returned, and its notes. */
+/** Runs both ends in this process; resolves to the outcome and the notes. */
 async function play(
   name: string,
   client: Experiment["client"],
@@ -53,7 +53,7 @@ async function play(
 
 type Server = Experiment["server"];
 
-/** Runs a server alone, for so many clients; gives its notes. */
+/** Runs a server alone, for so many clients; resolves to its notes. */
 async function playAlone(
   name: string,
   clients: number,
@@ -80,7 +80,7 @@ async function playAlone(
   return notes.filter((note) => !note.startsWith("Listening on "));
 }
 
-/** Where raw sockets find it. */
+/** The address for raw sockets. */
 function targetOf(address: Address): honest.Target {
   return typeof address === "string"
     ? { path: address }
@@ -106,7 +106,7 @@ async function expectServed(name: string, target: honest.Target) {
 }
 
 describe("every server", () => {
-  test("closes a silent client, tells of it in one line, and serves on", async () => {
+  test("closes a silent client, reports it in one line, and serves on", async () => {
     limits.idle = 1000;
     await Promise.all(STREAMS.map(async (name) => {
       if (BRIEF.includes(name)) return;
@@ -124,7 +124,7 @@ describe("every server", () => {
     }));
   });
 
-  test("serves so many at once, and the others when there is room", async () => {
+  test("serves so many clients at once, and the others afterwards", async () => {
     limits.clients = 2;
     await Promise.all(STREAMS.map(async (name) => {
       let [now, most, total] = [0, 0, 0];
@@ -144,7 +144,7 @@ describe("every server", () => {
         // After this tcp_concurrent serves them side by side.
         await expectServed(name, target);
         for (let i = 0; i < 5; i++) peers.push(await connected(target));
-        await Bun.sleep(50); // for those who would not wait
+        await Bun.sleep(50); // for clients that would not wait
         const { say } = EXCHANGES[name];
         for (const peer of peers) peer.end(say);
         await Promise.all(peers.map(closed));
@@ -153,10 +153,10 @@ describe("every server", () => {
     }));
   });
 
-  test("keeps nothing of the clients that it has served", async () => {
+  test("keeps nothing of former clients", async () => {
     await Promise.all(STREAMS.map(async (name) => {
       if (name === "iot_devices") return; // 10,000 readings, to compare them
-      const sizes = await Promise.all([1, 30].map(async (count) => {
+      const sizes = await Promise.all([1, 10].map(async (count) => {
         const { server } = await play(name, async ({ address }) => {
           for (let i = 0; i < count; i++) {
             await expectServed(name, targetOf(address));
@@ -168,7 +168,7 @@ describe("every server", () => {
     }));
   });
 
-  test("does not answer what has a server's port, lest that never end", async () => {
+  test("does not answer a server's port, since that might never end", async () => {
     await Promise.all(DATAGRAMS.map(async (name) => {
       const exchange = EXCHANGES[name] as DatagramExchange;
       const { notes } = await play(name, async ({ address }) => {
@@ -180,7 +180,7 @@ describe("every server", () => {
           forger.bind(port, "127.0.0.2", () => bound())
         );
         forger.setBroadcast(true);
-        for (let i = 0; i < 2; i++) { // udp_echo leaves one without an answer
+        for (let i = 0; i < 2; i++) { // udp_echo ignores the first
           forger.send(exchange.say, port, exchange.to ?? "127.0.0.1");
         }
         expect(await honestly(port, exchange)).toBeUndefined();
@@ -194,7 +194,7 @@ describe("every server", () => {
     }));
   });
 
-  test("listens where no other machine can connect", async () => {
+  test("listens on loopback only", async () => {
     await Promise.all(NAMES.map(async (name) => {
       const names: string[] = [];
       const { notes } = await play(
@@ -238,7 +238,7 @@ for (const runtime of RUNTIMES) {
 
     testOn(
       runtime,
-      "a silent client is closed, others notice nothing",
+      "a silent client is closed, others are served",
       async () => {
         const served = server("tests/faults/tight.ts");
         const { kill, finished } = served;
@@ -247,7 +247,10 @@ for (const runtime of RUNTIMES) {
         const { localPort } = silent;
         let over = false;
         const end = closed(silent).then(() => over = true);
-        do await expectServed("tcp_time", target); while (!over);
+        do {
+          await expectServed("tcp_time", target);
+          await Bun.sleep(100);
+        } while (!over);
         await end;
         await expectServed("tcp_time", target);
         kill("SIGINT");
@@ -261,14 +264,14 @@ for (const runtime of RUNTIMES) {
 
     testOn(
       runtime,
-      "a line without an end is cut off, told in one line",
+      "an endless line ends the connection, reported in one line",
       async () => {
         const served = server("scripts/tcp_half_close.ts");
         const { kill, finished } = served;
         const target = await targetOf(served);
         const endless = await connected(target);
         const { localPort } = endless;
-        const beside = await connected(target); // has begun an exchange
+        const beside = await connected(target); // in the middle of an exchange
         beside.write("one\n");
         for (let i = 0; i < 4; i++) endless.write("x".repeat(MESSAGE_LIMIT));
         await closed(endless);
@@ -286,44 +289,36 @@ for (const runtime of RUNTIMES) {
       },
     );
 
-    testOn(runtime, "more clients than it serves at once wait", async () => {
-      const served = server("tests/faults/tight.ts");
-      const { kill, finished } = served;
-      const target = await targetOf(served);
-      const peers: net.Socket[] = [];
-      for (let i = 0; i < 6; i++) peers.push(await connected(target));
-      const told = () => peers.filter(({ bytesRead }) => bytesRead > 0).length;
-      await served.said(/(Client Address.*\n){2}/);
-      for (let left = 6; left > 0; left--) {
-        while (told() < Math.min(6, 6 - left + 2)) await Bun.sleep(5);
-        expect(told()).toBe(Math.min(6, 6 - left + 2));
-        const peer = peers.find((peer) => !peer.writableEnded)!;
-        const end = closed(peer);
-        peer.end("thanks");
-        await end;
-      }
-      kill("SIGINT");
-      const { code, stdout, stderr } = await finished;
-      expect(stdout.match(/Acknowledgment from client: thanks/g)).toHaveLength(
-        6,
-      );
-      expect(stderr.replace(LISTENING, "")).toBe("");
-      expect(code).toBe(0);
-    });
-
     testOn(
       runtime,
-      "a server for other machines says so in one line",
+      "more clients than it serves at once wait, and other machines can connect",
       async () => {
-        const { kill, said, finished } = server(
-          ...["scripts/tcp_hello.ts", "--host", "0.0.0.0"],
-        );
-        await said(LISTENING);
-        await said(/Other machines/);
+        const served = server("tests/faults/tight.ts", "--host", "0.0.0.0");
+        const { kill, finished } = served;
+        const target = await targetOf(served);
+        const peers: net.Socket[] = [];
+        for (let i = 0; i < 6; i++) peers.push(await connected(target));
+        const told = () =>
+          peers.filter(({ bytesRead }) => bytesRead > 0).length;
+        await served.said(/(Client Address.*\n){2}/);
+        for (let left = 6; left > 0; left--) {
+          while (told() < Math.min(6, 6 - left + 2)) await Bun.sleep(5);
+          expect(told()).toBe(Math.min(6, 6 - left + 2));
+          const peer = peers.find((peer) => !peer.writableEnded)!;
+          const end = closed(peer);
+          peer.end("thanks");
+          await end;
+        }
         kill("SIGINT");
-        expect((await finished).stderr).toMatch(
-          /^Listening on 0\.0\.0\.0:\d+ .*\nOther machines can connect to it, too\n$/,
+        const { code, stdout, stderr } = await finished;
+        expect(stdout.match(/Acknowledgment from client: thanks/g))
+          .toHaveLength(
+            6,
+          );
+        expect(stderr.replace(LISTENING, "")).toBe(
+          "Other machines can connect to it, too\n",
         );
+        expect(code).toBe(0);
       },
     );
 

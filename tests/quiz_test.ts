@@ -1,16 +1,15 @@
 /**
- * The quiz: what its proofs measure on every runtime, how answers are scored,
+ * The quiz: the results of its proofs on every runtime, the score of answers,
  * and how it asks on a terminal.
  */
 import { describe, expect } from "bun:test";
+import { type CommandLine, runAll } from "./support/command_lines.ts";
 import {
   commandFor,
   find,
   type Finished,
-  run,
   RUNTIMES,
 } from "./support/runtimes.ts";
-import { ROOT } from "./support/scripts.ts";
 import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./support/terminal.ts";
 import { needing, testOn } from "./support/test_on.ts";
 
@@ -97,40 +96,57 @@ function evidenceOf(question: string): string[] {
   return [...named.matchAll(/^ {6}(\S.*)$/gm)].map(([, line]) => line);
 }
 
+const TAKES = "--answers takes ten letters, such as a,b,c,d,a,b,c,d,a,b, not";
+const WRONG: [args: string[], message: string][] = [
+  [["--answers", "b,b"], `${TAKES} "b,b"`],
+  [["--answers", `${RIGHT},a`], `${TAKES} "${RIGHT},a"`],
+  [["--answers", "e,b,c,d,c,a,e,e,b,c"], `${TAKES} "e,b,c,d,c,a,e,e,b,c"`],
+  [["--answers", "\x1b[2J"], `${TAKES} "\\x1b[2J"`],
+  [["--answers"], "--answers needs a value"],
+  [["--prove=yes"], '--prove takes no value, not "yes"'],
+  [["--port", "1"], "Unknown flag --port"],
+];
+
+/** Answers, and their score. */
+const ANSWERS: [answers: string, score: number][] = [
+  [RIGHT, 10],
+  [RIGHT.toUpperCase(), 10],
+  [ORIGINAL, 8],
+  ["a,a,a,a,a,b,a,a,a,a", 0],
+];
+
+const ARGS: string[][] = [
+  [],
+  ["--help"],
+  ["--prove"],
+  ...ANSWERS.map(([answers]) => ["--answers", answers]),
+  ...WRONG.map(([args]) => args),
+];
+
 for (const runtime of RUNTIMES) {
-  const command = [...commandFor(runtime, ["--allow-net"]), QUIZ];
-  /** What it prints is the same each time: it runs once for all that ask. */
-  const printed = new Map<string, Promise<Finished>>();
-  const quiz = (...args: string[]) => {
-    const key = JSON.stringify(args);
-    const finished = printed.get(key) ??
-      run([...command, ...args], { cwd: ROOT });
-    printed.set(key, finished);
-    return finished;
+  /** Everything that does not ask runs in one process. */
+  let results: Promise<Finished[]> | undefined;
+  const quiz = async (...args: string[]) => {
+    const lines = ARGS.map((args): CommandLine => ["quiz", args]);
+    results ??= runAll(runtime, lines);
+    const index = ARGS.findIndex((known) => known.join() === args.join());
+    return (await results)[index];
   };
 
   describe(runtime, () => {
-    testOn(runtime, "--prove proves each answer by what it saw", async () => {
+    testOn(runtime, "--prove proves each answer by its results", async () => {
       const { code, stdout, stderr } = await quiz("--prove");
-      const questions = questionsOf(stdout);
-      expect(questions.map(evidenceOf)).toEqual(EVIDENCE);
+      expect(questionsOf(stdout).map(evidenceOf)).toEqual(EVIDENCE);
       const answers = stdout.match(/(?<=The answer: ).*/g);
       expect(answers?.join()).toBe(RIGHT);
       expect([code, stderr]).toEqual([0, ""]);
     });
 
     testOn(runtime, "--answers are judged, and proved", async () => {
-      for (
-        const [answers, score] of [
-          [RIGHT, 10],
-          [RIGHT.toUpperCase(), 10],
-          [ORIGINAL, 8],
-          ["a,a,a,a,a,b,a,a,a,a", 0],
-        ]
-      ) {
-        const { code, stdout } = await quiz("--answers", String(answers));
+      for (const [answers, score] of ANSWERS) {
+        const { code, stdout } = await quiz("--answers", answers);
         expect(questionsOf(stdout).map(evidenceOf)).toEqual(EVIDENCE);
-        expect(stdout.match(/Right\.$/gm) ?? []).toHaveLength(Number(score));
+        expect(stdout.match(/Right\.$/gm) ?? []).toHaveLength(score);
         expect(stdout).toEndWith(`\nScore: ${score} of 10\n`);
         expect(code).toBe(0);
       }
@@ -144,7 +160,7 @@ for (const runtime of RUNTIMES) {
       expect(wrong).toEqual([7, 8]);
       for (const number of wrong) {
         expect(questionsOf(stdout)[number - 1]).toContain(
-          "The original key says c. That is not so:",
+          "The original key says c, which is wrong:",
         );
       }
     });
@@ -165,54 +181,40 @@ for (const runtime of RUNTIMES) {
     testOn(runtime, "the lines fit a report", async () => {
       for (const args of [[], ["--prove"], ["--answers", ORIGINAL]]) {
         const { stdout } = await quiz(...args);
+        expect(stdout).not.toBe("");
         const wide = stdout.split("\n").filter((line) => line.length > 68);
         expect(wide).toEqual([]);
       }
     });
 
     testOn(runtime, "wrong flags are one line and exit 2", async () => {
-      const usage = "(usage: quiz.ts [--answers A] [--prove] [--help])\n";
-      const takes = "--answers takes ten letters, such as " +
-        "a,b,c,d,a,b,c,d,a,b, not";
-      for (
-        const [args, message] of [
-          [["--answers", "b,b"], `${takes} "b,b"`],
-          [["--answers", `${RIGHT},a`], `${takes} "${RIGHT},a"`],
-          [
-            ["--answers", "e,b,c,d,c,a,e,e,b,c"],
-            `${takes} "e,b,c,d,c,a,e,e,b,c"`,
-          ],
-          [["--answers", "\x1b[2J"], `${takes} "\\x1b[2J"`],
-          [["--answers"], "--answers needs a value"],
-          [["--prove=yes"], '--prove takes no value, not "yes"'],
-          [["--port", "1"], "Unknown flag --port"],
-        ] as [string[], string][]
-      ) {
-        const { code, stdout, stderr } = await quiz(...args);
-        expect(stderr).toBe(`${message} ${usage}`);
-        expect([code, stdout]).toEqual([2, ""]);
+      for (const [args, message] of WRONG) {
+        expect(await quiz(...args)).toEqual({
+          code: 2,
+          stdout: "",
+          stderr:
+            `${message} (usage: quiz.ts [--answers A] [--prove] [--help])\n`,
+        });
       }
     });
 
     testOn(runtime, "--help lists the flags and exits 0", async () => {
       const { code, stdout } = await quiz("--help");
-      for (
-        const flag of ["--answers A", "--prove", "--help", "On a terminal"]
-      ) {
-        expect(stdout).toContain(flag);
-      }
+      const flags = ["--answers A", "--prove", "--help", "On a terminal"];
+      for (const flag of flags) expect(stdout).toContain(flag);
       expect(code).toBe(0);
     });
   });
 
   describe(`${runtime} on a terminal`, () => {
+    const command = [...commandFor(runtime, ["--allow-net"]), QUIZ];
     const missing = find(runtime).reason ?? noTerminal;
     const type = (letter: string): [string, string] => [
       "Your answer (a to ",
       `${letter}\n`,
     ];
 
-    needing(missing, "letters are taken, and judged", async () => {
+    needing(missing, "letters are accepted, and judged", async () => {
       const dialogue = RIGHT.split(",").map((letter, i) =>
         type(i === 0 ? ` ${letter.toUpperCase()} ` : letter)
       );
@@ -222,7 +224,7 @@ for (const runtime of RUNTIMES) {
       expect(code).toBe(0);
     });
 
-    needing(missing, "no answer is asked for again", async () => {
+    needing(missing, "an invalid answer is asked for again", async () => {
       const wrong = ["e", "ab", "1", "\x1b[A"].map(type);
       const { code, stdout } = await onTerminal(command, [
         ...wrong,

@@ -2,7 +2,7 @@
  * The snippets: one file that runs as it is, in an empty folder, on every
  * runtime, whichever bundler made it.
  */
-import { afterAll, describe, expect } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import {
   mkdtempSync,
   readFileSync,
@@ -15,42 +15,42 @@ import { join } from "node:path";
 import {
   type Bundler,
   bundleWith,
-  names,
+  read,
   snippet,
 } from "../scripts/tools/snippet.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
-import { commandFor, find, run, RUNTIMES } from "./support/runtimes.ts";
-import { ROOT, SCRIPTS } from "./support/scripts.ts";
+import {
+  commandFor,
+  find,
+  run,
+  type RuntimeName,
+  RUNTIMES,
+} from "./support/runtimes.ts";
+import { GUIDED, ROOT, SCRIPTS } from "./support/scripts.ts";
 import { alongside, needing, testOn, testScript } from "./support/test_on.ts";
-
-const TOOL = join(ROOT, "scripts/tools/snippet.ts");
 
 const made = new Map<string, Promise<string>>();
 const bun = bundleWith("bun", find("bun").path!);
 const deno = bundleWith("deno", find("deno").path ?? "deno");
-/** Deno fetches its bundler when it is used first: off line there is none. */
-const noDeno = await reasonAgainst(deno);
+/** Deno fetches its bundler on first use: off line there is none. */
+const noDeno = await textOf("tcp_hello", deno).then(
+  () => undefined,
+  (error: Error) => error.message,
+);
 const bundlers = noDeno ? [bun] : [bun, deno];
+const names = SCRIPTS.map((file) => file.slice(0, -3));
 
 const folders: string[] = [];
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-/** The text of a snippet, which is made once for all that ask. */
+/** The text of a snippet, which is made once for all tests. */
 function textOf(name: string, bundler: Bundler): Promise<string> {
   const key = `${name} ${bundler.name}`;
   const text = made.get(key) ?? snippet(name, [bundler]);
   made.set(key, text);
   return text;
-}
-
-async function reasonAgainst(bundler: Bundler): Promise<string | undefined> {
-  try {
-    await textOf("tcp_hello", bundler);
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function emptyFolder(): string {
@@ -66,27 +66,34 @@ function folderWith(name: string, text: string): string {
   return folder;
 }
 
-needing(noDeno, "the snippets of both bundlers are tested", async () => {});
+needing(
+  noDeno,
+  "each bundler makes the snippets that it is asked for",
+  async () => {
+    for (const bundler of [bun, deno]) {
+      const text = await textOf("tcp_hello", bundler);
+      expect(text).toContain(`The library, as \`${bundler.name}\` puts`);
+    }
+  },
+);
 
-for (const [i, name] of names().entries()) {
+for (const name of names) {
   const source = readFileSync(join(ROOT, "scripts", `${name}.ts`), "utf8");
+  const [header] = source.match(/^[\s\S]*?\*\/\n/)!;
 
-  describe(`the snippet of ${name}`, () => {
-    const texts = () =>
-      Promise.all(bundlers.map((bundler) => textOf(name, bundler)));
-
-    alongside("has the header and the code as they are", async () => {
-      const [header] = source.match(/^[\s\S]*?\*\/\n/)!;
-      const code = source.slice(source.lastIndexOf(' from "../lib/')).trimEnd();
-      for (const text of await texts()) {
+  for (const bundler of bundlers) {
+    describe(`the snippet of ${name} by ${bundler.name}`, () => {
+      alongside("has the header and the code as they are", async () => {
+        const text = await textOf(name, bundler);
+        const start = source.lastIndexOf(' from "../lib/');
+        const code = source.slice(source.indexOf("\n\n", start)).trimEnd();
         expect(text).toStartWith(header.replaceAll("scripts/", ""));
-        expect(text).toContain(code.slice(code.indexOf("\n\n")));
-      }
-    });
+        expect(text).toContain(code);
+      });
 
-    alongside("imports what the runtimes ship, and nothing else", async () => {
-      for (const text of await texts()) {
-        const code = text.replace(/^\/\*\*[\s\S]*?\*\//, "");
+      alongside("imports only what the runtimes ship", async () => {
+        const text = await textOf(name, bundler);
+        const code = text.slice(header.replaceAll("scripts/", "").length);
         const imports = [...code.matchAll(
           /^(?:import|export)\b.*\bfrom (".*")|\b(?:import|require)\((".*?")/gm,
         )];
@@ -96,83 +103,94 @@ for (const [i, name] of names().entries()) {
         }
         expect(text).not.toContain(ROOT);
         expect(text).not.toContain(tmpdir());
-      }
-    });
-
-    // The bundlers take turns, so that each meets every runtime.
-    const { commands } = readHeader(source);
-    for (const [j, runtime] of RUNTIMES.entries()) {
-      const bundler = bundlers[(i + j) % bundlers.length];
-      const command = commands.find((line) => line.startsWith(`${runtime} `))!
-        .replace("scripts/", "");
-      const words = command.split(" ").slice(1);
-      const title = `made by ${bundler.name}: ${command} prints the output`;
-
-      testScript(`${name}.ts`, runtime, title, async () => {
-        const text = await textOf(name, bundler);
-        const { commands, output } = readHeader(text);
-        expect(commands).toContain(command);
-        const file = words.indexOf(`${name}.ts`);
-        const permissions = words.slice(0, file).filter((w) => w !== "run");
-        const { code, stdout, stderr } = await run(
-          [...commandFor(runtime, permissions), ...words.slice(file)],
-          { cwd: folderWith(name, text) },
-        );
-        expect(stderr).toBe("");
-        expect(output).not.toBeEmpty();
-        expect(difference(output, stdout.trimEnd().split("\n"))).toBeNull();
-        expect(code).toBe(0);
       });
-    }
+
+      alongside("can be loaded, and exports both ends", async () => {
+        const folder = folderWith(name, await textOf(name, bundler));
+        const module = await import(join(folder, `${name}.ts`));
+        const ends = ["client", "server"];
+        expect(Object.keys(module).filter((key) => ends.includes(key)).sort())
+          .toEqual(GUIDED.includes(`${name}.ts`) ? [] : ends);
+      });
+    });
+  }
+}
+
+/** Three are run, each on another runtime, and made by another's bundler. */
+const RUN: [RuntimeName, name: string, Bundler][] = [
+  ["deno", "names", bun],
+  ["bun", "event_log", bundlers.at(-1)!],
+  ["node", "quiz", bun],
+];
+for (const [runtime, name, bundler] of RUN) {
+  const title = `the snippet of ${name} prints its output on ${runtime}`;
+  testScript(`${name}.ts`, runtime, title, async () => {
+    const text = await textOf(name, bundler);
+    const { commands, output } = readHeader(text);
+    const words = commands.find((line) => line.startsWith(`${runtime} `))!
+      .split(" ").slice(1);
+    const file = words.indexOf(`${name}.ts`);
+    const permissions = words.slice(0, file).filter((w) => w !== "run");
+    const { code, stdout, stderr } = await run(
+      [...commandFor(runtime, permissions), ...words.slice(file)],
+      { cwd: folderWith(name, text) },
+    );
+    expect(stderr).toBe("");
+    expect(output).not.toBeEmpty();
+    expect(difference(output, stdout.trimEnd().split("\n"))).toBeNull();
+    expect(code).toBe(0);
   });
 }
 
 describe("the command line of a snippet is that of its experiment:", () => {
-  const folders = Promise.all(
-    bundlers.map(async (bundler) =>
-      folderWith("tcp_time", await textOf("tcp_time", bundler))
-    ),
-  );
-
-  for (const runtime of RUNTIMES) {
-    /** Runs what both bundlers made. */
-    const play = async (...args: string[]) =>
-      Promise.all((await folders).map((cwd) => {
-        const command = commandFor(runtime, ["--allow-net"]);
-        return run([...command, "tcp_time.ts", ...args], { cwd });
-      }));
+  for (const [i, runtime] of RUNTIMES.entries()) {
+    const bundler = bundlers[i % bundlers.length];
+    const play = async (...args: string[]) => {
+      const cwd = folderWith("tcp_time", await textOf("tcp_time", bundler));
+      const command = commandFor(runtime, ["--allow-net"]);
+      return run([...command, "tcp_time.ts", ...args], { cwd });
+    };
 
     testOn(runtime, `--help and a wrong flag on ${runtime}`, async () => {
-      for (const { code, stdout } of await play("--help")) {
-        expect(stdout).toMatch(/^\w.* tcp_time\.ts \[both \|/);
-        expect(stdout).not.toContain("scripts/");
-        expect(code).toBe(0);
-      }
-      for (const { code, stderr } of await play("--nope")) {
-        expect(stderr).toMatch(/^Unknown flag --nope .*\n$/);
-        expect(code).toBe(2);
-      }
+      const help = await play("--help");
+      expect(help.stdout).toMatch(/^\w.* tcp_time\.ts \[both \|/);
+      expect(help.stdout).not.toContain("scripts/");
+      expect(help.code).toBe(0);
+      const wrong = await play("--nope");
+      expect(wrong.stderr).toMatch(/^Unknown flag --nope\b.*\n$/);
+      expect(wrong.code).toBe(2);
     });
 
     testOn(runtime, `an error and its advice on ${runtime}`, async () => {
-      for (const finished of await play("client", "--port", "1")) {
-        const { code, stderr } = finished;
-        const [error, advice] = stderr.split("\n");
-        expect(error).toBe("Cannot connect to 127.0.0.1:1: connection refused");
-        expect(advice).toMatch(
-          /^Start the server first: .* tcp_time\.ts serve/,
-        );
-        expect(advice).not.toContain("scripts/");
-        expect(code).toBe(1);
-      }
+      const { code, stderr } = await play("client", "--port", "1");
+      const [error, advice] = stderr.split("\n");
+      expect(error).toBe("Cannot connect to 127.0.0.1:1: connection refused");
+      expect(advice).toMatch(/^Start the server first: .* tcp_time\.ts serve/);
+      expect(advice).not.toContain("scripts/");
+      expect(code).toBe(1);
     });
   }
 });
 
 describe("snippet.ts", () => {
-  alongside("knows every experiment", () => {
-    expect(names().map((name) => `${name}.ts`)).toEqual(SCRIPTS);
+  test("knows every experiment, also by its file", () => {
+    expect(names.map((name) => read([`scripts/${name}.ts`]))).toEqual(names);
+    expect(names.map((name) => read([name]))).toEqual(names);
   });
+
+  const usage = `Name one experiment: ${names.join(", ")}`;
+  const wrong: [args: string[], message: string][] = [
+    [["nope"], usage],
+    [[], usage],
+    [["tcp_time", "x"], usage],
+    [["\x1b[2J"], usage],
+    [["tcp_time", "--x"], "Unknown flag --x"],
+  ];
+  for (const [args, message] of wrong) {
+    test(`refuses ${JSON.stringify(args.join(" "))}`, () => {
+      expect(() => read(args)).toThrow(message);
+    });
+  }
 
   /** A PATH on which one runtime is, and nothing else. */
   const pathTo = (runtime: "bun" | "deno") => {
@@ -182,11 +200,11 @@ describe("snippet.ts", () => {
   };
 
   for (const runtime of RUNTIMES) {
-    const tool = (args: string[], env: Record<string, string> = {}) =>
-      run([...commandFor(runtime, ["-A"]), TOOL, ...args], {
-        cwd: emptyFolder(),
-        env,
-      });
+    const tool = (args: string[], env: Record<string, string> = {}) => {
+      const file = join(ROOT, "scripts/tools/snippet.ts");
+      const command = [...commandFor(runtime, ["-A"]), file, ...args];
+      return run(command, { cwd: emptyFolder(), env });
+    };
     // A runtime's own bundler comes first; Node has none.
     const bundler = runtime === "deno" ? deno : bun;
     const path = pathTo(runtime === "bun" ? "deno" : "bun");
@@ -201,33 +219,25 @@ describe("snippet.ts", () => {
 
     testOn(
       runtime,
-      `says in one line what it takes on ${runtime}`,
+      `has --help, and refuses in one line on ${runtime}`,
       async () => {
-        for (const args of [["nope"], [], ["tcp_time", "x"], ["\x1b[2J"]]) {
-          const { code, stdout, stderr } = await tool(args);
-          expect(stderr).toBe(`Name one experiment: ${names().join(", ")}\n`);
-          expect(stdout).toBe("");
-          expect(code).toBe(2);
-        }
+        const [help, wrong] = await Promise.all([tool(["--help"]), tool([])]);
+        expect(help.stdout).toMatch(/^snippet\.ts NAME\n/);
+        expect(help.code).toBe(0);
+        expect([wrong.stderr, wrong.stdout]).toEqual([`${usage}\n`, ""]);
+        expect(wrong.code).toBe(2);
       },
     );
 
-    testOn(runtime, `prints its help on ${runtime}`, async () => {
-      const { code, stdout } = await tool(["--help"]);
-      expect(stdout).toMatch(/^snippet\.ts NAME\n/);
-      expect(code).toBe(0);
+    if (runtime !== "node") continue;
+    testOn(runtime, "says what to install where no bundler is", async () => {
+      const { code, stdout, stderr } = await tool(["tcp_time"], {
+        PATH: emptyFolder(),
+      });
+      expect(stderr).toMatch(/^Cannot bundle \(.*\): install Deno.*\n$/);
+      expect([code, stdout]).toEqual([1, ""]);
     });
   }
-
-  testOn("node", "says what to install where there is no bundler", async () => {
-    const { code, stdout, stderr } = await run(
-      [...commandFor("node", []), TOOL, "tcp_time"],
-      { env: { PATH: emptyFolder() } },
-    );
-    expect(stderr).toMatch(/^Cannot bundle \(.*\): install Deno.*\n$/);
-    expect(stdout).toBe("");
-    expect(code).toBe(1);
-  });
 
   alongside("tries the next bundler when one fails", async () => {
     const none = { name: "none", command: ["/does/not/exist"] };

@@ -1,103 +1,63 @@
 /**
- * The soak in its short form, on every runtime; and that it fails as soon as a
- * byte is not accounted for.
+ * The soak: in its short form it accounts for every byte, and notices as soon
+ * as one is not accounted for. The gate has a longer one.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { complaint, type Gap, type Half } from "./soak/account.ts";
 import { type Echoed, type Sent, sumOf } from "./soak/datagrams.ts";
-import { growth } from "./soak/figures.ts";
-import { Ledger } from "./soak/ledger.ts";
 import { firstWrong, pattern } from "./soak/pattern.ts";
-import { type Fault, type Plan, planOf } from "./soak/plan.ts";
-import { table } from "./soak/table.ts";
-import type { Result } from "./soak/trial.ts";
 import {
-  commandFor,
-  find,
-  type Finished,
-  run,
-  RUNTIMES,
-} from "./support/runtimes.ts";
+  complaint,
+  type EndRecord,
+  type Outage,
+  Reconciliation,
+} from "./soak/reconciliation.ts";
+import { type Fault, type Scenario, scenarioOf } from "./soak/scenario.ts";
+import {
+  expectAccounted,
+  expectNarrow,
+  missing,
+  soak,
+} from "./soak/short_run.ts";
+import { growth } from "./soak/supervisor.ts";
 import { ROOT } from "./support/scripts.ts";
 import { alongside, needing } from "./support/test_on.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "socket-lab-soak-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The tool, on one of the runtimes. */
-function soak(
-  runtime: typeof RUNTIMES[number],
-  args: string[],
-  env: Record<string, string> = {},
-): Promise<Finished> {
-  const tool = join(ROOT, "tests/soak/soak.ts");
-  const command = [...commandFor(runtime, ["-A"]), tool, ...args];
-  return run(command, { limit: 80_000, measured: true, env });
-}
+needing(
+  missing,
+  "a soak accounts for every byte",
+  () => expectAccounted(1, ["bun"]),
+);
 
-const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
-
-describe("a soak", () => {
-  let honest: Promise<Finished>;
-  let spoilt: Promise<Finished>;
-
-  // Much of it is waiting, so that both go on side by side.
-  beforeAll(() => {
-    if (missing) return;
-    honest = soak("deno", ["--seconds", "1", "--json"]);
+needing(
+  missing,
+  "a soak finds what a saboteur does to its server",
+  async () => {
     const args = ["--runtimes", "bun", "--clients", "bun", "--seconds", "1"];
-    spoilt = soak("node", args, { SOCKET_LAB_BUN: saboteur() });
-  });
-
-  needing(missing, "accounts for every byte on all runtimes", async () => {
-    const { code, stdout, stderr } = await honest;
-    const results: Result[] = stdout.trimEnd().split("\n").map((line) =>
-      JSON.parse(line)
-    );
-    expect(results.flatMap(({ complaints }) => complaints)).toEqual([]);
-    expect([code, stderr]).toEqual([0, ""]);
-    const servers = results.map(({ server }) => server);
-    expect(servers.sort()).toEqual([...RUNTIMES].sort());
-    for (const result of results) {
-      expect(result.clients).toEqual([...RUNTIMES]);
-      for (const talk of ["exchanges", "streams", "half-close"]) {
-        const { up, down } = result.connections[talk];
-        expect(up.received).toBe(up.sent);
-        expect(down.received).toBe(down.sent);
-        expect(Math.min(up.sent, down.sent)).toBeGreaterThan(0);
-      }
-      const { received, returned } = result.datagrams;
-      expect(Math.min(received, returned)).toBeGreaterThan(0);
-      if (process.platform === "linux") expect(result.figures).toHaveLength(3);
-      fits(table(result));
-    }
-  }, 90_000);
-
-  needing(missing, "finds what a saboteur does to its server", async () => {
-    const { code, stdout, stderr } = await spoilt;
+    const env = { SOCKET_LAB_BUN: saboteur() };
+    const { code, stdout, stderr } = await soak("node", args, { env });
     expect(stdout).toMatch(/^bun 1\.4\.99 serves bun: 1 s, /);
-    // A reason may be broken at any space.
-    const text = stdout.replace(/\n? +/g, " ");
-    expect(text).toMatch(
-      /^connection \d+ \(.*\): the server: byte \d+ is not the one that was sent/m,
-    );
-    expect(text).toMatch(
-      /^datagrams down: \d+ sent, \d+ received, \d+ dropped/m,
-    );
-    expect(text).toMatch(/^the bun server: \d+ descriptors became \d+$/m);
-    expect(text).toMatch(
-      /^Again: --runtimes bun --clients bun --seed 1 --connection \d+$/m,
-    );
+    const text = stdout.replace(/\n? +/g, " "); // a complaint may be wrapped
+    for (
+      const complaint of [
+        /^connection \d+ \(.*\): the server: byte \d+ is not the one that was sent/m,
+        /^datagrams down: \d+ sent, \d+ received, \d+ dropped/m,
+        /^the bun server: \d+ descriptors became \d+$/m,
+        /^Again: --runtimes bun --clients bun --seed 1 --connection \d+$/m,
+      ]
+    ) expect(text).toMatch(complaint);
     expect([code, stderr]).toEqual([1, ""]);
-    fits(stdout);
-  }, 90_000);
-});
+    expectNarrow(stdout);
+  },
+);
 
-/** A Bun that loads the saboteur first. */
+/** A Bun that preloads the saboteur. */
 function saboteur(): string {
   const file = join(folder, "bun");
   const preload = join(ROOT, "tests/soak/saboteur.ts");
@@ -112,10 +72,6 @@ exec "${process.execPath}" --preload "${preload}" "$@"
   return file;
 }
 
-function fits(text: string): void {
-  expect(text.split("\n").filter((line) => line.length > 68)).toEqual([]);
-}
-
 test("pattern() can be checked from any place, and finds the first wrong", () => {
   const whole = pattern(7, 0, 1000);
   for (const at of [0, 1, 2, 3, 4, 501]) {
@@ -128,35 +84,38 @@ test("pattern() can be checked from any place, and finds the first wrong", () =>
   }
 });
 
-describe("the accounts of a connection", () => {
-  const base = planOf(1, 0);
-  const plan = (fault?: Fault): Plan => ({
-    ...{ ...base, talk: "streams", fault },
+describe("the records of a connection", () => {
+  const base = scenarioOf(1, 0);
+  const scenario = (fault?: Fault): Scenario => ({
+    ...{ ...base, dialogue: "streams", fault },
     ...{ up: 100, down: 50 },
   });
-  const half = (end: Half["end"], own: Partial<Half> = {}): Half => ({
+  const record = (
+    end: EndRecord["end"],
+    own: Partial<EndRecord> = {},
+  ): EndRecord => ({
     ...{ end, id: 0, port: 40_000, from: 1000, to: 2000, ended: "whole" },
     ...(end === "client" ? { sent: 100, received: 50 } : {}),
     ...(end === "server" ? { sent: 50, received: 100 } : {}),
     ...own,
-  } as Half);
+  } as EndRecord);
   /** The complaint, if the ends differ so from what is right. */
   const said = (
-    client: Partial<Half> | undefined,
-    server: Partial<Half> | undefined,
+    client: Partial<EndRecord> | undefined,
+    server: Partial<EndRecord> | undefined,
     fault?: Fault,
-    gaps: Gap[] = [],
+    outages: Outage[] = [],
   ) =>
     complaint({
-      plan: plan(fault),
-      client: client && half("client", client),
-      server: server && half("server", server),
-      gaps,
+      scenario: scenario(fault),
+      client: client && record("client", client),
+      server: server && record("server", server),
+      outages,
     });
 
-  test("are right if both ends have all, and say what is missing", () => {
+  test("agree, or tell what is missing", () => {
     expect(said({}, {})).toBeUndefined();
-    const wrong: [Partial<Half>, Partial<Half>, string][] = [
+    const wrong: [Partial<EndRecord>, Partial<EndRecord>, string][] = [
       [{}, { received: 99 }, "up: 100 of 100 bytes sent, 99 received"],
       [{}, { received: 101 }, "up: 100 of 100 bytes sent, 101 received"],
       [{ sent: 99 }, { received: 99 }, "up: 99 of 100 bytes sent, 99 received"],
@@ -177,7 +136,7 @@ describe("the accounts of a connection", () => {
     );
   });
 
-  test("of a fault are a beginning of what was sent, and its own end", () => {
+  test("of a fault may tell less, but not more than was sent", () => {
     const client = { sent: 60, received: 0, ended: "left" };
     const server = { received: 40, ended: "ECONNRESET" };
     expect(said(client, server, "reset")).toBeUndefined();
@@ -199,7 +158,7 @@ describe("the accounts of a connection", () => {
     );
   });
 
-  test("explain one turned away by the time in which nobody listened", () => {
+  test("explain a client that is turned away while nobody listens", () => {
     const refused = { sent: 0, received: 0, ended: "ECONNREFUSED" };
     expect(said(refused, undefined, undefined, [[1500, 1510]])).toBeUndefined();
     for (const gap of [[900, 999], [2001, 2100]] as const) {
@@ -211,31 +170,37 @@ describe("the accounts of a connection", () => {
     );
   });
 
-  test("need both halves in the end, in whatever order they come", () => {
-    const whole = Array.from({ length: 99 }, (_, id) => planOf(1, id))
+  test("are matched in whatever order they come", () => {
+    const whole = Array.from({ length: 99 }, (_, id) => scenarioOf(1, id))
       .filter(({ fault }) => !fault);
-    const halves = whole.flatMap(({ id, up, down }) => [
-      half("server", { id, sent: down, received: up }),
-      half("client", { id, sent: up, received: down }),
+    const records = whole.flatMap(({ id, up, down }) => [
+      record("server", { id, sent: down, received: up }),
+      record("client", { id, sent: up, received: down }),
     ]);
-    const ledger = new Ledger(1);
-    for (const one of [...halves, ...halves.reverse()]) ledger.add(one);
-    ledger.close();
-    expect(ledger.complaints).toEqual([]);
-    const counts = [...ledger.tallies.values()].map((one) => one.connections);
+    const reconciliation = new Reconciliation(1);
+    for (const one of [...records, ...records.reverse()]) {
+      reconciliation.add(one);
+    }
+    reconciliation.settle();
+    expect(reconciliation.complaints).toEqual([]);
+    const counts = [...reconciliation.tallies.values()].map((one) =>
+      one.connections
+    );
     expect(counts.reduce((sum, count) => sum + count)).toBe(2 * whole.length);
 
-    ledger.add(halves[0]);
-    ledger.add(half("server", { id: undefined, received: 0, ended: "cut" }));
-    ledger.close();
-    expect(ledger.complaints).toEqual([
+    reconciliation.add(records[0]);
+    reconciliation.add(
+      record("server", { id: undefined, received: 0, ended: "cut" }),
+    );
+    reconciliation.settle();
+    expect(reconciliation.complaints).toEqual([
       expect.stringMatching(/^connection \d+ .*: unknown to the server/),
       "port 40000: unknown to any client (cut after 0 bytes)",
     ]);
   });
 });
 
-test("sumOf() tells a datagram that was lost, doubled or never answered", () => {
+test("sumOf() finds a datagram that is lost, duplicated or not answered", () => {
   const client: Sent = {
     ...{ sent: 100, garbage: 5, answered: 90, dropped: 3, complaints: [] },
   };
@@ -284,7 +249,7 @@ alongside("soak.ts has --help", async () => {
   for (const flag of ["runtimes", "clients", "seconds", "connection"]) {
     expect(stdout).toContain(`--${flag} `);
   }
-  fits(stdout);
+  expectNarrow(stdout);
   expect([code, stderr]).toEqual([0, ""]);
 });
 
@@ -293,8 +258,8 @@ alongside("soak.ts says what is wrong with its flags", async () => {
     ["--nope", /^Unknown .*--nope.*\n$/],
     ["--runtimes=python3", /^--runtimes takes deno, bun, node\n$/],
     ["--clients=deno,", /^--clients takes deno, bun, node\n$/],
-    ["--seconds=0", /^--seconds takes a number from 1 to 86400\n$/],
-    ["--seed=x", /^--seed takes a number from 0 to 999999999\n$/],
+    ["--seconds=0", /^--seconds takes 1 to 86400, not "0"\n$/],
+    ["--seed=x", /^--seed takes 0 to 999999999, not "x"\n$/],
   ] as const;
   await Promise.all(wrong.map(async ([flag, message]) => {
     const { code, stdout, stderr } = await soak("bun", [flag]);

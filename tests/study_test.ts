@@ -1,10 +1,11 @@
 /**
- * The study of the calls: what it says of each step on every runtime, that the
- * kernel agrees, and how it waits on a terminal.
+ * The study of the calls: its steps on every runtime, the states that the
+ * kernel reports, and how it waits on a terminal.
  */
 import { describe, expect, test } from "bun:test";
-import net from "node:net";
 import process from "node:process";
+import { type CommandLine, runAll } from "./support/command_lines.ts";
+import { silentServer } from "./support/ports.ts";
 import { commandFor, find, run, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./support/terminal.ts";
@@ -12,7 +13,7 @@ import { needing, testOn } from "./support/test_on.ts";
 
 const STUDY = "scripts/study.ts";
 
-/** Each call, and the state in which it leaves what it is about. */
+/** Each call, and the state of each socket after it. */
 const STEPS: [call: string, states: Record<string, string>][] = [
   ["server: socket(AF_INET, SOCK_STREAM)", { listener: "CLOSED" }],
   ["server: bind(('127.0.0.1', 0))", { listener: "CLOSED" }],
@@ -49,7 +50,7 @@ const STEPS: [call: string, states: Record<string, string>][] = [
 
 const ROW = /^ {4}(listener|server|client) +((?:[A-Z0-9-]+ > )*)([A-Z0-9-]+)/;
 
-/** The calls, numbered from 1, and the last state in each of their rows. */
+/** The calls, numbered from 1, and the last state in each row. */
 function stepsOf(printed: string) {
   const steps: typeof STEPS = [];
   for (const line of printed.split("\n")) {
@@ -70,79 +71,70 @@ function normal(text: string): string {
     .replace(/[\d/]{10} [\d:]{8}/, "TIME");
 }
 
-for (const runtime of RUNTIMES) {
-  const study = (args: string[] = [], permissions = ["--allow-net"]) =>
-    run([...commandFor(runtime, permissions), STUDY, ...args], { cwd: ROOT });
+/** The lines that a report cannot paste. */
+function tooWide(printed: string): string[] {
+  return printed.split("\n").filter((line) => line.length > 68);
+}
 
+const USAGE = "(usage: study.ts [--port P] [--help])\n";
+
+for (const runtime of RUNTIMES) {
   describe(runtime, () => {
     testOn(runtime, "each call has its end, result and states", async () => {
-      const { code, stdout, stderr } = await study();
+      // Deno needs all permissions to ask the kernel.
+      const command = [...commandFor(runtime, ["--allow-all"]), STUDY];
+      const { code, stdout, stderr } = await run(command, { cwd: ROOT });
       expect(stepsOf(stdout)).toEqual(STEPS);
+      expect(tooWide(stdout)).toEqual([]);
+      expect(stdout.split("\n").length).toBeLessThan(90);
       expect([code, stderr]).toEqual([0, ""]);
-    });
 
-    testOn(runtime, "the lines fit a report", async () => {
-      for (const permissions of [["--allow-net"], ["--allow-all"]]) {
-        const { stdout } = await study(["--port", "0"], permissions);
-        const lines = stdout.split("\n");
-        expect(lines.filter((line) => line.length > 68)).toEqual([]);
-        expect(lines.length).toBeLessThan(90);
-      }
-    });
-
-    const notLinux = process.platform === "linux" ? undefined : "not Linux";
-    const missing = find(runtime).reason ?? notLinux;
-
-    needing(missing, "the kernel says the same of each state", async () => {
-      const { stdout } = await study([], ["--allow-all"]);
+      if (process.platform !== "linux") return; // it has no /proc/net/tcp
       const rows = stdout.split("\n").filter((line) => ROW.test(line));
-      const asked = rows.filter((row) => row.endsWith("]"));
+      const reported = rows.filter((row) => row.endsWith("]"));
       // All but the two before listen(), when there is no port.
-      expect(asked.length).toBe(rows.length - 2);
-      for (const row of asked) {
-        const [, said] = row.match(/\[(.+)\]$/)!;
-        expect([row, said]).toEqual([row, row.match(ROW)![3]]);
+      expect(reported.length).toBe(rows.length - 2);
+      for (const row of reported) {
+        const [, state] = row.match(/\[(.+)\]$/)!;
+        expect([row, state]).toEqual([row, row.match(ROW)![3]]);
       }
     });
 
-    testOn(runtime, "--port is where it listens", async () => {
-      await using taken = await listening();
-      const { code, stdout, stderr } = await study(["--port", taken.port]);
-      expect(stepsOf(stdout).map(([call]) => call)).toEqual([
+    testOn(runtime, "--port and --help do what they say", async () => {
+      await using taken = await silentServer();
+      const wrong: [args: string[], message: string][] = [
+        [["--port", "65536"], '--port takes 0 to 65535, not "65536"'],
+        [["--port", "x"], '--port takes 0 to 65535, not "x"'],
+        [["--port"], "--port needs a value"],
+        [["--json"], "Unknown flag --json"],
+        [["server"], 'Only flags, not "server"'],
+      ];
+      const [failed, help, ...results] = await runAll(runtime, [
+        ["study", ["--port", taken.port]],
+        ["study", ["--help"]],
+        ...wrong.map(([args]): CommandLine => ["study", args]),
+      ]);
+      expect(stepsOf(failed.stdout).map(([call]) => call)).toEqual([
         "server: socket(AF_INET, SOCK_STREAM)",
         "server: bind(('127.0.0.1', N))",
       ]);
-      expect(stderr).toBe(
+      expect(failed.stderr).toBe(
         `Cannot listen on 127.0.0.1:${taken.port}: address already in use\n` +
           "Another server has this port: stop it, or choose another with " +
           "--port\n",
       );
-      expect(code).toBe(1);
-    });
-
-    testOn(runtime, "a wrong flag is one line and exit 2", async () => {
-      const usage = "(usage: study.ts [--port P] [--help])\n";
-      for (
-        const [args, message] of [
-          [["--port", "65536"], '--port takes 0 to 65535, not "65536"'],
-          [["--port", "x"], '--port takes 0 to 65535, not "x"'],
-          [["--port"], "--port needs a value"],
-          [["--json"], "Unknown flag --json"],
-          [["server"], 'Only flags, not "server"'],
-        ] as [string[], string][]
-      ) {
-        const { code, stdout, stderr } = await study(args);
-        expect(stderr).toBe(`${message} ${usage}`);
-        expect([code, stdout]).toEqual([2, ""]);
-      }
-    });
-
-    testOn(runtime, "--help lists the flags and exits 0", async () => {
-      const { code, stdout, stderr } = await study(["--help"]);
+      expect(failed.code).toBe(1);
       for (const flag of ["--port P", "--help", "Enter", "Ctrl-D"]) {
-        expect(stdout).toContain(flag);
+        expect(help.stdout).toContain(flag);
       }
-      expect([code, stderr]).toEqual([0, ""]);
+      expect([help.code, help.stderr]).toEqual([0, ""]);
+      expect(results).toEqual(
+        wrong.map(([, message]) => ({
+          code: 2,
+          stdout: "",
+          stderr: `${message} ${USAGE}`,
+        })),
+      );
     });
   });
 
@@ -159,15 +151,13 @@ for (const runtime of RUNTIMES) {
       expect(code).toBe(0);
     });
 
-    needing(missing, "Ctrl-D ends it at any step", async () => {
-      for (const steps of [1, 6]) {
-        const dialogue = Array(steps).fill(enter);
-        dialogue[steps - 1] = ["(Enter) ", CTRL_D];
-        const { code, stdout } = await onTerminal(command, dialogue);
-        expect(stepsOf(stdout)).toEqual(STEPS.slice(0, steps));
-        expect(stdout).toEndWith("    (Enter) \n");
-        expect(code).toBe(0);
-      }
+    needing(missing, "Ctrl-D ends it", async () => {
+      const dialogue = Array(6).fill(enter);
+      dialogue[5] = ["(Enter) ", CTRL_D];
+      const { code, stdout } = await onTerminal(command, dialogue);
+      expect(stepsOf(stdout)).toEqual(STEPS.slice(0, 6));
+      expect(stdout).toEndWith("    (Enter) \n");
+      expect(code).toBe(0);
     });
 
     needing(missing, "Ctrl-C ends it with 130", async () => {
@@ -177,11 +167,12 @@ for (const runtime of RUNTIMES) {
       expect(code).toBe(130);
     });
 
-    needing(missing, "what goes to a file waits for nobody", async () => {
+    needing(missing, "output to a file waits for nobody", async () => {
       const shell = ["sh", "-c", `${command.join(" ")} | cat`];
       const { code, stdout } = await onTerminal(shell, []);
       expect(stepsOf(stdout)).toEqual(STEPS);
       expect(stdout).not.toContain("Enter");
+      expect(tooWide(stdout)).toEqual([]);
       expect(code).toBe(0);
     });
   });
@@ -195,8 +186,9 @@ describe("deno without a permission", () => {
     const command = [deno.path!, "run", "--allow-net", STUDY];
     const dialogue = [["(Enter) ", CTRL_D]] as [string, string][];
     const { code, stdout } = await onTerminal(command, dialogue);
+    expect(stepsOf(stdout)).toEqual(STEPS.slice(0, 1));
     expect(stdout).not.toMatch(/Allow\?|permission/);
-    expect(stdout).toContain("kernel says with: deno run --allow-all\n");
+    expect(stdout).toContain("kernel reports: deno run --allow-all\n");
     expect(code).toBe(0);
   });
 
@@ -216,15 +208,3 @@ describe("deno without a permission", () => {
 test("stepsOf() sees a step that is missing", () => {
   expect(() => stepsOf(" 2. client: close()")).toThrow();
 });
-
-async function listening() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const port = String((server.address() as net.AddressInfo).port);
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}

@@ -1,15 +1,8 @@
 /**
- * What is told of the socket calls: each once, in order, by the right end, in
- * the same words on every runtime; and nothing when nobody asks.
+ * Observing socket calls: each is reported once, in order, for the right end,
+ * and in strace's words; and nothing is reported while nobody observes.
  */
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  test,
-} from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { SocketCall } from "../lib/observe/call_order.ts";
 import { mermaid } from "../lib/observe/diagram.ts";
@@ -32,19 +25,20 @@ import {
 } from "../lib/observe/strace.ts";
 import {
   commandFor,
-  find,
+  type Finished,
   run,
-  type Running,
   type RuntimeName,
   RUNTIMES,
-  start,
 } from "./support/runtimes.ts";
-import { GUIDED, ROOT, SCRIPTS, TIMED } from "./support/scripts.ts";
-import { alongside, needing, testOn } from "./support/test_on.ts";
-import type { Traced } from "./support/traces.ts";
+import { ROOT } from "./support/scripts.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
 let stop: (() => void) | undefined;
-afterEach(() => stop?.());
+const opened: StreamSocket[] = [];
+afterEach(async () => {
+  stop?.();
+  for (const socket of opened.splice(0)) await socket.close();
+});
 
 /** Collects the calls from now on. */
 async function watched(): Promise<SocketCall[]> {
@@ -57,6 +51,7 @@ async function listening(): Promise<StreamSocket> {
   const server = socket(AF_INET, SOCK_STREAM);
   await server.bind(["127.0.0.1", 0]);
   await server.listen(5);
+  opened.push(server);
   return server;
 }
 
@@ -65,6 +60,7 @@ async function pair(): Promise<[StreamSocket, StreamSocket, StreamSocket]> {
   const client = socket(AF_INET, SOCK_STREAM);
   await client.connect(server.getsockname());
   const [connection] = await server.accept();
+  opened.push(client, connection);
   return [client, connection, server];
 }
 
@@ -76,7 +72,7 @@ function linesOf(calls: readonly SocketCall[]): string[] {
 }
 
 describe("observe()", () => {
-  test("tells of each call once, of what was sent before what came", async () => {
+  test("reports each call once, a send before its receive", async () => {
     const calls = await watched();
     const [client, connection, server] = await pair();
     await client.sendall("hello");
@@ -119,13 +115,10 @@ describe("observe()", () => {
       calls.filter((one) => one.call === call).map((one) =>
         `${one.connection} ${inWords(one).args}${inWords(one).result}`
       ).sort();
-    expect(numbers("sendall")).toEqual(
-      ['1 "one"0', '2 "two"0', '3 "three"0'],
-    );
-    expect(numbers("recv")).toEqual(
-      ['1 1024"one"', '2 1024"two"', '3 1024"three"'],
-    );
-    for (const end of [...clients, server]) await end.close();
+    expect(numbers("sendall")).toEqual(['1 "one"0', '2 "two"0', '3 "three"0']);
+    expect(numbers("recv"))
+      .toEqual(['1 1024"one"', '2 1024"two"', '3 1024"three"']);
+    opened.push(...clients);
   });
 
   test("numbers senders of datagrams, and AF_UNIX clients without a name", async () => {
@@ -153,15 +146,16 @@ describe("observe()", () => {
       await client.connect(server.getsockname());
       await (await server.accept())[0].close();
     }
-    const accepts = calls.filter(({ call }) => call === "accept");
-    const connects = calls.filter(({ call }) => call === "connect");
-    expect(accepts.map(({ connection }) => connection))
-      .toEqual(connects.map(({ connection }) => connection));
+    const [accepts, connects] = ["accept", "connect"].map((name) =>
+      calls.filter(({ call }) => call === name)
+        .map(({ connection }) => connection)
+    );
+    expect(accepts).toEqual(connects);
   });
 
-  test("tells of failures, and at the end of what did not end", async () => {
+  test("reports failures, and at the end calls that have not ended", async () => {
     const calls = await watched();
-    const [client, connection, server] = await pair();
+    const [client, connection] = await pair();
     const waiting = connection.recv(7);
     calls.splice(0);
     expect(() => socket(AF_UNIX, SOCK_DGRAM as "SOCK_STREAM")).toThrow();
@@ -177,13 +171,13 @@ describe("observe()", () => {
       "client recv(5) = -1 Error (enough\\n)",
       "server recv(7) = ?",
     ]);
-    for (const end of [client, connection, server]) await end.close();
+    await connection.close();
     await waiting.catch(() => {});
   });
 
   test("is not held up by a send that blocks", async () => {
     const calls = await watched();
-    const [client, connection, server] = await pair();
+    const [client, , server] = await pair();
     const much = client.sendall(new Uint8Array(64 * 2 ** 20));
     calls.splice(0);
     for (let i = 0; i < 300; i++) server.getsockname();
@@ -191,7 +185,6 @@ describe("observe()", () => {
     await client.close();
     await much.catch(() => {});
     expect(calls.filter(({ call }) => call === "sendall")).toHaveLength(1);
-    for (const end of [connection, server]) await end.close();
   });
 
   test("leaves every method as it was", async () => {
@@ -210,56 +203,43 @@ describe("observe()", () => {
     expect(methods()).toEqual(before);
   });
 
-  test("changes neither what a call gives nor what it throws", async () => {
+  test("changes neither what a call returns nor what it throws", async () => {
     await watched();
     const [client, connection, server] = await pair();
     await client.sendall(new Uint8Array([0, 255]));
     expect(await connection.recv(9)).toEqual(new Uint8Array([0, 255]));
     expect(() => socket().getpeername()).toThrow("Cannot get the peer name");
     await expect(server.recv(1)).rejects.toMatchObject({ code: "ENOTCONN" });
-    for (const end of [client, connection, server]) await end.close();
   });
 });
 
-describe("a line of a trace", () => {
+test("a line of a trace is escaped, of bounded length, and without signals", () => {
   const line = (call: string, args: unknown[], result?: unknown) =>
     textOf(inWords({
       ...{ time: 2.14, end: "client", connection: 1, socket: 1, call, args },
       ...{ result, error: undefined, bytes: undefined, done: true },
     }));
-
-  test("escapes what bytes could do to a terminal", () => {
-    expect(line("send", ['\x1b[2J"\\\t\r\n\0é\x7f'], 12)).toBe(
-      String.raw`send("\x1b[2J\"\\\t\r\n\x00\xc3\xa9\x7f") = 12`,
-    );
-    const text = new TextEncoder().encode("\u202eabc");
-    expect(line("recv", [9], text)).toBe(
-      String.raw`recv(9) = "\xe2\x80\xaeabc"`,
-    );
-    expect(line("bind", ["\0socket\u202e"])).toBe(
-      String.raw`bind("\x00socket\xe2\x80\xae") = 0`,
-    );
-  });
-
-  test("shortens long bytes, with their length", () => {
-    expect(line("sendall", [new Uint8Array(1000).fill(97)])).toBe(
-      `sendall("${"a".repeat(32)}"... (1000 bytes)) = 0`,
-    );
-    expect(line("sendall", ["a".repeat(32)])).toBe(
-      `sendall("${"a".repeat(32)}") = 0`,
-    );
-  });
-
-  test("writes arguments as a program does, without the signal", () => {
-    const { signal } = new AbortController();
-    expect(line("recv", [5, { signal }], new Uint8Array())).toBe(
-      'recv(5) = ""',
-    );
-    expect(line("setsockopt", ["SO_BROADCAST", true]))
-      .toBe("setsockopt(SO_BROADCAST, true) = 0");
-    expect(line("setsockopt", ["IP_ADD_MEMBERSHIP", ["224.0.0.9"]]))
-      .toBe("setsockopt(IP_ADD_MEMBERSHIP, 224.0.0.9) = 0");
-  });
+  const { signal } = new AbortController();
+  const long = "a".repeat(32);
+  expect([
+    line("send", ['\x1b[2J"\\\t\r\n\0é\x7f'], 12),
+    line("recv", [9], new TextEncoder().encode("\u202eabc")),
+    line("bind", ["\0socket\u202e"]),
+    line("sendall", [new Uint8Array(1000).fill(97)]),
+    line("sendall", [long]),
+    line("recv", [5, { signal }], new Uint8Array()),
+    line("setsockopt", ["SO_BROADCAST", true]),
+    line("setsockopt", ["IP_ADD_MEMBERSHIP", ["224.0.0.9"]]),
+  ]).toEqual([
+    String.raw`send("\x1b[2J\"\\\t\r\n\x00\xc3\xa9\x7f") = 12`,
+    String.raw`recv(9) = "\xe2\x80\xaeabc"`,
+    String.raw`bind("\x00socket\xe2\x80\xae") = 0`,
+    `sendall("${long}"... (1000 bytes)) = 0`,
+    `sendall("${long}") = 0`,
+    'recv(5) = ""',
+    "setsockopt(SO_BROADCAST, true) = 0",
+    "setsockopt(IP_ADD_MEMBERSHIP, 224.0.0.9) = 0",
+  ]);
 });
 
 describe("mermaid()", () => {
@@ -268,7 +248,7 @@ describe("mermaid()", () => {
     ...{ call: "send", args: [], result: "0", ...words },
   });
 
-  test("draws an arrow to the other end for what that notices", () => {
+  test("draws an arrow to the other end for a call that this notices", () => {
     const text = mermaid([
       call({ call: "socket", connection: 0 }),
       call({ call: "connect" }),
@@ -288,7 +268,7 @@ describe("mermaid()", () => {
     ]);
   });
 
-  test("lets nothing through that Mermaid would take for its own", () => {
+  test("lets no text through that Mermaid would take for a statement", () => {
     const evil = '"; end\\n%% #59; <script>`}{ End"';
     const [, , , last] = mermaid([call({ args: [evil] })]).split("\n");
     const text = last.replace("client->>server: ", "");
@@ -297,100 +277,23 @@ describe("mermaid()", () => {
   });
 });
 
-/** Those with two ends; last those that a busy machine makes late. */
-const names = SCRIPTS.filter((script) => !GUIDED.includes(script))
-  .sort((a, b) => Number(TIMED.includes(a)) - Number(TIMED.includes(b)))
-  .map((script) => script.slice(0, -3));
-
-const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean);
-
-/** One process for each runtime, which traces all of them. */
-const tracing = new Map<RuntimeName, Running>();
-beforeAll(() => {
-  for (const runtime of RUNTIMES) {
-    if (find(runtime).reason) continue;
-    const permissions = ["net", "sys=hostname", `read=${ROOT}`];
-    const command = commandFor(
-      runtime,
-      permissions.map((permission) => `--allow-${permission}`),
-    );
-    const tracer = start([
-      ...command,
-      `${ROOT}tests/support/traces.ts`,
-      ...names,
-    ]);
-    tracing.set(runtime, tracer);
-  }
-});
-afterAll(() => {
-  for (const tracer of tracing.values()) tracer.kill("SIGKILL");
-});
-
-/** The calls of an experiment, as soon as they are known. */
-async function traceOf(
-  runtime: RuntimeName,
-  name: string,
-): Promise<CallInWords[]> {
-  const line = new RegExp(`^{"name":"${name}",.*\n`, "m");
-  const [found] = await tracing.get(runtime)!.said(line);
-  const { calls }: Traced = JSON.parse(found);
-  return calls;
-}
-
-/**
- * Each socket's calls in order, without what no run promises: ports, dates and
- * names made for the run, and in how many pieces a stream arrives.
- */
-function bySocket(calls: CallInWords[]): string[] {
-  const sockets = new Map<number, string[]>();
-  const received = new Map<number, number>();
-  for (const call of calls) {
-    const lines = sockets.get(call.socket) ?? [];
-    sockets.set(call.socket, lines);
-    const before = received.get(call.socket);
-    const bytes = call.call === "recv" ? call.bytes : undefined;
-    if (bytes && before !== undefined) lines.pop();
-    const all = bytes ? (before ?? 0) + bytes : undefined;
-    if (all === undefined) received.delete(call.socket);
-    else received.set(call.socket, all);
-    const text = all === undefined ? textOf(call) : `recv: ${all} bytes`;
-    lines.push(`${call.end} ${text}`);
-  }
-  return [...sockets.values()].map((lines) =>
-    lines.join("\n")
-      .replace(/', [1-9]\d*\)/g, "', PORT)")
-      .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")
-      .replace(
-        /\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}|[A-Z][a-z]{2} [ \d]\d [\d:]{8}/g,
-        "TIME",
-      )
-      .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
-      .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
-  ).sort();
-}
-
 describe("--trace", () => {
-  for (const name of names) {
-    const title = `${name} makes the same calls on every runtime`;
-    needing(missing, title, async () => {
-      const [bun, ...others] = await Promise.all(
-        (["bun", "deno", "node"] as const).map(async (runtime) =>
-          bySocket(await traceOf(runtime, name))
-        ),
-      );
-      expect(bun).not.toBeEmpty();
-      for (const other of others) expect(other).toEqual(bun);
-    });
-  }
-
-  for (const runtime of RUNTIMES) {
-    const command = [
+  /** Runs tcp_time; once for all tests that want the same. */
+  const played = new Map<string, Promise<Finished>>();
+  function play(runtime: RuntimeName, ...args: string[]): Promise<Finished> {
+    const key = [runtime, ...args].join(" ");
+    const finished = played.get(key) ?? run([
       ...commandFor(runtime, ["--allow-net"]),
       `${ROOT}scripts/tcp_time.ts`,
-    ];
+      ...args,
+    ]);
+    played.set(key, finished);
+    return finished;
+  }
 
+  for (const runtime of RUNTIMES) {
     testOn(runtime, `prints lines as strace does on ${runtime}`, async () => {
-      const { stdout } = await run([...command, "--trace"]);
+      const { stdout } = await play(runtime, "--trace");
       const lines = stdout.trimEnd().split("\n");
       const calls = lines.filter((line) => !/^(server|client): /.test(line));
       expect(lines.length - calls.length).toBe(4);
@@ -403,42 +306,20 @@ describe("--trace", () => {
       expect(lines[thanks + 1]).toStartWith("server: Acknowledgment");
     });
 
-    testOn(runtime, `the experiments end well on ${runtime}`, async () => {
-      const { code, stderr } = await tracing.get(runtime)!.finished;
-      expect([code, stderr]).toEqual([0, ""]);
-    });
-
-    testOn(runtime, `prints an object a call on ${runtime}`, async () => {
-      const { stdout } = await run([...command, "--trace", "--json"]);
-      const objects = stdout.trimEnd().split("\n").map((line) =>
-        JSON.parse(line)
-      );
-      const calls = objects.filter((object) => "call" in object);
-      expect(objects.length - calls.length).toBe(4);
-      expect(bySocket(calls)).toEqual(
-        bySocket(await traceOf(runtime, "tcp_time")),
-      );
+    testOn(runtime, `leaves stdout to --diagram on ${runtime}`, async () => {
+      const { stdout, stderr } = await play(runtime, "--diagram");
+      expect(stdout).toStartWith("sequenceDiagram\n");
+      expect(stdout).toMatch(/client->>server: connect\(.*\) = 0\n/);
+      expect(stdout).not.toContain("Acknowledgment");
+      expect(stderr).toContain("server: Acknowledgment from client: Time");
     });
 
     testOn(
       runtime,
-      `--diagram has the output to itself on ${runtime}`,
+      `shows the calls of a failed run on ${runtime}`,
       async () => {
-        const { stdout, stderr } = await run([...command, "--diagram"]);
-        expect(stdout).toStartWith("sequenceDiagram\n");
-        expect(stdout).toMatch(/client->>server: connect\(.*\) = 0\n/);
-        expect(stdout).not.toContain("Acknowledgment");
-        expect(stderr).toContain("server: Acknowledgment from client: Time");
-      },
-    );
-
-    testOn(
-      runtime,
-      `a run that fails shows its calls on ${runtime}`,
-      async () => {
-        const { code, stdout, stderr } = await run(
-          [...command, "client", "--port", "1", "--trace"],
-        );
+        const args = ["client", "--port", "1", "--trace"];
+        const { code, stdout, stderr } = await play(runtime, ...args);
         expect(code).toBe(1);
         expect(stdout).toMatch(
           /client connect\(\('127.0.0.1', 1\)\) = -1 ECONNREFUSED/,
@@ -447,24 +328,20 @@ describe("--trace", () => {
       },
     );
   }
-});
 
-describe("README.md", () => {
-  const readme = readFileSync(`${ROOT}README.md`, "utf8");
-  /** A block, one line for each end's every call, without what varies. */
-  const blocks = (block: string) =>
-    block.split("\n").map((line) =>
-      line.replace(/^\d\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
-        .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/, "DATE")
-    ).sort();
-
-  alongside("quotes a trace and a diagram as they are printed", async () => {
-    const command = [...commandFor("bun", []), `${ROOT}scripts/tcp_time.ts`];
+  alongside("prints what the README quotes, and --diagram, too", async () => {
+    const readme = readFileSync(`${ROOT}README.md`, "utf8");
+    // The lines sorted, since the ends mix, and without what varies.
+    const lines = (block: string) =>
+      block.trimEnd().split("\n").map((line) =>
+        line.replace(/^\d\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
+          .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/, "DATE")
+      ).sort();
     const [, trace] = readme.match(/```\n(\d+\.\d{4} [^`]+)\n```/)!;
-    const traced = await run([...command, "--trace"]);
-    expect(blocks(trace)).toEqual(blocks(traced.stdout.trimEnd()));
+    const traced = await play("bun", "--trace");
+    expect(lines(trace)).toEqual(lines(traced.stdout));
     const [, diagram] = readme.match(/```mermaid\n([^`]+)\n```/)!;
-    const drawn = await run([...command, "--diagram"]);
-    expect(blocks(diagram)).toEqual(blocks(drawn.stdout.trimEnd()));
+    const drawn = await play("bun", "--diagram");
+    expect(lines(diagram)).toEqual(lines(drawn.stdout));
   });
 });

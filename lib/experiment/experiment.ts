@@ -1,6 +1,6 @@
 /**
  * Runs an experiment from the command line: one of its ends, or both in one
- * process, so that the file itself shows the socket calls and nothing else.
+ * process, so that its file contains the socket calls and nothing else.
  *
  * @module
  */
@@ -15,13 +15,6 @@ import {
   type Experiment,
   type Settings,
 } from "./settings.ts";
-import type { Transcript } from "./transcript.ts";
-
-/** What the ends returned. */
-export interface Outcome {
-  server?: unknown;
-  clients: unknown[];
-}
 
 /**
  * Runs an experiment as the command line says (`--help` lists the flags), and
@@ -29,20 +22,15 @@ export interface Outcome {
  */
 export async function experiment(experiment: Experiment): Promise<void> {
   ignoreBrokenPipe();
-  const given = args();
-  let settings = DEFAULTS;
-  if (given.length > 0) {
-    const { parse } = await import("./command_line.ts");
-    settings = await parse(experiment, given);
-  }
-  let transcript: Transcript | undefined;
-  if (settings.trace || settings.diagram) {
-    const { transcribe } = await import("./transcript.ts");
-    transcript = transcribe(settings);
-  }
+  const words = args();
+  const settings = words.length > 0
+    ? (await import("./command_line.ts")).parse(experiment, words)
+    : DEFAULTS;
+  const transcript = settings.trace || settings.diagram
+    ? (await import("./transcript.ts")).transcribe(settings)
+    : undefined;
   try {
-    const ended = run(experiment, settings, transcript?.write);
-    await ended.finally(transcript?.end);
+    await run(experiment, settings, transcript?.write).finally(transcript?.end);
   } catch (error) {
     const { printFailure } = await import("./failure.ts");
     printFailure(error, experiment, settings);
@@ -55,49 +43,37 @@ export async function run(
   experiment: Experiment,
   given: Partial<Settings> = {},
   write: Write = writer(given),
-): Promise<Outcome> {
+): Promise<{ server?: unknown; clients: unknown[] }> {
   const settings = { ...DEFAULTS, ...given };
-  const { role, host, port = experiment.port } = settings;
+  const { role, host, port = experiment.port, clients = 1, flags } = settings;
   setdefaulttimeout(settings.timeout ?? null);
-  if (role === "client") {
-    const clients = await runClients(experiment, settings, [host, port], write);
-    return { clients };
-  }
+  if (role === "client") return { clients: await runClients([host, port]) };
+
   const { listening, ended, stop } = startServer(experiment, settings, write);
   if (role === "server") {
-    let again = false;
-    onStop(() => {
-      if (again) exit(130);
-      again = true;
-      stop();
-    });
+    let signals = 0;
+    onStop(() => signals++ === 0 ? stop() : exit(130));
     return { server: await ended, clients: [] };
   }
   try {
     const failed = new Promise<never>((_, reject) => ended.catch(reject));
     const address = await Promise.race([listening, failed]);
-    const work = runClients(experiment, settings, address, write);
-    const clients = await Promise.race([work, failed]);
+    const results = await Promise.race([runClients(address), failed]);
     stop();
-    return { server: await ended, clients };
+    return { server: await ended, clients: results };
   } finally {
     stop();
   }
-}
 
-async function runClients(
-  { client }: Experiment,
-  { clients = 1, flags }: Settings,
-  address: Address,
-  write: Write,
-): Promise<unknown[]> {
-  const print: End["print"] = (...words) => write("client", joinWords(words));
-  const results = [];
-  for (let i = 0; i < clients; i++) {
+  async function runClients(address: Address): Promise<unknown[]> {
+    const print: End["print"] = (...words) => write("client", joinWords(words));
+    const nothing = async () => {};
     const unused = { ready() {}, serve: nothing, done: nothing };
-    results.push(await client({ address, flags, print, ...unused }));
+    const results = [];
+    for (let i = 0; i < clients; i++) {
+      const end: End = { address, flags, print, ...unused };
+      results.push(await experiment.client(end));
+    }
+    return results;
   }
-  return results;
 }
-
-const nothing = async () => {};

@@ -1,39 +1,52 @@
 /**
- * Runs a guided script, one that leads through both ends at once rather than
- * be either: its flags, what it prints, and what it asks of the reader.
+ * Runs a guided script, which leads a reader through both ends at once: its
+ * flags, its output, and its questions.
  *
  * @module
  */
+import type { Given, Script } from "./command_line.ts";
 import { joinWords } from "./print.ts";
 import { args, exit, ignoreBrokenPipe } from "./process.ts";
-import type { Given, Guide, Reading } from "./settings.ts";
 import { ask, choose, close, interactive } from "./terminal.ts";
 
-export type { Guide, Reading };
+/** A script that shows both ends at once: study, quiz. */
+export interface GuidedScript extends Script {
+  run(session: Session): Promise<void>;
+}
+
+/** What a guided script is given: its flags, and the reader's terminal. */
+export interface Session extends Given {
+  /** Whether the reader can answer. */
+  readonly interactive: boolean;
+  /** Prints a line; control characters, which a peer may send, are escaped. */
+  print(...words: unknown[]): void;
+  /** Prints text in lines of at most 68 columns, to the right of the label. */
+  paragraph(label: string, text: string): void;
+  /** Waits for Enter if the reader can answer; Ctrl-D ends the script. */
+  pause(): Promise<void>;
+  /**
+   * The letter of the choice that the reader makes, from a on; null without a
+   * terminal, and after Ctrl-D.
+   */
+  pick(choices: string[]): Promise<string | null>;
+}
 
 /**
- * Runs it as the command line says, and ends the process with 1 for a socket's
- * failure and 2 for a wrong flag.
+ * Runs the script as the command line says, and ends the process with 1 after a
+ * SocketError and with 2 after a wrong flag.
  */
-export async function guide(guide: Guide): Promise<void> {
+export async function guide(script: GuidedScript): Promise<void> {
   ignoreBrokenPipe();
   const words = args();
-  let given: Given = { flags: {}, on: [] };
-  if (words.length > 0) {
-    const { parseGuide } = await import("./command_line.ts");
-    given = parseGuide(guide, words);
-  }
-  const reader = { print, say, pause, pick };
+  const given: Given = words.length > 0
+    ? (await import("./command_line.ts")).parseScript(script, words)
+    : { flags: {}, switches: [] };
+  const terminal = { print, paragraph, pause, pick };
   try {
-    await guide.run({ ...given, interactive: interactive(), ...reader });
+    await script.run({ ...given, interactive: interactive(), ...terminal });
   } catch (error) {
-    if (error instanceof Left) return;
     const { printFailure } = await import("./failure.ts");
-    const { flags } = given;
-    printFailure(error, { url: guide.url, port: 0 }, {
-      flags,
-      timeout: undefined,
-    });
+    printFailure(error, { url: script.url, port: 0 }, { flags: given.flags });
     exit(1);
   } finally {
     close();
@@ -44,7 +57,7 @@ function print(...words: unknown[]): void {
   console.log(joinWords(words));
 }
 
-function say(label: string, text: string): void {
+function paragraph(label: string, text: string): void {
   let line = label;
   for (const word of text.split(/\s+/)) {
     if (line.length + word.length > WIDTH) {
@@ -57,7 +70,7 @@ function say(label: string, text: string): void {
 }
 
 async function pause(): Promise<void> {
-  if (interactive() && await ask("    (Enter) ") === null) throw new Left();
+  if (interactive() && await ask("    (Enter) ") === null) exit(0);
 }
 
 async function pick(choices: string[]): Promise<string | null> {
@@ -67,25 +80,19 @@ async function pick(choices: string[]): Promise<string | null> {
     const list = chooser ? ", or Enter for a list" : "";
     const line = await ask(`    Your answer (${range}${list}): `);
     if (line === null) return null;
-    const letter = line.trim().toLowerCase();
-    if (letter.length === 1 && letters.includes(letter)) return letter;
+    let letter = line.trim().toLowerCase();
     if (letter === "" && chooser) {
       const labels = choices.map((choice, i) => `${letters[i]}) ${choice}`);
       const index = await chooser("    Your answer:", labels);
-      if (index !== undefined) {
-        print(`    Your answer: ${letters[index]}`);
-        return letters[index];
-      }
-      chooser = undefined; // it cannot be loaded
+      if (index === undefined) chooser = undefined; // it cannot be loaded
+      else print(`    Your answer: ${letter = letters[index]}`);
     }
+    if (letter.length === 1 && letters.includes(letter)) return letter;
     print(`    Type a letter, ${range}`);
   }
 }
 
 let chooser = choose;
 
-/** The reader has seen enough. */
-class Left extends Error {}
-
-/** So that a report can paste the lines. */
+/** The width of a report. */
 const WIDTH = 68;

@@ -5,6 +5,6 @@
  *
  * @module
  */
-export { dateAndTime } from "./date_and_time.ts";
 export { experiment } from "./experiment.ts";
+export { dateAndTime } from "./print.ts";
 export type { End } from "./settings.ts";

@@ -1,25 +1,23 @@
 /**
- * Prints the lines of an experiment: on one line each, escaped, and tagged with
- * the end that printed them.
+ * Formats the output of experiments: escaped lines that are tagged with their
+ * end, and the date and time.
  *
  * @module
  */
 import { escapeControls } from "../sockets/escape.ts";
 import type { Settings } from "./settings.ts";
 
-/** Prints a line of an end's output, or with `note` one for the user. */
-export type Write = (
-  end: "server" | "client",
-  line: string,
-  note?: "note",
-) => void;
+type Name = "server" | "client";
+
+/** Prints a line of an end's output, or with `note` a message to the user. */
+export type Write = (end: Name, line: string, note?: "note") => void;
 
 /** Words as one line of at most 1000 characters that cannot drive a terminal. */
 export function joinWords(words: unknown[]): string {
   return escapeControls(words.join(" ").replace(/^(.{1000}).+/s, "$1..."));
 }
 
-/** Tags the lines of both ends; one end alone looks as in the seeds. */
+/** Tags the lines of both ends; one end alone prints as the seeds do. */
 export function writer(
   { role = "both", json }: Partial<Settings>,
   print: (line: string) => void = console.log,
@@ -29,4 +27,12 @@ export function writer(
     if (note) console.error(tagged);
     else print(json ? JSON.stringify({ end, line }) : tagged);
   };
+}
+
+/** The local date and time, `dd/mm/yyyy HH:MM:SS`. */
+export function dateAndTime(date = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
 }

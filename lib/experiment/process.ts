@@ -1,6 +1,5 @@
 /**
- * The process that runs a script: its arguments, its end, the signals that stop
- * it, and a reader of its output that leaves early.
+ * The process that runs a script: arguments, exit, signals and broken pipes.
  *
  * @module
  */
@@ -22,7 +21,7 @@ export function exit(code: number): never {
   return DENO ? Deno.exit(code) : process.exit(code);
 }
 
-/** Calls `stop` at SIGINT and SIGTERM; does not keep the process alive. */
+/** Calls `stop` on SIGINT and SIGTERM; does not keep the process alive. */
 export function onStop(stop: () => void): void {
   if (!DENO) return void process.on("SIGINT", stop).on("SIGTERM", stop);
   Deno.addSignalListener("SIGINT", stop);
@@ -37,11 +36,9 @@ export function ignoreBrokenPipe(): void {
   if (DENO || BUN) return;
   for (const output of [process.stdout, process.stderr]) {
     output.on("error", () => {});
-    // Blocking, or what a slow reader leaves in a pipe is queued without bound.
+    // Blocking, or the output of a pipe with a slow reader grows without bound.
     (output as { _handle?: Handle })._handle?.setBlocking?.(true);
   }
 }
 
-interface Handle {
-  setBlocking?(on: boolean): void;
-}
+type Handle = { setBlocking?(on: boolean): void };

@@ -16,39 +16,36 @@ import {
   type Settings,
 } from "./settings.ts";
 
-/** A server that runs. */
-export interface Server {
-  /** Resolves to the server's address. */
-  readonly listening: Promise<Address>;
-  /** Resolves to what the server returned, once its last client is done. */
-  readonly ended: Promise<unknown>;
-  /** Accepts no more clients and lets running exchanges end. */
-  stop(): void;
-}
+/** An accepted socket, or the sender of a datagram. */
+type Client = StreamSocket | Address;
 
-/** Starts the server of an experiment. */
+/**
+ * Starts the server of an experiment. `listening` resolves to its address, and
+ * `ended` to what it returned, once its last client is done; `stop` accepts no
+ * more clients and lets running exchanges end.
+ */
 export function startServer(
   experiment: Experiment,
   { role, host, port, clients, timeout, flags }: Settings,
   write: Write,
-): Server {
+) {
   const alone = role === "server";
-  // With both ends here nobody is slow, and Deno's first timer costs 5 ms.
+  // With both ends here no client is slow, and Deno's first timer costs 5 ms.
   const idle = timeout ?? (alone ? limits.idle : null);
-  const serving = new Map<StreamSocket | Address, Promise<void>>();
+  const serving = new Map<Client, Promise<void>>();
   let listeners: (StreamSocket | DatagramSocket)[] = [];
   let ownPort: number | undefined;
-  /** Set while `limits.clients` are served. */
-  let room: PromiseWithResolvers<void> | undefined;
+  /** Pending while `limits.clients` are being served. */
+  let slot: PromiseWithResolvers<void> | undefined;
   let served = 0;
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
+  let grace: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let closed: Promise<unknown> | undefined;
-  let grace: ReturnType<typeof setTimeout> | undefined;
   let bug: unknown;
-  let announce!: (address: Address) => void;
-  const listening = new Promise<Address>((resolve) => announce = resolve);
+  const listening = Promise.withResolvers<Address>();
+  const note = (line: string) => write("server", line, "note");
 
   const end: End = {
     address: [host, port ?? (alone ? experiment.port : 0)],
@@ -57,90 +54,83 @@ export function startServer(
     ready(...sockets) {
       listeners = sockets;
       if (stopped) return void closeListeners();
-      // Clients may take their time to come.
+      // The default timeout is not for accept(): a client may come late.
       for (const listener of listeners) listener.settimeout(null);
       const address = nameOf(listeners[0]);
       if (alone) {
-        const name = displayAddress(address);
-        write("server", `Listening on ${name} (Ctrl-C stops it)`, "note");
+        note(`Listening on ${displayAddress(address)} (Ctrl-C stops it)`);
       }
       if (typeof address !== "string") {
         ownPort = address[1];
         if (!/^(127\.|::1$)/.test(address[0])) {
-          write("server", "Other machines can connect to it, too", "note");
+          note("Other machines can connect to it, too");
         }
       }
-      announce(address);
+      listening.resolve(address);
     },
-    serve(client, work) {
+    async serve(client, work) {
       if (client instanceof StreamSocket) client.settimeout(idle);
       else if (client[1] === ownPort) {
         // A server, or forged: the two would answer each other for ever.
-        const from = displayAddress(client);
-        write("server", `Not answered: ${from} has a server's port`, "note");
-        return DONE;
+        note(`Not answered: ${displayAddress(client)} has a server's port`);
+        return;
       }
-      serving.set(client, attend(client, work));
+      serving.set(client, serveOne(client, work));
       if (alone && clients !== undefined) count(client, clients);
-      if (serving.size < limits.clients) return DONE;
-      room ??= Promise.withResolvers();
-      return room.promise;
+      if (serving.size < limits.clients) return;
+      slot ??= Promise.withResolvers();
+      await slot.promise;
     },
     done: () => Promise.all(serving.values()),
   };
 
+  async function serveOne(client: Client, work: () => Promise<unknown>) {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof SocketError)) {
+        bug ??= error; // in the experiment's own code: the run fails at the end
+        note(joinWords([error]));
+      } else if (error.code !== "EBADF") note(error.message); // closed by a stop
+    }
+    if (client instanceof StreamSocket) await client.close();
+    serving.delete(client);
+    slot?.resolve();
+    slot = undefined;
+  }
+
   /** Stops the server after so many clients. */
-  function count(client: StreamSocket | Address, most: number): void {
+  function count(client: Client, most: number): void {
     const stream = client instanceof StreamSocket;
     served = stream ? served + 1 : senders.add(String(client)).size;
     if (served < most) return;
     if (stream) return stop();
-    clearTimeout(quiet); // a sender does not say which datagram is its last
-    quiet = setTimeout(stop, QUIET);
-  }
-
-  async function attend(
-    client: StreamSocket | Address,
-    work: () => Promise<unknown>,
-  ) {
-    try {
-      await work();
-    } catch (error) {
-      const known = error instanceof SocketError;
-      if (!known) bug ??= error; // the experiment's own: it fails at the end
-      if (!known || error.code !== "EBADF") { // it was closed on purpose
-        write("server", joinWords([known ? error.message : error]), "note");
-      }
-    }
-    if (client instanceof StreamSocket) await client.close();
-    serving.delete(client);
-    room?.resolve();
-    room = undefined;
-  }
-
-  function closeListeners(): Promise<unknown> {
-    return Promise.all(listeners.map((listener) => listener.close()));
+    clearTimeout(quiet);
+    quiet = setTimeout(stop, limits.quiet);
   }
 
   function stop(): void {
     if (stopped) return;
     stopped = true;
     closed = closeListeners();
-    if (alone) grace = setTimeout(closeClients, limits.grace);
+    if (!alone) return;
+    grace = setTimeout(() => {
+      for (const client of serving.keys()) {
+        if (client instanceof StreamSocket) client.close();
+      }
+    }, limits.grace);
   }
 
-  function closeClients(): void {
-    for (const client of serving.keys()) {
-      if (client instanceof StreamSocket) client.close();
-    }
+  function closeListeners(): Promise<unknown> {
+    return Promise.all(listeners.map((listener) => listener.close()));
   }
 
-  async function toTheEnd(): Promise<unknown> {
+  async function runToEnd(): Promise<unknown> {
     try {
       const result = await experiment.server(end);
       await end.done();
       if (bug !== undefined) throw bug;
-      announce(end.address); // if it never did
+      listening.resolve(end.address); // in case that the server did not
       return result;
     } catch (error) {
       if (!stopped || (error as SocketError).code !== "EBADF") throw error;
@@ -153,7 +143,7 @@ export function startServer(
     }
   }
 
-  return { listening, ended: toTheEnd(), stop };
+  return { listening: listening.promise, ended: runToEnd(), stop };
 }
 
 // The methods themselves: an observer shows the experiment's own calls only.
@@ -165,11 +155,3 @@ function nameOf(socket: StreamSocket | DatagramSocket): Address {
     ? streamName.call(socket)
     : datagramName.call(socket);
 }
-
-const DONE = Promise.resolve();
-
-/**
- * A datagram server that stops after N senders waits this long, in ms, for more
- * of their datagrams.
- */
-const QUIET = 1_000;

@@ -1,35 +1,39 @@
 /**
- * The terminal of whoever runs a script, for the few scripts that ask.
+ * The reader's terminal, for the few scripts that ask questions.
  *
  * @module
  */
 import process from "node:process";
 import type { Interface } from "node:readline";
 
-/** Whether somebody reads what is printed and can answer. */
+/** Whether somebody reads the output and can answer. */
 export function interactive(): boolean {
-  return "Deno" in globalThis
-    ? Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
-    : Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  return Boolean(process.stdin.isTTY && process.stdout.isTTY);
 }
 
 /**
- * Prints a question and waits for the line that is typed: null if there is no
- * terminal, or at its end (Ctrl-D). Ctrl-C ends the process with 130.
+ * Prints a question and reads the line that is typed; null without a terminal,
+ * and after Ctrl-D. Ctrl-C ends the process with 130.
  */
 export async function ask(question: string): Promise<string | null> {
   if (!interactive()) return null;
-  reader ??= await open();
+  if (!input) {
+    const { createInterface } = await import("node:readline");
+    process.on("SIGINT", interrupted);
+    // `terminal: false`: the terminal itself edits the line and signals Ctrl-C.
+    const reader = createInterface({ input: process.stdin, terminal: false });
+    input = { reader, lines: reader[Symbol.asyncIterator]() };
+  }
   process.stdout.write(question);
-  const { value, done } = await reader.lines.next();
+  const { value, done } = await input.lines.next();
   if (!done) return value;
   process.stdout.write("\n"); // Ctrl-D leaves the cursor behind the question
   return null;
 }
 
 /**
- * The index of the label that is chosen with the arrow keys, or undefined if
- * `@std/cli` cannot be loaded; it has such a list for Deno only.
+ * Lets the reader choose a label with the arrow keys, and gives its index, or
+ * undefined if `@std/cli` cannot be loaded. It has such a list for Deno only.
  */
 export const choose = "Deno" in globalThis ? chooseInDeno : undefined;
 
@@ -45,22 +49,14 @@ async function chooseInDeno(
   return promptSelect(question, options, { clear: true })?.value;
 }
 
-/** Asks no more, so that the process can end. */
+/** Closes the input, so that the process can end. */
 export function close(): void {
-  reader?.face.close();
+  input?.reader.close();
   process.off("SIGINT", interrupted);
-  reader = undefined;
+  input = undefined;
 }
 
-let reader: { face: Interface; lines: AsyncIterator<string> } | undefined;
-
-/** The terminal itself edits the line (`terminal: false`) and signals Ctrl-C. */
-async function open() {
-  const { createInterface } = await import("node:readline");
-  process.on("SIGINT", interrupted);
-  const face = createInterface({ input: process.stdin, terminal: false });
-  return { face, lines: face[Symbol.asyncIterator]() };
-}
+let input: { reader: Interface; lines: AsyncIterator<string> } | undefined;
 
 function interrupted(): void {
   process.stdout.write("\n");

@@ -1,6 +1,6 @@
 /**
- * Prints the socket calls of an experiment, as the command line asks: each as
- * it happens, or all of them as a diagram at the end.
+ * Prints the socket calls of an experiment: each when it is made, or all of
+ * them as a diagram at the end. Loaded only for `--trace` and `--diagram`.
  *
  * @module
  */
@@ -10,16 +10,10 @@ import { inOrder, observe } from "../observe/watch.ts";
 import { type Write, writer } from "./print.ts";
 import type { Settings } from "./settings.ts";
 
-/** Where an experiment's own lines go, and what ends the printing. */
-export interface Transcript {
-  write: Write;
-  end(): void;
-}
-
-/** Starts the printing. */
-export function transcribe(settings: Settings): Transcript {
+/** Starts to print; an experiment's own lines go through `write`. */
+export function transcribe(settings: Settings) {
   const { trace, diagram, json } = settings;
-  // The diagram has standard output for itself, so that it can be piped.
+  // The diagram alone goes to standard output, so that it can be piped.
   const print = diagram && !json ? console.error : console.log;
   const write = writer(settings, print);
   const calls: CallInWords[] = [];
@@ -28,35 +22,31 @@ export function transcribe(settings: Settings): Transcript {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function flush(): void {
+    if (timer !== undefined) clearTimeout(timer);
+    timer = undefined;
     if (text) print(text.slice(0, -1));
     text = "";
   }
 
-  function late(): void {
-    timer = undefined;
-    flush();
-  }
-
   const stop = observe((call) => {
-    if (diagram && calls.length < MOST_DRAWN) calls.push(inWords(call));
+    if (diagram && calls.length < DIAGRAM_LIMIT) calls.push(inWords(call));
     else more++;
     if (!trace) return;
     text += (json ? JSON.stringify(inWords(call)) : lineOf(call)) + "\n";
-    // A write for each line would cost more than the call.
-    if (text.length > MOST_KEPT) flush();
-    else timer ??= setTimeout(late, LATEST);
+    // To write each line by itself would cost more than the call.
+    if (text.length > BUFFER_SIZE) flush();
+    else timer ??= setTimeout(flush, FLUSH_AFTER);
   });
 
   return {
-    write(...line) {
+    write(...line: Parameters<Write>): void {
       inOrder(() => {
         flush();
         write(...line);
       });
     },
-    end() {
+    end(): void {
       stop();
-      if (timer !== undefined) clearTimeout(timer);
       flush();
       if (!diagram) return;
       const text = mermaid(calls, more);
@@ -65,9 +55,9 @@ export function transcribe(settings: Settings): Transcript {
   };
 }
 
-/** More calls nobody could read. */
-const MOST_DRAWN = 500;
+/** A diagram of more calls could not be read. */
+const DIAGRAM_LIMIT = 500;
 
-/** When lines are printed: after so many characters, or so many ms. */
-const MOST_KEPT = 65_536;
-const LATEST = 20;
+/** Lines are written after so many characters, or so many ms. */
+const BUFFER_SIZE = 65_536;
+const FLUSH_AFTER = 20;

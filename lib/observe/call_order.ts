@@ -1,6 +1,6 @@
 /**
- * Puts the socket calls of a program in order, and finds out which end made
- * each and which client it concerns.
+ * Puts the socket calls of a program in order, and finds the end that made each
+ * and the client that it concerns.
  *
  * @module
  */
@@ -8,26 +8,26 @@ import type { Address } from "../sockets/address.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { type Client, StreamSocket } from "../sockets/stream_socket.ts";
 
-/** A socket call and what came of it. */
+/** A socket call and its result. */
 export interface SocketCall {
   /**
-   * In ms since the first listener came: of a call that waits for the other
-   * end (accept, recv, recvfrom) when it returned, of any other when it was
-   * made. So what was sent comes before what was received.
+   * In ms since observation began: when a call that waits for the other end
+   * (accept, recv, recvfrom) returned, when any other was made. So bytes are
+   * sent before they are received.
    */
   readonly time: number;
-  /** Which end made it, judged by what its socket did. */
+  /** The end that made it, inferred from the calls on its socket. */
   readonly end: "server" | "client";
-  /** The client whom it concerns, by number from 1; 0 if none. */
+  /** The client that it concerns, by number from 1; 0 if none. */
   readonly connection: number;
-  /** The socket, by number from 1; 0 if none was made. */
+  /** The socket, by number from 1; 0 if none was created. */
   readonly socket: number;
   /** Its name, such as `"recv"`. */
   readonly call: string;
   readonly args: readonly unknown[];
   /** What it returned, or its promise resolved to. */
   readonly result: unknown;
-  /** What it failed with. */
+  /** What it threw, or its promise rejected with. */
   readonly error: unknown;
   /** How many bytes it sent or received. */
   readonly bytes: number | undefined;
@@ -35,68 +35,66 @@ export interface SocketCall {
   readonly done: boolean;
 }
 
-/** What calls are made on. */
 export type AnySocket = StreamSocket | DatagramSocket;
 
-/** A call that was begun, and that becomes what is told of it. */
-export interface Begun extends Mutable<SocketCall> {
+/** A call that has begun; it is filled in until it is reported. */
+export interface PendingCall extends Mutable<SocketCall> {
   readonly on: AnySocket | undefined;
-  readonly known: Known | undefined;
-  /** Its place among those that wait; its place in the order is where it ends. */
-  waits: number;
+  readonly info: SocketInfo | undefined;
+  /** Its index among the calls that block, or -1. */
+  blocked: number;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** What is known of a socket. */
-interface Known {
+/** What the calls so far have shown about a socket. */
+interface SocketInfo {
   readonly number: number;
   end: SocketCall["end"] | undefined;
   bound: boolean;
   closed: boolean;
   connection: number;
-  /** Of a client: what the server will know it by. */
+  /** Of a client's socket: its name, by which the server knows it. */
   name: string | undefined;
 }
 
 /**
- * The order in which calls happened. Which of two ends' calls came first is
- * told by what is certain: nothing arrives before it was sent.
+ * The order of the calls. Of two calls at different ends, the first is the one
+ * that must have been: nothing is received before it was sent.
  */
 export class CallOrder {
   readonly listeners = new Set<(call: SocketCall) => void>();
   readonly #start = performance.now();
-  readonly #sockets = new WeakMap<AnySocket, Known>();
-  #seen = 0;
-  /** Calls that wait for nobody, from when they were made; others when done. */
-  readonly #line: (Begun | (() => void))[] = [];
-  readonly #waiting: Begun[] = [];
+  readonly #sockets = new WeakMap<AnySocket, SocketInfo>();
+  #socketCount = 0;
+  /** Non-blocking calls in call order, blocking ones in completion order. */
+  readonly #queue: (PendingCall | (() => void))[] = [];
+  readonly #blocked: PendingCall[] = [];
   #clients = 0;
-  /** The clients' numbers by their names; those without one, in order. */
+  /** The clients' numbers by name; of those without a name, in order. */
   readonly #named = new Map<string, number>();
   readonly #unnamed: number[] = [];
 
-  /** A call begins; nothing if it is to close a socket again. */
+  /** A call begins; undefined for a second close(). */
   begin(
     on: AnySocket | undefined,
     call: string,
     args: readonly unknown[],
-    waits = false,
-  ): Begun | undefined {
-    let known: Known | undefined;
-    if (on) {
-      known = this.#know(on);
+    blocks = false,
+  ): PendingCall | undefined {
+    const info = on && this.#infoOf(on);
+    if (on && info) {
       if (call === "close") {
-        if (known.closed) return;
-        known.closed = true;
+        if (info.closed) return;
+        info.closed = true;
       }
-      if (!known.end) this.#judge(on, known, call);
+      if (!info.end) this.#inferEnd(on, info, call);
     }
-    const begun: Begun = {
-      time: waits ? 0 : this.#now(),
+    const pending: PendingCall = {
+      time: blocks ? 0 : this.#now(),
       end: "client",
       connection: 0,
-      socket: known ? known.number : 0,
+      socket: info ? info.number : 0,
       call,
       args,
       result: undefined,
@@ -104,137 +102,132 @@ export class CallOrder {
       bytes: undefined,
       done: false,
       on,
-      known,
-      waits: -1,
+      info,
+      blocked: -1,
     };
-    if (waits) this.#wait(begun);
-    else this.#line.push(begun);
-    return begun;
+    if (blocks) this.#block(pending);
+    else this.#queue.push(pending);
+    return pending;
   }
 
-  /** A call has come to its end. */
-  end(begun: Begun, error: unknown, result: unknown): void {
-    const { on, known, call } = begun;
-    begun.error = error;
-    begun.result = result;
-    begun.done = true;
-    if (error === undefined && on && known) {
-      if (call === "accept") this.#know((result as Client)[0]).end = "server";
-      else if (known.name === undefined && known.end === "client") {
-        this.#meet(on, known);
+  /** A call ends. */
+  end(pending: PendingCall, error: unknown, result: unknown): void {
+    const { on, info, call } = pending;
+    pending.error = error;
+    pending.result = result;
+    pending.done = true;
+    if (error === undefined && on && info) {
+      if (call === "accept") this.#infoOf((result as Client)[0]).end = "server";
+      else if (info.name === undefined && info.end === "client") {
+        this.#learnName(on, info);
       }
     }
-    if (begun.waits >= 0) {
-      begun.time = this.#now();
-      const last = this.#waiting.pop()!;
-      if (last !== begun) {
-        this.#waiting[begun.waits] = last;
-        last.waits = begun.waits;
+    if (pending.blocked >= 0) {
+      pending.time = this.#now();
+      const last = this.#blocked.pop()!;
+      if (last !== pending) {
+        this.#blocked[pending.blocked] = last;
+        last.blocked = pending.blocked;
       }
-      if (this.#line.length === 0) return this.#tell(begun);
-      this.#line.push(begun);
+      if (this.#queue.length === 0) return this.#report(pending);
+      this.#queue.push(pending);
     }
-    this.#advance();
+    this.#drain();
   }
 
-  /** Does the work after the calls so far have been told of. */
+  /** Does the work once the calls so far have been reported. */
   insert(work: () => void): void {
-    this.#line.push(work);
-    this.#advance();
+    this.#queue.push(work);
+    this.#drain();
   }
 
-  /** Tells of what is left, done or not. */
+  /** Reports the remaining calls, done or not. */
   finish(): void {
-    for (const begun of this.#waiting) begun.time = this.#now();
-    for (const step of [...this.#line, ...this.#waiting]) this.#tell(step);
+    for (const pending of this.#blocked) pending.time = this.#now();
+    for (const step of [...this.#queue, ...this.#blocked]) this.#report(step);
   }
 
   #now(): number {
     return performance.now() - this.#start;
   }
 
-  #wait(begun: Begun): void {
-    begun.waits = this.#waiting.push(begun) - 1;
+  #block(pending: PendingCall): void {
+    pending.blocked = this.#blocked.push(pending) - 1;
   }
 
-  /** Tells of all up to the first of which not everything is known. */
-  #advance(): void {
-    while (this.#line.length > 0) {
-      const [first] = this.#line;
+  /** Reports the calls before the first that is not done or has no end yet. */
+  #drain(): void {
+    while (this.#queue.length > 0) {
+      const [first] = this.#queue;
       const ready = typeof first === "function" ||
-        (first.done && (!first.known || first.known.end));
-      if (!ready && this.#line.length <= MOST_HELD) return;
-      this.#line.shift();
-      if (typeof first === "function" || first.done) this.#tell(first);
-      else this.#wait(first); // it blocks the others
+        (first.done && (!first.info || first.info.end));
+      if (!ready && this.#queue.length <= QUEUE_LIMIT) return;
+      this.#queue.shift();
+      if (typeof first === "function" || first.done) this.#report(first);
+      else this.#block(first);
     }
   }
 
-  #tell(step: Begun | (() => void)): void {
+  #report(step: PendingCall | (() => void)): void {
     if (typeof step === "function") return step();
-    const { known, call, args, result } = step;
-    if (known) {
-      step.end = known.end ?? "client";
-      step.connection = this.#clientOf(known, call, args, result);
+    const { info, call, args, result } = step;
+    if (info) {
+      step.end = info.end ?? "client";
+      step.connection = this.#clientOf(info, call, args, result);
     }
     step.bytes = bytesOf(call, args, result);
     for (const listener of this.listeners) listener(step);
   }
 
-  #know(socket: AnySocket): Known {
-    let known = this.#sockets.get(socket);
-    if (!known) {
-      known = {
-        number: ++this.#seen,
-        end: undefined,
-        bound: false,
-        closed: false,
-        connection: 0,
-        name: undefined,
-      };
-      this.#sockets.set(socket, known);
+  #infoOf(socket: AnySocket): SocketInfo {
+    let info = this.#sockets.get(socket);
+    if (!info) {
+      const number = ++this.#socketCount;
+      const [end, name] = [undefined, undefined];
+      info = { number, end, bound: false, closed: false, connection: 0, name };
+      this.#sockets.set(socket, info);
     }
-    return known;
+    return info;
   }
 
-  /** Finds the end that a socket belongs to, by the first call that tells. */
-  #judge(socket: AnySocket, known: Known, call: string): void {
+  /** Infers the end that a socket belongs to, from the first call that shows it. */
+  #inferEnd(socket: AnySocket, info: SocketInfo, call: string): void {
     const stream = socket instanceof StreamSocket;
-    if (call === "bind") known.bound = true;
-    if (call === "listen" || (call === "bind" && !stream)) known.end = "server";
+    if (call === "bind") info.bound = true;
+    if (call === "listen" || (call === "bind" && !stream)) info.end = "server";
     else if (call === "connect" || call === "sendto") {
-      known.end = "client";
-      known.connection = ++this.#clients;
-    } else if (call === "close") known.end = known.bound ? "server" : "client";
+      info.end = "client";
+      info.connection = ++this.#clients;
+    } else if (call === "close") info.end = info.bound ? "server" : "client";
   }
 
-  /** Remembers a client by its name, if it has one by now. */
-  #meet(socket: AnySocket, known: Known): void {
+  /** Remembers a client's name, once it has one. */
+  #learnName(socket: AnySocket, info: SocketInfo): void {
     const address = nameOf(socket);
     if (address === undefined) return;
     const stream = socket instanceof StreamSocket;
-    known.name = stream ? String(address) : portOf(address);
-    if (known.name) this.#named.set(known.name, known.connection);
-    else this.#unnamed.push(known.connection);
+    info.name = stream ? String(address) : portOf(address);
+    if (info.name) this.#named.set(info.name, info.connection);
+    else this.#unnamed.push(info.connection);
   }
 
-  /** The number of the client whom a call concerns. */
+  /** The number of the client that a call concerns. */
   #clientOf(
-    known: Known,
+    info: SocketInfo,
     call: string,
     args: readonly unknown[],
     result: unknown,
   ): number {
-    if (known.end !== "server") return known.connection;
+    if (info.end !== "server") return info.connection;
     if (call === "sendto") {
       return this.#named.get(portOf(args[1] as Address)) ?? 0;
     }
     if (call === "recvfrom" && result) {
       return this.#numberOf(portOf((result as [unknown, Address])[1]));
     }
-    if (call !== "accept" || !result) return known.connection;
+    if (call !== "accept" || !result) return info.connection;
     const [client, address] = result as Client;
-    return this.#know(client).connection = this.#numberOf(String(address));
+    return this.#infoOf(client).connection = this.#numberOf(String(address));
   }
 
   #numberOf(name: string): number {
@@ -255,11 +248,11 @@ function nameOf(socket: AnySocket): Address | undefined {
       ? streamName.call(socket)
       : datagramName.call(socket);
   } catch {
-    return; // it was closed meanwhile
+    return; // it has been closed
   }
 }
 
-/** A datagram socket may have any host, and its peers see one of them. */
+/** A datagram socket may be bound to any host; its peers see one of them. */
 function portOf(address: Address): string {
   return `:${address[1]}`;
 }
@@ -279,7 +272,7 @@ function bytesOf(
   return typeof data === "string" ? encoder.encode(data).length : data?.length;
 }
 
-/** So many may wait for a call that blocks before they are told of. */
-const MOST_HELD = 256;
+/** So many calls may queue behind one that blocks; it then goes after them. */
+const QUEUE_LIMIT = 256;
 
 const encoder = new TextEncoder();

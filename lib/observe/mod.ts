@@ -1,6 +1,6 @@
 /**
- * Sees each socket call of a program, puts the calls in order and shows them.
- * This room watches the sockets from outside: it knows no experiment and no
+ * Observes each socket call of a program, puts the calls in order and shows
+ * them. This room uses the sockets from outside; it knows no experiment and no
  * command line, and costs nothing while nobody observes.
  *
  * @module
@@ -10,8 +10,8 @@ import type { SocketCall } from "./call_order.ts";
 export type { SocketCall };
 
 /**
- * Calls `listener` with every socket call of the program and its result. Calls
- * are seen from when the promise resolves; it resolves to what stops that.
+ * Calls `listener` with every socket call of the program and its result, from
+ * when the promise resolves; it resolves to the function that stops that.
  */
 export async function observe(
   listener: (call: SocketCall) => void,

@@ -1,25 +1,26 @@
 /**
- * Socket calls as text, the way strace(1) prints those of the system.
+ * Socket calls as text, as strace(1) prints system calls.
  *
  * @module
  */
 import { type Address, formatAddress } from "../sockets/address.ts";
+import { escapeControls } from "../sockets/escape.ts";
 import { meaningOf, SocketError } from "../sockets/socket_error.ts";
 import type { SocketCall } from "./call_order.ts";
 
-/** A call in words: what `--json` prints, and what diagrams are drawn from. */
+/** A call in words, for `--json`, diagrams and reports. */
 export interface CallInWords {
-  /** In ms, to the microsecond; see SocketCall, as for the next four. */
+  /** In ms, to the microsecond; see SocketCall for it and the next four. */
   time: number;
   end: "server" | "client";
   connection: number;
   socket: number;
   call: string;
-  /** Each as a program writes it: `1024`, `"hello"`, `('127.0.0.1', 8000)`. */
+  /** As a program writes them: `1024`, `"hello"`, `('127.0.0.1', 8000)`. */
   args: string[];
-  /** What it gave, `"0"` for nothing; absent if it failed or did not end. */
+  /** Its result, `"0"` for none; absent if it failed or did not end. */
   result?: string;
-  /** The POSIX name of what it failed with, and what that means. */
+  /** The POSIX name of its error, and the meaning of that. */
   error?: string;
   reason?: string;
   bytes?: number;
@@ -49,7 +50,7 @@ export function inWords(call: SocketCall): CallInWords {
  * `0.0021 client recv(1024) = "20/11/2026 18:55:12"`
  */
 export function lineOf(call: SocketCall): string {
-  // Without the array and the object in between it takes half the time.
+  // Half the time of textOf(inWords(call)), which needs an array and an object.
   let args = "";
   for (let i = 0; i < call.args.length; i++) {
     const word = wordOf(call, call.args[i], i);
@@ -67,7 +68,7 @@ export function lineOf(call: SocketCall): string {
   return `${seconds} ${speakerOf(call)} ${call.call}(${args}) = ${outcome}`;
 }
 
-/** The end, and from the second client on the number: `server 2`. */
+/** The end, with the number of the client from the second on: `server 2`. */
 export function speakerOf(
   { end, connection }: Pick<CallInWords, "end" | "connection">,
 ): string {
@@ -86,26 +87,22 @@ function outcomeOf(error: string, reason = ""): string {
   return `-1 ${error} (${reason})`;
 }
 
-/** The name of an error, and what it means. */
+/** The name and the meaning of an error. */
 function failureOf(error: unknown): [name: string, meaning: string] {
   if (error instanceof SocketError) return [error.code, meaningOf(error.code)];
   const { name = "", message = "" } = error as Partial<Error> ?? {};
-  return [escape(name || String(error)), escape(message)];
+  return [escapeControls(name || String(error)), escapeControls(message)];
 }
 
-/** An argument as a program writes it; undefined for one that says nothing. */
+/** An argument as a program writes it; undefined for one that is not shown. */
 function wordOf(
   { call }: SocketCall,
   value: unknown,
   index: number,
 ): string | undefined {
   if (index === 0 && call.startsWith("send")) return quote(value as Uint8Array);
-  if (value !== undefined && !isWait(value)) return plain(value);
-}
-
-/** `{ signal }`, which says nothing about the call. */
-function isWait(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "signal" in value;
+  const hidden = value instanceof Object && "signal" in value;
+  if (value !== undefined && !hidden) return plain(value);
 }
 
 function resultOf(result: unknown): string {
@@ -125,18 +122,18 @@ function resultOf(result: unknown): string {
 function plain(value: unknown): string {
   if (typeof value === "number") return String(value);
   if (Array.isArray(value) && typeof value[1] === "number") {
-    return escape(formatAddress(value as Address));
+    return escapeControls(formatAddress(value as Address));
   }
-  if (typeof value !== "string") return escape(String(value));
+  if (typeof value !== "string") return escapeControls(String(value));
   return /^(AF|SOCK|SHUT|SO|TCP|IP|IPV6)_/.test(value) ? value : quote(value);
 }
 
-/** Bytes in quotes, of many the first and how many there are. */
+/** Bytes in quotes; of many only the first, and their number. */
 function quote(data: string | Uint8Array): string {
   const bytes = typeof data === "string" ? encoder.encode(data) : data;
-  if (!(bytes instanceof Uint8Array)) return escape(String(data));
+  if (!(bytes instanceof Uint8Array)) return escapeControls(String(data));
   const shown = bytes.subarray(0, MOST_SHOWN);
-  // Most is plain text, which a decoder makes in a third of the time.
+  // Most data is plain text; a decoder takes a third of the time for it.
   const text = isPlain(shown)
     ? decoder.decode(shown)
     : Array.from(shown, (byte) => BYTES[byte]).join("");
@@ -145,18 +142,10 @@ function quote(data: string | Uint8Array): string {
     : `"${text}"`;
 }
 
-/** Text in which nothing can drive a terminal. */
-function escape(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, (character) => {
-    const code = character.charCodeAt(0);
-    return BYTES[code] ?? `\\u{${code.toString(16)}}`;
-  });
-}
-
-/** So many bytes are shown: as many as strace shows. */
+/** How many bytes of data are shown, as in strace. */
 const MOST_SHOWN = 32;
 
-/** How each byte is shown. */
+/** Each byte as it is shown. */
 const BYTES = Array.from({ length: 256 }, (_, byte) => {
   const short = { 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" }[byte];
   if (short) return short;

@@ -1,14 +1,14 @@
 /**
- * Watches the socket calls of a program. Loaded when somebody observes; the
- * methods of the sockets are replaced only as long as somebody does.
+ * Observes the socket calls of a program: replaces the sockets' methods while
+ * somebody observes, and only then. Loaded only if somebody does.
  *
  * @module
  */
-import { type AnySocket, CallOrder, type SocketCall } from "./call_order.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { observeCreation } from "../sockets/socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { StreamSocket } from "../sockets/stream_socket.ts";
+import { type AnySocket, CallOrder, type SocketCall } from "./call_order.ts";
 
 let order: CallOrder | undefined;
 
@@ -28,7 +28,7 @@ export function observe(listener: (call: SocketCall) => void): () => void {
   };
 }
 
-/** Does the work when the calls so far have been told of. */
+/** Does the work once the calls so far have been reported. */
 export function inOrder(work: () => void): void {
   if (order) order.insert(work);
   else work();
@@ -36,15 +36,15 @@ export function inOrder(work: () => void): void {
 
 type Method = (this: AnySocket, ...args: unknown[]) => unknown;
 
-/** The methods that are watched, where each belongs. */
+/** The original methods. */
 const methods: [owner: Record<string, Method>, call: string, Method][] = [];
 
-/** The calls that the other end lets return. */
-const WAITING = ["accept", "recv", "recvfrom"];
+/** The calls that wait for the other end. */
+const BLOCKING = ["accept", "recv", "recvfrom"];
 const CALLS = [
   ...["bind", "listen", "connect", "send", "sendall", "sendto", "shutdown"],
   ...["close", "getsockname", "getpeername", "setsockopt", "getsockopt"],
-  ...WAITING,
+  ...BLOCKING,
 ];
 
 function watch(order: CallOrder): void {
@@ -68,14 +68,14 @@ function unwatch(): void {
   observeCreation();
 }
 
-/** A method that tells of itself. */
+/** The method, which also reports each call. */
 function watched(order: CallOrder, call: string, method: Method): Method {
-  const waits = WAITING.includes(call);
+  const blocks = BLOCKING.includes(call);
   return function (...args) {
-    const begun = order.begin(this, call, args, waits);
-    if (!begun) return method.apply(this, args);
-    const done = (result: unknown) => order.end(begun, undefined, result);
-    const failed = (error: unknown) => order.end(begun, error, undefined);
+    const pending = order.begin(this, call, args, blocks);
+    if (!pending) return method.apply(this, args);
+    const done = (result: unknown) => order.end(pending, undefined, result);
+    const failed = (error: unknown) => order.end(pending, error, undefined);
     try {
       const result = method.apply(this, args);
       if (result instanceof Promise) result.then(done, failed);

@@ -1,5 +1,5 @@
 /**
- * A sensor's reading as a syslog message: RFC 5424, with what its time is worth
+ * A sensor's reading as a syslog message: RFC 5424, with the quality of its time
  * (timeQuality, section 7.1) and the reading itself as structured data.
  *
  * ```ts
@@ -14,29 +14,23 @@
  *
  * @module
  */
-import { type Sample, signed } from "./sntp.ts";
-import { formatSyslog, parseSyslog, timeOf, timestampOf } from "./syslog.ts";
+import { formatSyslog, parseSyslog } from "./syslog.ts";
+import { formatTimestamp, sentTime } from "./syslog_timestamp.ts";
 
-/** What a sensor read. Times are Unix times in ms. */
+/** A reading of a sensor. Times are Unix times in ms. */
 export interface Reading {
   /** The sensor's name: printable ASCII without spaces. */
   device: string;
-  /** The moment at which it was to be taken. */
+  /** When the reading was due. */
   due: number;
-  /** When it was taken, by the sensor's clock. */
+  /** When the sensor took it, by its own clock. */
   time: number;
-  /** How far that clock may be wrong, in ms; undefined: not synchronized. */
+  /** The largest error of that clock, in ms; undefined: not synchronized. */
   bound: number | undefined;
   celsius: string;
 }
 
-/** A reading that a collector has. */
-export interface Collected extends Reading {
-  /** When it came, by the collector's clock. */
-  arrival: number;
-}
-
-/** The message; RangeError for a name that cannot be written. */
+/** The message; RangeError for a device name that syslog cannot carry. */
 export function formatReading(reading: Reading): Uint8Array {
   const { device, due, time, bound, celsius } = reading;
   const synced = bound !== undefined;
@@ -46,13 +40,13 @@ export function formatReading(reading: Reading): Uint8Array {
   ];
   if (synced) quality.push(["syncAccuracy", accuracyOf(bound)]);
   const values: [string, string][] = [
-    ["due", timestampOf(new Date(due), "rfc5424")],
+    ["due", formatTimestamp(new Date(due), "rfc5424")],
     ["celsius", celsius],
   ];
   return formatSyslog({
     facility: 16, // local0
     severity: 6, // info
-    timestamp: timestampOf(new Date(time), "rfc5424"),
+    timestamp: formatTimestamp(new Date(time), "rfc5424"),
     hostname: device,
     appname: "sensor",
     msgid: "reading",
@@ -61,7 +55,7 @@ export function formatReading(reading: Reading): Uint8Array {
   });
 }
 
-/** The reading in a message; undefined if it holds none. */
+/** The reading in a message; undefined if it has none. */
 export function parseReading(bytes: Uint8Array): Reading | undefined {
   const message = parseSyslog(bytes);
   const paramsOf = (id: string) =>
@@ -69,90 +63,25 @@ export function parseReading(bytes: Uint8Array): Reading | undefined {
   const [values, quality] = [paramsOf(READING), paramsOf(QUALITY)];
   const { hostname: device } = message;
   const due = Date.parse(values.get("due") ?? "");
-  const time = timeOf(message);
+  const time = sentTime(message, due);
   const [celsius] = values.get("celsius")?.match(/^-?\d{1,3}\.\d$/) ?? [];
   if (!device || isNaN(due) || !time || !celsius) return;
-  // What is not said is not known: RFC 5424, section 7.1.
+  // RFC 5424, section 7.1: a missing value means "unknown".
   const synced = quality.get("isSynced") === "1";
   const accuracy = Number(quality.get("syncAccuracy") ?? Infinity) / 1000;
   const bound = synced ? accuracy : undefined;
   return { device: copy(device), due, time, bound, celsius: copy(celsius) };
 }
 
-/** The text alone: as a part of the message it would keep all of that. */
+/** A string of its own: a substring would keep the whole message in memory. */
 function copy(text: string): string {
   return new TextDecoder().decode(new TextEncoder().encode(text));
 }
 
 /**
- * What a sensor's clock was wrong by, in words, and is after it asked for the
- * time (ms), and how long it did so in vain.
+ * Whole microseconds, rounded up (section 7.1.3): steps of 10 ms hide nothing
+ * that a reader needs.
  */
-export function clockText(
-  { device, error, sample, lost }: {
-    device: string;
-    error: number;
-    sample: Sample | undefined;
-    lost: readonly number[];
-  },
-): string {
-  const bound = `at most ${sample?.bound.toFixed(3)} ms`;
-  const after = sample
-    ? `${signed(error + sample.offset)} ms, ${bound}`
-    : "not set";
-  const vain = lost.length > 0 ? `; no answer in ${lost.join(", ")} ms` : "";
-  return `${device.padEnd(6)}  ${inSeconds(error).padEnd(10)}  ${after}${vain}`;
-}
-
-/**
- * A table of how the readings line up, a line for each moment at which some
- * were due: how many there are, how long after it the first and the last were
- * taken and came (ms), and how far apart these came. Then a line for each
- * device that does not know the time: its readings belong to no moment.
- */
-export function lineUp(readings: Collected[]): string[] {
-  const inOrder = readings.toSorted((a, b) => a.due - b.due);
-  const known = inOrder.filter(({ bound }) => bound !== undefined);
-  const unknown = inOrder.filter(({ bound }) => bound === undefined);
-  const byName = Map.groupBy(unknown, ({ device }) => device);
-  return [
-    "due           of  taken, arrived after that, spread (ms)",
-    ...[...Map.groupBy(known, ({ due }) => due).values()].map(momentText),
-    ...[...byName.values()].map(unknownText).sort(),
-  ];
-}
-
-function momentText(readings: Collected[]): string {
-  const [{ due }] = readings;
-  const taken = rangeOf(readings.map(({ time }) => time - due));
-  const arrived = rangeOf(readings.map(({ arrival }) => arrival - due));
-  const when = new Date(due).toISOString().slice(11, 23);
-  const ranges = `${taken.join("..")}  ${
-    arrived.map((ms) => ms.toFixed(1)).join("..")
-  }`;
-  const spread = (arrived[1] - arrived[0]).toFixed(1);
-  return `${when}  ${String(readings.length).padEnd(2)}  ${ranges}  ${spread}`;
-}
-
-function unknownText(readings: Collected[]): string {
-  const [{ device, time, arrival }] = readings;
-  const off = inSeconds(time - arrival);
-  return `${device}: ${readings.length} not synchronized, off by ${off}`;
-}
-
-function rangeOf(values: number[]): [least: number, most: number] {
-  return values.reduce(
-    ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
-    [Infinity, -Infinity],
-  );
-}
-
-/** An error of a clock, such as `-385.085 s`. */
-function inSeconds(ms: number): string {
-  return `${signed(ms / 1000)} s`;
-}
-
-/** Whole microseconds, at most so many: section 7.1.3. Steps of 10 ms do. */
 function accuracyOf(bound: number): string {
   return String(Math.ceil(bound / 10) * 10_000);
 }

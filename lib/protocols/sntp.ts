@@ -1,37 +1,40 @@
 /**
- * SNTP version 4: the time of another machine from one datagram there and one
- * back, RFC 5905 and RFC 4330. Bytes to records and back, and what follows
- * from them; times are milliseconds, Unix times those since 1970.
+ * SNTP version 4 (RFC 4330, RFC 5905): how far another machine's clock is ahead,
+ * from one request and one reply. Times are Unix times in milliseconds unless a
+ * name says NTP. Whoever calls this reads the clocks.
  *
  * ```ts
  * import * as sntp from "./sntp.ts";
  *
- * const request = sntp.requestAt(sntp.steady()); // T1, at the client
- * const asked = sntp.requestIn(sntp.pack(request))!; // at the server
- * const answer = sntp.answerTo(asked, sntp.clock(), sntp.clock()); // T2, T3
- * const told = sntp.answerIn(sntp.pack(answer), request)!; // at the client
- * sntp.measure(told, sntp.steady()); // T4: { offset, delay, bound, stratum }
+ * const [t1, t2, t3, t4] = [1000, 3501, 3502, 1003];
+ * const request = sntp.timeRequest(t1); // at the client
+ * const asked = sntp.parseTimeRequest(sntp.pack(request))!; // at the server
+ * const times = { received: t2, sent: t3, precision: -20 };
+ * const reply = sntp.timeReply(asked, times);
+ * const told = sntp.parseTimeReply(sntp.pack(reply), request)!; // at the client
+ * const { offset, delay } = sntp.measure(told, { arrival: t4, precision: -20 })!;
+ * // 2500 and 2
  * ```
  *
  * @module
  */
 
-/** The header that every NTP message begins with: RFC 5905, section 7.3. */
+/** The header of every NTP message: RFC 5905, section 7.3. */
 export interface Packet {
-  /** 0: none; 1, 2: a leap second comes; 3: not synchronized. */
+  /** 0: no warning; 1, 2: a leap second comes; 3: not synchronized. */
   leap: number;
   version: number;
-  /** 3: a client asks; 4: a server answers. */
+  /** 3: a client's request; 4: a server's reply. */
   mode: number;
-  /** 1: has a reference clock; 2 to 15: steps away from one; 0: says no. */
+  /** 1: has a reference clock; 2 to 15: hops away from one; 0: kiss-o'-death. */
   stratum: number;
-  /** The longest time between messages, and to read the clock, in log2 s. */
+  /** Largest interval between messages, and precision of the clock: log2 s. */
   poll: number;
   precision: number;
-  /** To the reference clock: the round trip, and what time may be wrong by. */
+  /** Round trip to the reference clock, and its largest error. */
   rootDelay: number;
   rootDispersion: number;
-  /** Four characters: what the clock follows, or why the server says no. */
+  /** Four characters: the reference clock, or the code of a kiss-o'-death. */
   referenceId: string;
   /** NTP timestamps: when the clock was set, and T1 to T3 of the exchange. */
   reference: bigint;
@@ -40,26 +43,26 @@ export interface Packet {
   transmit: bigint;
 }
 
-/** What one exchange tells of the other clock. */
+/** What one exchange says about the other clock. */
 export interface Sample {
-  /** The time there less the time here. */
+  /** The server's time minus the client's. */
   offset: number;
-  /** The round trip, without the time that the server took. */
+  /** The round trip, without the server's processing time. */
   delay: number;
-  /** How far the offset may be from the true one. */
+  /** The largest possible error of the offset. */
   bound: number;
-  /** What the server says of itself: see Packet. */
+  /** The server's stratum: see Packet. */
   stratum: number;
 }
 
 /** The bytes of a header, in network order. */
 export function pack(packet: Packet): Uint8Array {
-  const bytes = new Uint8Array(LENGTH);
+  const bytes = new Uint8Array(HEADER_LENGTH);
   const view = new DataView(bytes.buffer);
   const { leap, version, mode, stratum, poll, precision } = packet;
   bytes.set([leap << 6 | version << 3 | mode, stratum, poll, precision]);
-  view.setUint32(4, shortOf(packet.rootDelay));
-  view.setUint32(8, shortOf(packet.rootDispersion));
+  view.setUint32(4, toNtpShort(packet.rootDelay));
+  view.setUint32(8, toNtpShort(packet.rootDispersion));
   for (let i = 0; i < 4; i++) bytes[12 + i] = packet.referenceId.charCodeAt(i);
   const { reference, originate, receive, transmit } = packet;
   for (const [i, time] of [reference, originate, receive, transmit].entries()) {
@@ -68,10 +71,10 @@ export function pack(packet: Packet): Uint8Array {
   return bytes;
 }
 
-/** The header in a datagram; undefined if that is too short for one. */
+/** The header in a datagram; undefined if the datagram is too short. */
 export function unpack(bytes: Uint8Array): Packet | undefined {
-  if (bytes.length < LENGTH) return;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, LENGTH);
+  if (bytes.length < HEADER_LENGTH) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_LENGTH);
   return {
     leap: bytes[0] >> 6,
     version: bytes[0] >> 3 & 7,
@@ -79,8 +82,8 @@ export function unpack(bytes: Uint8Array): Packet | undefined {
     stratum: bytes[1],
     poll: view.getInt8(2),
     precision: view.getInt8(3),
-    rootDelay: view.getUint32(4) * SHORT,
-    rootDispersion: view.getUint32(8) * SHORT,
+    rootDelay: view.getUint32(4) * SHORT_UNIT,
+    rootDispersion: view.getUint32(8) * SHORT_UNIT,
     referenceId: String.fromCharCode(...bytes.subarray(12, 16)),
     reference: view.getBigUint64(16),
     originate: view.getBigUint64(24),
@@ -90,84 +93,88 @@ export function unpack(bytes: Uint8Array): Packet | undefined {
 }
 
 /**
- * The NTP timestamp of a Unix time: seconds since 1900 with 32 bits before and
- * after the point, which begin again in 2036 (RFC 5905, section 6). Never 0,
- * which stands for no time at all.
+ * The NTP timestamp of a Unix time: seconds since 1900, 32 bits before the
+ * binary point and 32 after it; they wrap around in 2036 (RFC 5905, section 6).
+ * Never 0, which means "unknown".
  */
-export function timestampOf(time: number): bigint {
+export function toNtpTimestamp(time: number): bigint {
   const second = Math.floor(time / 1000);
-  const fraction = Math.round((time - second * 1000) / UNIT);
+  const fraction = Math.round((time - second * 1000) / TIMESTAMP_UNIT);
   const since1900 = BigInt(second) + SECONDS_1900_TO_1970;
   return BigInt.asUintN(64, (since1900 << 32n) + BigInt(fraction)) || 1n;
 }
 
 /**
  * The Unix time of an NTP timestamp, in the era that brings it within 68 years
- * of the Unix time `near`. With one in 2036 that is the rule of RFC 4330,
- * section 3: the first bit tells the eras apart.
+ * of the Unix time `near`. With a `near` in 2036 this is the rule of RFC 4330,
+ * section 3: the first bit distinguishes the eras.
  */
-export function timeOf(timestamp: bigint, near: number): number {
-  return near + between(timestampOf(near), timestamp);
+export function toUnixTime(timestamp: bigint, near: number): number {
+  return near + ntpDifference(toNtpTimestamp(near), timestamp);
 }
 
 /**
- * The time from one NTP timestamp to another, right over the end of an era if
- * they are less than 68 years apart (RFC 5905, section 6).
+ * The time from one NTP timestamp to another, correct across eras if they are
+ * less than 68 years apart (RFC 5905, section 6).
  */
-export function between(from: bigint, to: bigint): number {
-  return Number(BigInt.asIntN(64, to - from)) * UNIT;
+export function ntpDifference(from: bigint, to: bigint): number {
+  return Number(BigInt.asIntN(64, to - from)) * TIMESTAMP_UNIT;
 }
 
-/** A client's request, sent at this Unix time: RFC 4330, section 5. */
-export function requestAt(time: number): Packet {
-  return { ...BLANK, transmit: timestampOf(time) };
+/** A client's request, sent at this time (T1): RFC 4330, section 5. */
+export function timeRequest(time: number): Packet {
+  return { ...BLANK, transmit: toNtpTimestamp(time) };
 }
 
-/** The request in a datagram, if a server has to answer it: section 6. */
-export function requestIn(bytes: Uint8Array): Packet | undefined {
+/** The request in a datagram, if a server must answer it: RFC 4330, section 6. */
+export function parseTimeRequest(bytes: Uint8Array): Packet | undefined {
   const packet = unpack(bytes);
   if (packet?.mode !== 3 || packet.version < 1 || packet.version > 4) return;
   return packet;
 }
 
 /**
- * A server's answer to a request that came and is answered at these Unix times
- * of its `clock`: RFC 5905, figure 31.
+ * A server's reply: RFC 5905, figure 31. T2, T3 and the precision are those of
+ * the server's clock.
  *
- * Nobody knows what the clock of the machine follows. So it takes a stratum to
- * which clients prefer every other: 10, as chrony's local clock. Its dispersion
- * is 1 ms, since `clock` does not notice a smaller change at once; how wrong
- * the machine's clock may be cannot be said in a number.
+ * What the clock of this machine is synchronized to is not known. So the reply
+ * claims the stratum of chrony's local clock, 10, and clients prefer any other
+ * server. Its dispersion is 1 ms, because `realtime()` of the services may
+ * notice a smaller step late. The real error of the clock is unknown.
  */
-export function answerTo(
+export function timeReply(
   request: Packet,
-  received: number,
-  sent: number,
+  { received, sent, precision }: {
+    received: number;
+    sent: number;
+    precision: number;
+  },
 ): Packet {
   const { version, poll, transmit: originate } = request;
-  const [receive, transmit] = [timestampOf(received), timestampOf(sent)];
+  const [receive, transmit] = [toNtpTimestamp(received), toNtpTimestamp(sent)];
   const times = { reference: receive, originate, receive, transmit };
-  return { ...LOCAL, ...times, version, poll };
+  return { ...LOCAL, ...times, version, poll, precision };
 }
 
-/** The answer to a request that a datagram holds, if it does: see `stray`. */
-export function answerIn(
+/** The reply in a datagram, unless it is bogus: see `bogusReason`. */
+export function parseTimeReply(
   bytes: Uint8Array,
   request: Packet,
 ): Packet | undefined {
   const packet = unpack(bytes);
-  return stray(packet, request) === undefined ? packet : undefined;
+  return bogusReason(packet, request) === undefined ? packet : undefined;
 }
 
 /**
- * Why a packet is not the answer to a request, if so. Anybody may have sent it,
- * and the answer may still come: RFC 5905, section 8; RFC 4330, section 5.
+ * Why a packet is not the reply to a request; undefined if it is. Anybody can
+ * send a bogus packet, and the reply may still come: RFC 5905, section 8;
+ * RFC 4330, section 5.
  */
-export function stray(
+export function bogusReason(
   packet: Packet | undefined,
   request: Packet,
 ): string | undefined {
-  if (!packet) return `shorter than ${LENGTH} bytes`;
+  if (!packet) return `shorter than ${HEADER_LENGTH} bytes`;
   const { mode, version, originate } = packet;
   if (mode !== 4) return `mode ${mode}, not 4`;
   if (version !== request.version) {
@@ -177,48 +184,51 @@ export function stray(
 }
 
 /**
- * Why the time in an answer must not be used, if so, in words that may hold
- * what the server chose: RFC 4330, sections 5 and 8; RFC 5905, section 7.4 and
- * appendix A.5.1.1.
+ * Why the time in a reply must not be used; undefined if it may. The reason may
+ * contain text from the server: RFC 4330, sections 5 and 8; RFC 5905, section
+ * 7.4 and appendix A.5.1.1.
  */
-export function refusal(answer: Packet): string | undefined {
-  const { leap, stratum, referenceId, receive, transmit } = answer;
+export function unusableReason(reply: Packet): string | undefined {
+  const { leap, stratum, referenceId, receive, transmit } = reply;
   const code = stratum === 0 && referenceId.replace(/\0+$/, "");
   if (code) return `kiss-o'-death ${code}`;
   if (leap === 3 || stratum === 0 || stratum > 15) {
     return "its clock is not synchronized";
   }
   if (transmit === 0n || receive === 0n) return "it does not tell the time";
-  if (rootDistance(answer) >= MAXDISP) return "its time may be 16 s wrong";
+  if (rootDistance(reply) >= MAXDISP) return "its time may be 16 s wrong";
 }
 
 /**
- * Offset and delay from the four timestamps of an exchange, of which T4 is the
- * Unix time when the answer arrived: RFC 5905, section 8. The bound is the root
- * distance (appendix A.5.5.2): half of the delay, and half of that to the
- * reference clock; its dispersion; the readings of both clocks, and the drift
- * between T1 and T4.
+ * Offset and delay from the four timestamps of an exchange: RFC 5905, section 8.
+ * T4 is the `arrival` of the reply by the client's clock, which has this
+ * precision (log2 s). The bound is the root distance (appendix A.5.5.2): half of
+ * the delay and of the root delay, the root dispersion, the precision of both
+ * clocks, and the drift between T1 and T4.
  *
- * Undefined if the server says that it took less than no time, or more than
- * all of it: somebody set a clock meanwhile.
+ * Undefined if the server claims to have taken less than no time, or more than
+ * the whole exchange: a clock was set meanwhile.
  */
-export function measure(answer: Packet, arrival: number): Sample | undefined {
-  const { originate, receive, transmit, stratum } = answer;
-  const [t1, t2, t3, t4] = [originate, receive, transmit, timestampOf(arrival)];
-  const [elapsed, there] = [between(t1, t4), between(t2, t3)];
-  const offset = (between(t1, t2) + between(t4, t3)) / 2;
-  const delay = Math.max(elapsed - there, 0);
+export function measure(
+  reply: Packet,
+  { arrival, precision }: { arrival: number; precision: number },
+): Sample | undefined {
+  const { originate: t1, receive: t2, transmit: t3, stratum } = reply;
+  const t4 = toNtpTimestamp(arrival);
+  const [elapsed, inside] = [ntpDifference(t1, t4), ntpDifference(t2, t3)];
+  const offset = (ntpDifference(t1, t2) + ntpDifference(t4, t3)) / 2;
+  const delay = Math.max(elapsed - inside, 0);
   const drift = PHI * elapsed;
-  const error = rootDistance(answer) + lengthOf(PRECISION) + drift;
-  if (there < -error || there > elapsed + error) return;
+  const error = rootDistance(reply) + log2ToMs(precision) + drift;
+  if (inside < -error || inside > elapsed + error) return;
   return { offset, delay, bound: delay / 2 + error, stratum };
 }
 
 /**
- * The samples in order of their delay: the latest, and those back to the first
- * that contradicts it. Before that the other clock was set.
+ * The samples that count, least delay first: RFC 5905, section 10. Those before
+ * the last contradiction do not count, because the server's clock was set then.
  */
-export function bestFirst(samples: Sample[]): Sample[] {
+export function clockFilter(samples: Sample[]): Sample[] {
   const latest = samples.at(-1);
   const last = samples.findLastIndex(({ offset, bound }) =>
     Math.abs(offset - latest!.offset) > bound + latest!.bound
@@ -226,96 +236,27 @@ export function bestFirst(samples: Sample[]): Sample[] {
   return samples.slice(last + 1).sort((a, b) => a.delay - b.delay);
 }
 
-/** What a sample says of this machine's clock, which may have been set since. */
-export function sampleText({ delay, offset }: Sample): string {
-  return `delay ${delay.toFixed(3)}, offset ${signed(offset - shift())} ms`;
-}
-
-/** What one clock is ahead of another, with its sign: `+0.004`. */
-export function signed(difference: number, digits = 3): string {
-  return `${difference < 0 ? "" : "+"}${difference.toFixed(digits)}`;
-}
-
-/**
- * The Unix time by a clock that nobody can set: it goes on evenly from what it
- * was when the program started.
- */
-export function steady(): number {
-  return performance.timeOrigin + performance.now();
-}
-
-/**
- * The Unix time by the machine's clock, finer than `Date.now()`, which it
- * follows when somebody sets that.
- */
-export function clock(): number {
-  return shift() + steady();
-}
-
-/** How far the machine's clock is ahead of the steady one. */
-export function shift(): number {
-  const [least, most] = bounds();
-  if (least > shifted + 1 || most < shifted - 1) shifted = readShift(); // set
-  else shifted = Math.min(Math.max(shifted, least), most);
-  return shifted;
-}
-
-/** Reads both clocks until the machine's ticks, which takes up to 1 ms. */
-function readShift(): number {
-  let [least, most] = bounds();
-  for (let tries = 10_000; most - least > 0.02 && tries > 0; tries--) {
-    const [lower, upper] = bounds();
-    [least, most] = [Math.max(least, lower), Math.min(most, upper)];
-    if (least > most) [least, most] = [lower, upper]; // set again
-  }
-  return (least + most) / 2;
-}
-
-/** How far the machine's clock is ahead, at least and at most. */
-function bounds(): [number, number] {
-  const before = steady();
-  const whole = Date.now(); // of a millisecond that is not over yet
-  const after = steady();
-  return [whole - after, whole + 1 - before];
-}
-
-let shifted = readShift();
-
-/** The least time between two readings, in log2 s: RFC 5905, section 7.3. */
-export function precisionOf(clock: () => number): number {
-  let least = 1000;
-  for (let i = 0, last = clock(); i < 100; i++) {
-    const now = clock();
-    if (now > last) least = Math.min(least, now - last);
-    last = now;
-  }
-  return Math.ceil(Math.log2(least / 1000));
-}
-
-/** Of `clock`. */
-const PRECISION = precisionOf(clock);
-
-/** What a server's time may be wrong by: RFC 5905, appendix A.5.5.2. */
+/** The largest error of a server's time: RFC 5905, appendix A.5.5.2. */
 function rootDistance({ rootDelay, rootDispersion, precision }: Packet) {
-  return rootDelay / 2 + rootDispersion + lengthOf(precision);
+  return rootDelay / 2 + rootDispersion + log2ToMs(precision);
 }
 
-/** Milliseconds of a time in log2 s. */
-function lengthOf(exponent: number): number {
+/** The milliseconds of a time in log2 s. */
+function log2ToMs(exponent: number): number {
   return 1000 * 2 ** exponent;
 }
 
-/** The NTP short format of a time; one too long for it becomes the longest. */
-function shortOf(time: number): number {
-  return Math.min(Math.round(time / SHORT), 0xffffffff);
+/** The NTP short format of a time; one that is too long becomes the longest. */
+function toNtpShort(time: number): number {
+  return Math.min(Math.round(time / SHORT_UNIT), 0xffffffff);
 }
 
-const LENGTH = 48;
+const HEADER_LENGTH = 48;
 const SECONDS_1900_TO_1970 = 2_208_988_800n;
-/** The last bit of an NTP timestamp, and of the short format. */
-const UNIT = 1000 / 2 ** 32;
-const SHORT = 1000 / 2 ** 16;
-/** RFC 5905, section 7.2: how fast clocks drift, and the worst dispersion. */
+/** The last bit of an NTP timestamp, and of the short format, in ms. */
+const TIMESTAMP_UNIT = 1000 / 2 ** 32;
+const SHORT_UNIT = 1000 / 2 ** 16;
+/** RFC 5905, section 7.2: the drift of a clock, and the largest dispersion. */
 const PHI = 15e-6;
 const MAXDISP = 16_000;
 
@@ -335,12 +276,11 @@ const BLANK: Packet = {
   transmit: 0n,
 };
 
-/** LOCL is the uncalibrated local clock: RFC 4330, section 4. */
+/** LOCL is an uncalibrated local clock: RFC 4330, section 4. */
 const LOCAL: Packet = {
   ...BLANK,
   mode: 4,
   stratum: 10,
-  precision: PRECISION,
   rootDispersion: 1,
   referenceId: "LOCL",
 };

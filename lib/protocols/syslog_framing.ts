@@ -1,33 +1,34 @@
 /**
- * Where one syslog message ends in a stream of bytes: RFC 6587, both ways of
- * it, told apart for each message. Bytes in, messages out, no sockets.
+ * Delimits syslog messages in a TCP stream (RFC 6587) and in datagrams
+ * (RFC 5426), because TCP keeps no message boundaries.
  *
  * @module
  */
 
-/** A message as it came, or as much of it as is kept. */
+/** A received message, or the part of it that is kept. */
 export interface Frame {
   readonly bytes: Uint8Array;
-  /** How its end was found; a datagram is one by itself. */
+  /** How its end was found: octet counting, a LF, or the datagram's end. */
   readonly framing: "counted" | "line" | "datagram";
-  /** What is wrong with it: it was cut, or the stream ended within it. */
+  /** What is wrong with it: it was truncated, or the stream ended inside it. */
   readonly fault?: string;
 }
 
-/** How much of a message is kept, in bytes; RFC 5424 asks for 2048 or more. */
-export const LIMIT = 8192;
+/** A longer message is truncated, in bytes; RFC 5424 asks for 2048 or more. */
+export const FRAME_LIMIT = 8192;
 
 /** Octet counting, RFC 6587 section 3.4.1: the length, a space, the message. */
 export function frameCounted(message: Uint8Array): Uint8Array {
-  if (message.length === 0 || message.length >= 10 ** DIGITS) {
+  if (message.length === 0 || message.length >= 10 ** LENGTH_DIGITS) {
     throw new RangeError(`Cannot frame a message of ${message.length} bytes`);
   }
   return joined(encoder.encode(`${message.length} `), message);
 }
 
 /**
- * The message with an LF behind it, RFC 6587 section 3.4.2. RangeError if it
- * holds one itself, ends with a CR, or begins as a counted one does.
+ * Non-transparent framing, RFC 6587 section 3.4.2: the message and an LF.
+ * RangeError if the message contains an LF, ends with a CR, or begins with a
+ * digit, as octet counting does.
  */
 export function frameLine(message: Uint8Array): Uint8Array {
   const [first = ZERO] = message;
@@ -38,11 +39,14 @@ export function frameLine(message: Uint8Array): Uint8Array {
 }
 
 /**
- * A datagram as a frame, RFC 5426: without the LF or NUL that some append, and
- * the length that `logger --octet-count` puts in front of it.
+ * The message in a datagram, RFC 5426: without the LF or NUL that some senders
+ * append, and without the length that `logger --octet-count` puts first.
  */
-export function frameOf(datagram: Uint8Array, limit = LIMIT): Frame {
-  const begin = String.fromCharCode(...datagram.subarray(0, DIGITS + 1));
+export function datagramFrame(
+  datagram: Uint8Array,
+  limit = FRAME_LIMIT,
+): Frame {
+  const begin = String.fromCharCode(...datagram.subarray(0, LENGTH_DIGITS + 1));
   const [head, count] = begin.match(/^([1-9]\d*) /) ?? [];
   if (head && head.length + Number(count) === datagram.length) {
     const message = datagram.subarray(head.length);
@@ -55,38 +59,38 @@ export function frameOf(datagram: Uint8Array, limit = LIMIT): Frame {
 }
 
 /**
- * Finds the messages in one stream, in whatever pieces it comes. A message
- * that begins with a length (a digit from 1 to 9, six more at most, a space) is
- * counted, any other is a line up to LF or CR LF; an empty line is none. Of a
- * message over `limit` bytes the rest is passed over: memory stays bounded.
+ * Finds the messages in one stream, however TCP has split it. A message that
+ * begins with a length (a digit from 1 to 9, at most six more, a space) is
+ * counted; any other ends at LF or CR LF; empty lines are ignored. The bytes of
+ * a message beyond `limit` are discarded, so memory stays bounded.
  *
  * ```ts
- * import { Unframer } from "./syslog_framing.ts";
+ * import { FrameDecoder } from "./syslog_framing.ts";
  *
- * const unframer = new Unframer();
+ * const decoder = new FrameDecoder();
  * const bytes = new TextEncoder().encode("5 <1>ab<2>c\nde");
- * unframer.push(bytes).length; // 2: "<1>ab" and "<2>c"
- * unframer.end().length; // 1: "de", and that the stream ended within it
+ * decoder.push(bytes).length; // 2: "<1>ab" and "<2>c"
+ * decoder.end().length; // 1: "de", with the fault that the stream ended
  * ```
  */
-export class Unframer {
+export class FrameDecoder {
   readonly #limit: number;
-  /** The digits so far, while they may be a length. */
+  /** Digits at the start of a message, while they may be a length. */
   #digits = "";
-  /** The message begun: undefined between two. */
+  /** Of the current message; undefined between two messages. */
   #framing: "counted" | "line" | undefined;
-  /** The length of a counted one. */
+  /** The length of a counted message. */
   #count = 0;
-  /** How much of it has come, and of that what is kept. */
+  /** How many bytes of it have come, and the first of them. */
   #size = 0;
   #kept: Uint8Array;
 
-  constructor(limit = LIMIT) {
+  constructor(limit = FRAME_LIMIT) {
     this.#limit = limit;
     this.#kept = NOTHING;
   }
 
-  /** The messages that end in these bytes; not copied, where they are whole. */
+  /** The messages that end in these bytes; copied only if they were split. */
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     for (let at = 0; at < bytes.length;) {
@@ -109,7 +113,7 @@ export class Unframer {
     return frames;
   }
 
-  /** The message that the end of the stream leaves unfinished, if any. */
+  /** The message that the end of the stream has cut off, if any. */
   end(): Frame[] {
     if (this.#digits) this.#beginLine();
     if (!this.#framing) return [];
@@ -119,12 +123,12 @@ export class Unframer {
     return [this.#finish(NOTHING, fault)];
   }
 
-  /** Reads what tells the two apart; gives where to go on. */
+  /** Decides between the two framings; returns where to continue. */
   #begin(bytes: Uint8Array, at: number): number {
     const byte = bytes[at];
     const first = this.#digits === "";
     if (isDigit(byte) && !(first && byte === ZERO)) {
-      if (this.#digits.length < DIGITS) {
+      if (this.#digits.length < LENGTH_DIGITS) {
         this.#digits += byte - ZERO;
         return at + 1;
       }
@@ -138,7 +142,7 @@ export class Unframer {
     return at;
   }
 
-  /** The digits were no length: the line begins with them. */
+  /** The digits were not a length: the line begins with them. */
   #beginLine(): void {
     this.#framing = "line";
     if (this.#digits) this.#keep(encoder.encode(this.#digits));
@@ -158,7 +162,7 @@ export class Unframer {
     this.#size += part.length;
   }
 
-  /** The message, with its last part. */
+  /** Completes the message with its last part. */
   #finish(last: Uint8Array, fault?: string): Frame {
     const framing = this.#framing!;
     let bytes = last.subarray(0, this.#limit);
@@ -174,7 +178,7 @@ export class Unframer {
     }
     this.#framing = undefined;
     this.#size = 0;
-    this.#kept = NOTHING; // the frame has it now
+    this.#kept = NOTHING; // the frame owns it now
     return frame(bytes, framing, size, fault);
   }
 }
@@ -195,7 +199,7 @@ function frame(
   return { bytes, framing, fault: unfinished ? `${unfinished}; ${cut}` : cut };
 }
 
-/** Without the beginning of a UTF-8 character that the cut has left. */
+/** Without an incomplete UTF-8 character at the end. */
 function wholeCharacters(bytes: Uint8Array): Uint8Array {
   let start = bytes.length - 1;
   while (start > bytes.length - 4 && (bytes[start] & 0xC0) === 0x80) start--;
@@ -205,7 +209,7 @@ function wholeCharacters(bytes: Uint8Array): Uint8Array {
   return whole ? bytes : bytes.subarray(0, start);
 }
 
-/** Some end a line with CR LF. */
+/** Some senders end a line with CR LF. */
 function withoutReturn(line: Uint8Array, ended: boolean): Uint8Array {
   return ended && line.at(-1) === CR ? line.subarray(0, -1) : line;
 }
@@ -221,8 +225,8 @@ function joined(one: Uint8Array, two: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** More are a number in a line, such as a date, and not a length. */
-const DIGITS = 7;
+/** A longer number is text, such as a date, and not a length. */
+const LENGTH_DIGITS = 7;
 const NUL = 0;
 const LF = 10;
 const CR = 13;

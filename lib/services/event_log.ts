@@ -1,53 +1,54 @@
 /**
- * What a collector keeps of a syslog message: when it came, from where, and
- * what it says; as a line for people, as one of JSON, and the file of these.
+ * What a collector keeps of a syslog message: its content, and when and from
+ * where it came. As a line for people, as a line of JSON, and a file of those.
  *
  * @module
  */
-import type { Address } from "../sockets/address.ts";
-import type { Appender } from "./append_file.ts";
 import {
   escapeBytes,
   parseSyslog,
   SEVERITIES,
   type SyslogMessage,
-  timeOf,
 } from "../protocols/syslog.ts";
 import type { Frame } from "../protocols/syslog_framing.ts";
+import { sentTime } from "../protocols/syslog_timestamp.ts";
+import type { Address } from "../sockets/address.ts";
+import { escapeControls } from "../sockets/escape.ts";
+import type { Appender } from "./append_file.ts";
 
-/** A message that was collected. */
+/** A message that a collector has received. */
 export interface Event extends SyslogMessage {
-  /** The collector's own time. */
+  /** The time by the collector's clock. */
   readonly received: Date;
-  /** The address of the sender, which is not always the message's machine. */
+  /** The sender's address, which need not be that of the message's host. */
   readonly from: Address;
   readonly framing: Frame["framing"];
 }
 
-/** The event of a message that came. What is wrong with its end is told, too. */
-export function eventOf(
+/** The event of a message. A fault of its framing makes it malformed, too. */
+export function toEvent(
   { bytes, framing, fault }: Frame,
   from: Event["from"],
   received = new Date(),
 ): Event {
-  const { message: text, ...read } = parseSyslog(bytes);
+  const { message: text, ...parsed } = parseSyslog(bytes);
   // rsyslog appends an LF and counts it.
-  const message = read.malformed === undefined && framing === "counted"
+  const message = parsed.malformed === undefined && framing === "counted"
     ? text.replace(/\r?\n$/, "")
     : text;
-  const faults = [fault, read.malformed].filter((one) => one !== undefined);
+  const faults = [fault, parsed.malformed].filter((one) => one !== undefined);
   const malformed = faults.length > 0 ? faults.join("; ") : undefined;
-  return { received, from, framing, ...read, malformed, message };
+  return { received, from, framing, ...parsed, malformed, message };
 }
 
 /**
- * The event in words: when it was received and sent (UTC; "-" if it does not
- * say, with the date if that is another), by whom, and what.
+ * The event in words: when it was received and sent (UTC; with the date if that
+ * is another day; "-" if the message has no timestamp), from whom, and what.
  */
-export function eventText(event: Event): string {
+export function formatEvent(event: Event): string {
   const { received, from, appname = "-", procid, severity, malformed } = event;
   const { hostname = from[0], message } = event;
-  const time = timeOf(event, received.getTime());
+  const time = sentTime(event, received.getTime());
   const now = received.toISOString();
   const then = time === undefined ? "-" : new Date(time).toISOString();
   const sameDay = then.slice(0, 10) === now.slice(0, 10);
@@ -60,20 +61,20 @@ export function eventText(event: Event): string {
 }
 
 /**
- * The event as a line of JSON, https://jsonlines.org, with its LF. Nothing in
- * it ends a line for any reader, or drives a terminal that shows the file.
+ * The event as a line of JSON, https://jsonlines.org, with its LF. It contains
+ * no character that ends a line for any reader, or that drives a terminal.
  */
-export function eventLine(event: Event): string {
-  return lineOf(event);
+export function eventToJson(event: Event): string {
+  return toJsonLine(event);
 }
 
-/** The events that a collector has had. */
+/** The events that a collector has received. */
 export interface Log {
-  /** How many they were; those over UDP are the ones that were not lost. */
+  /** Their number; datagrams that were lost on the way are not in it. */
   readonly counts: { tcp: number; udp: number; malformed: number };
-  /** Whether the last line of the file was torn, and has been mended. */
-  readonly mended: boolean;
-  /** Keeps the messages that have come now: when it returns, the file has them. */
+  /** Whether the last line of the file was incomplete, and is repaired. */
+  readonly repaired: boolean;
+  /** Keeps messages that have just come: when it returns, the file has them. */
   keep(frames: Frame[], from: Address): Event[];
   /** The counts in words. */
   summary(): string;
@@ -81,24 +82,24 @@ export interface Log {
 }
 
 /**
- * Opens a log, which appends to a file if it is given one, an event a line; a
- * last line that a kill -9 left torn is mended. Failures are SocketErrors: see
- * `openLines`.
+ * Opens a log; with a path it appends each event to that file as a line. An
+ * incomplete last line, which a kill -9 leaves, is repaired first. Failures are
+ * SocketErrors: see `openAppender`.
  */
 export async function openLog(path: string | undefined): Promise<Log> {
   let file: Appender | undefined;
   if (path !== undefined) {
-    const { openLines } = await import("./append_file.ts");
-    file = openLines(path, mendLine);
+    const { openAppender } = await import("./append_file.ts");
+    file = openAppender(path, repairLine);
   }
   const counts = { tcp: 0, udp: 0, malformed: 0 };
   return {
     counts,
-    mended: file?.torn !== undefined,
+    repaired: file?.incomplete !== undefined,
     keep(frames, from) {
       const received = new Date();
-      const events = frames.map((frame) => eventOf(frame, from, received));
-      file?.append(events.map(eventLine).join(""));
+      const events = frames.map((frame) => toEvent(frame, from, received));
+      file?.append(events.map(eventToJson).join(""));
       for (const { framing, malformed } of events) {
         counts[framing === "datagram" ? "udp" : "tcp"]++;
         if (malformed) counts.malformed++;
@@ -115,26 +116,31 @@ export async function openLog(path: string | undefined): Promise<Log> {
 }
 
 /**
- * What the last line of a file becomes if it lacks its LF: itself, where that
- * is all, else `{"torn": ...}` with its bytes, which is longer than it.
+ * What an incomplete last line becomes: the line itself if only its LF is
+ * missing, else `{"torn": ...}` with its bytes, which is longer.
  */
-export function mendLine(torn: Uint8Array): string {
-  const text = new TextDecoder().decode(torn);
+export function repairLine(incomplete: Uint8Array): string {
+  const text = new TextDecoder().decode(incomplete);
   try {
     JSON.parse(text);
     return `${text}\n`;
   } catch {
-    return lineOf({ torn: escapeBytes(torn) });
+    return toJsonLine({ torn: escapeBytes(incomplete) });
   }
 }
 
-function lineOf(value: unknown): string {
-  return `${JSON.stringify(value).replace(UNSAFE, escaped)}\n`;
+/** JSON, in which the characters that `escapeControls` escapes are `\uXXXX`. */
+function toJsonLine(value: unknown): string {
+  const json = JSON.stringify(value).replace(
+    /[^ -~]/gu,
+    (character) =>
+      escapeControls(character) === character
+        ? character
+        : character.replace(/[^]/g, jsonEscape),
+  );
+  return `${json}\n`;
 }
 
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+function jsonEscape(codeUnit: string): string {
+  return `\\u${codeUnit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
-
-/** What JSON lets through: some controls, and what turns the direction. */
-const UNSAFE = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;

@@ -1,5 +1,6 @@
 /**
- * One port for a stream and a datagram socket, for servers that speak both.
+ * Binds a stream and a datagram socket to one port, for services that clients
+ * reach over TCP and UDP alike.
  *
  * @module
  */
@@ -9,11 +10,11 @@ import { AF_INET, SOCK_DGRAM, SOCK_STREAM, socket } from "../sockets/socket.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 
 /**
- * A stream socket that listens and a datagram socket with the same port. If the
- * system chooses it (0), one free for the first may be taken for the second:
- * then it is asked for another, up to ten times.
+ * A listening stream socket and a datagram socket with the same port. If the
+ * system chooses the port (0), a free TCP port may be a taken UDP port: then the
+ * system chooses again, up to ten times.
  *
- * @throws {SocketError} EADDRINUSE and what else bind says.
+ * @throws {SocketError} EADDRINUSE, and any other error of bind.
  */
 export async function openBoth(
   address: Address,

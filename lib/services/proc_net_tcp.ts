@@ -1,13 +1,14 @@
 /**
- * What the kernel itself says of a TCP connection, proc_net_tcp(5): Linux only.
+ * Asks the kernel for the states of TCP sockets, proc_net_tcp(5), because no
+ * runtime shows them. Linux only.
  *
  * @module
  */
 import { readFile } from "node:fs/promises";
 
 /**
- * Whether the kernel can be asked; under Deno it takes `--allow-all`, since
- * nothing less opens a file of /proc. Does not ask for the permission.
+ * Whether /proc can be read. Deno needs `--allow-all` for that; this function
+ * does not ask for the permission.
  */
 export async function access(): Promise<"yes" | "no" | "denied"> {
   if ("Deno" in globalThis) {
@@ -23,16 +24,16 @@ export async function access(): Promise<"yes" | "no" | "denied"> {
   }
 }
 
-/** An IPv4 socket: its port, its peer's (none: it listens), and its state. */
+/** An IPv4 socket: its port, its peer's (none: it listens), its state. */
 export interface Socket {
   readonly ports: readonly number[];
   readonly state: string;
 }
 
 /**
- * What the kernel says of the state of each socket, by its name in RFC 9293;
- * CLOSED if it has none such. Where it says something else than expected, a
- * segment may be under way: it is asked again for 250 ms.
+ * The state of each socket in the kernel, by its name in RFC 9293; CLOSED if
+ * the kernel has no such socket. If a state is not the expected one, a segment
+ * may be on its way: the kernel is asked again for 250 ms.
  */
 export async function statesOf(sockets: Socket[]): Promise<string[]> {
   for (let left = 50;; left--) {
@@ -46,13 +47,13 @@ export async function statesOf(sockets: Socket[]): Promise<string[]> {
   }
 }
 
-/** The state of each socket that has one of the ports, by its two. */
+/** The states of the sockets that have one of the ports, by both ports. */
 async function table(ports: number[]): Promise<Map<string, string>> {
   const marks = ports.map((port) =>
     `:${port.toString(16).toUpperCase().padStart(4, "0")} `
   );
   const [, ...rows] = (await readFile(TABLE, "utf8")).trimEnd().split("\n");
-  // A busy machine has many thousand others.
+  // A busy machine has thousands of others.
   const wanted = rows.filter((row) => marks.some((mark) => row.includes(mark)));
   return new Map(wanted.map((row) => {
     const [, local, remote, state] = row.trim().split(/\s+/);
@@ -66,7 +67,7 @@ function portOf(address: string): number {
 
 const TABLE = "/proc/net/tcp";
 
-/** By the kernel's number, which is hexadecimal. */
+/** By the kernel's hexadecimal number. */
 const STATES: Record<string, string> = {
   "01": "ESTABLISHED",
   "02": "SYN-SENT",

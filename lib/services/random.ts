@@ -1,11 +1,11 @@
 /**
- * Numbers that look random and are the same in each run, so that an experiment
- * can be repeated and a header can quote what comes of it.
+ * Pseudorandom numbers, the same in every run, so that an experiment can be
+ * repeated and its header can quote the output.
  *
  * @module
  */
 
-/** The nth number, from 0 to 1, of the generator mulberry32 with this seed. */
+/** The nth number, from 0 to below 1, of mulberry32 with this seed. */
 export function random(seed: number, n: number): number {
   let bits = (seed + Math.imul(n, 0x6D2B79F5)) | 0;
   bits = Math.imul(bits ^ bits >>> 15, bits | 1);

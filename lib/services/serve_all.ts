@@ -1,6 +1,6 @@
 /**
  * Serves every client of a listener until it is closed, for servers that
- * summarise their clients afterwards.
+ * summarize their clients afterwards.
  *
  * @module
  */

@@ -1,149 +1,171 @@
 /**
- * Both sides of a conversation in SNTP: a server tells the time to all who ask;
- * a client asks again when no answer comes, waiting longer each time as
- * RFC 4330, section 10, wants, and several times for one that came quickly.
+ * Both ends of an SNTP exchange: a server answers every request; a client
+ * repeats a lost request with a growing timeout (RFC 4330, section 10), and asks
+ * several times to get one quick reply.
  *
  * @module
  */
-import type { Address } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
 import {
-  answerIn,
-  answerTo,
-  bestFirst,
-  clock,
+  clockFilter,
   measure,
   pack,
   type Packet,
-  refusal,
-  requestAt,
-  requestIn,
+  parseTimeReply,
+  parseTimeRequest,
   type Sample,
-  steady,
+  timeReply,
+  timeRequest,
+  unusableReason,
 } from "../protocols/sntp.ts";
+import type { Address } from "../sockets/address.ts";
+import type { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { AF_INET, SOCK_DGRAM, socket } from "../sockets/socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
+import {
+  monotonic,
+  PRECISION,
+  realtime,
+  realtimeOffset,
+  withSign,
+} from "./clock.ts";
 
 /**
  * Answers each request that a bound socket receives with the time by `now`,
- * until the socket is closed. What is no request gets no answer.
+ * until the socket is closed. Anything else gets no reply.
  */
-export async function tellTime(
+export async function serveTime(
   receiver: DatagramSocket,
-  now = clock,
+  now = realtime,
 ): Promise<void> {
   for await (const [data, sender] of receiver) {
-    const [received, request] = [now(), requestIn(data)];
+    const [received, request] = [now(), parseTimeRequest(data)];
     if (!request) continue;
-    const answer = pack(answerTo(request, received, now()));
-    await receiver.sendto(answer, sender).catch(() => {}); // it asks again
+    const times = { received, sent: now(), precision: PRECISION };
+    const reply = pack(timeReply(request, times));
+    await receiver.sendto(reply, sender).catch(() => {}); // the client repeats
   }
 }
 
+/** How to query a server. */
+interface Query {
+  /** How long to wait for the reply to each request, in ms. */
+  readonly waits: readonly number[];
+  /** Is told after each wait that has brought no reply. */
+  readonly onTimeout?: (ms: number) => void;
+  /** The client's clock: the monotonic one, unless it is another. */
+  readonly now?: () => number;
+}
+
 /**
- * Asks over a connected socket, once for each of the `waits` (ms, cut to the
- * socket's timeout), until an answer comes: that, and when it came by `now`,
- * the client's clock. It may say that its time must not be used: see `refusal`.
- * `lost` is told of each wait in vain.
+ * Sends a request over a connected socket, once for each of the waits (cut to
+ * the socket's timeout), until a reply comes: the reply, and its arrival by the
+ * client's clock. Its time may be unusable: see `unusableReason`.
  *
- * @throws {SocketError} ETIMEDOUT if none came in all of them; others of the
- *   socket at once.
+ * @throws {SocketError} ETIMEDOUT if no wait has brought a reply; any other
+ *   error of the socket at once.
  */
-export async function askTime(
+export async function queryTime(
   connection: DatagramSocket,
-  waits: readonly number[],
-  lost: (ms: number) => void = () => {},
-  now = steady,
-): Promise<[answer: Packet, arrival: number]> {
+  { waits, onTimeout = () => {}, now = monotonic }: Query,
+): Promise<[reply: Packet, arrival: number]> {
   const timeout = connection.gettimeout();
   for (const wait of waits) {
     const ms = Math.min(wait, timeout ?? wait);
-    const request = requestAt(now());
+    const request = timeRequest(now());
     await connection.send(pack(request));
     connection.settimeout(ms);
     try {
-      for (const end = steady() + ms; steady() < end;) {
+      for (const end = monotonic() + ms; monotonic() < end;) {
         const data = await connection.recv(1024);
         const arrival = now();
-        const answer = answerIn(data, request);
-        if (answer) return [answer, arrival];
+        const reply = parseTimeReply(data, request);
+        if (reply) return [reply, arrival];
       }
     } catch (error) {
       if ((error as SocketError).code !== "ETIMEDOUT") throw error;
     } finally {
       connection.settimeout(timeout);
     }
-    lost(ms);
+    onTimeout(ms);
   }
   throw new SocketError("ETIMEDOUT", "recv", connection.getpeername());
 }
 
-/** A machine's clock, and what a time service made of it. */
+/** A machine's clock, before and after a time server has corrected it. */
 export interface Clock {
-  /** The time by it as it is. */
-  own(): number;
-  /** The time by it put right, where the service told the time. */
+  /** The time by the clock as it is. */
+  uncorrected(): number;
+  /** The corrected time; the same if no server has told a usable one. */
   now(): number;
-  /** Whether any answer came. */
+  /** Whether any reply came. */
   readonly answered: boolean;
-  /** What the best of the answers says; undefined: none that may be used. */
+  /** The best sample; undefined if no reply was usable. */
   readonly sample: Sample | undefined;
 }
 
 /**
- * Asks a time service so often that one answer is quick (ANSWERS times), and
- * puts the clock `own` right by that: see `askTime`. A server that refuses is
- * not asked again, nor one that is silent.
+ * Corrects a clock by the best of SAMPLES replies of a time server. A server
+ * that sends an unusable time, or is silent, is not asked again.
  *
- * @throws {SocketError} for a failure other than silence.
+ * @throws {SocketError} for any failure but silence.
  */
-export async function putRight(
-  own: () => number,
-  service: Address,
-  lost?: (ms: number) => void,
+export async function synchronize(
+  uncorrected: () => number,
+  server: Address,
+  onTimeout?: (ms: number) => void,
 ): Promise<Clock> {
   await using connection = socket(AF_INET, SOCK_DGRAM);
-  await connection.connect(service);
+  await connection.connect(server);
+  const query = { waits: WAITS, onTimeout, now: uncorrected };
   const samples: Sample[] = [];
   let answered = false;
   try {
-    for (let left = ANSWERS; left > 0; left--) {
-      const [answer, arrival] = await askTime(connection, WAITS, lost, own);
+    for (let left = SAMPLES; left > 0; left--) {
+      const [reply, arrival] = await queryTime(connection, query);
       answered = true;
-      if (refusal(answer)) break;
-      const sample = measure(answer, arrival);
+      if (unusableReason(reply)) break;
+      const sample = measure(reply, { arrival, precision: PRECISION });
       if (sample) samples.push(sample);
     }
   } catch (error) {
     if ((error as SocketError).code !== "ETIMEDOUT") throw error;
   }
-  const sample = bestFirst(samples).at(0);
+  const sample = clockFilter(samples).at(0);
   const offset = sample?.offset ?? 0;
-  return { own, now: () => own() + offset, answered, sample };
+  return { uncorrected, now: () => uncorrected() + offset, answered, sample };
 }
 
-/** How often a clock's owner asks, and how long (ms) it waits each time. */
-export const ANSWERS = 8;
+/** How many samples a client takes, and its waits for each reply, in ms. */
+export const SAMPLES = 8;
 const WAITS = [300, 600, 1200];
 
 /**
- * Waits until it is the moment by `now`, which may be set meanwhile; rejects as
- * soon as `unless` does. Long timers are less exact, so that it sleeps to a
- * little before.
+ * A sample that was measured by the monotonic clock, in words: the offset is that
+ * to this machine's realtime clock, which may have been set since.
  */
-export function until(
-  moment: number,
+export function formatSample({ delay, offset }: Sample): string {
+  const ahead = withSign(offset - realtimeOffset());
+  return `delay ${delay.toFixed(3)}, offset ${ahead} ms`;
+}
+
+/**
+ * Waits until the time by `now`, a clock that may be set meanwhile; rejects as
+ * soon as `interrupt` does. Long timers are less exact, so it sleeps until a
+ * little earlier first.
+ */
+export function sleepUntil(
+  time: number,
   now: () => number,
-  unless?: Promise<never>,
+  interrupt?: Promise<never>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     function wake(): void {
-      const left = moment - now();
+      const left = time - now();
       if (left <= 0) return resolve();
       timer = setTimeout(wake, left > 40 ? Math.min(left - 20, 1e9) : left);
     }
-    unless?.catch((error) => {
+    interrupt?.catch((error) => {
       clearTimeout(timer);
       reject(error);
     });

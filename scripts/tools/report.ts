@@ -6,27 +6,28 @@
  *     bun scripts/tools/report.ts NAME...
  *     node scripts/tools/report.ts NAME...
  *
- * `--all` makes those of all experiments, `--headings FILE` renames, orders and
- * leaves out sections; `--help` tells more.
+ * `--all` writes the reports of all experiments, `--headings FILE` renames,
+ * orders and leaves out sections; `--help` explains them.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
+import { escapeControls } from "../../lib/sockets/escape.ts";
 import { contentOf, type Made } from "./report/content.ts";
-import {
-  HEADINGS,
-  type Headings,
-  HeadingsError,
-  readHeadings,
-} from "./report/headings.ts";
+import { HEADINGS, type Headings, readHeadings } from "./report/headings.ts";
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
 import { progress } from "./report/progress.ts";
-import { ROOT, RunError, runExperiment } from "./report/run.ts";
+import { runExperiment } from "./report/run.ts";
 import { readSource } from "./report/source.ts";
-import { printable } from "./support/text.ts";
+import {
+  allNames,
+  hasTwoEnds,
+  nameOf,
+  sourceOf,
+} from "./support/experiments.ts";
+import { runTool, ToolError } from "./support/tool.ts";
 
 const HELP = `Writes lab reports: runs experiments, and says what they show.
 
@@ -36,18 +37,17 @@ const HELP = `Writes lab reports: runs experiments, and says what they show.
   --all            all that have two ends
   --out DIR        where to write DIR/NAME.md (reports)
   --format F       md (the default) or html
-  --headings FILE  the sections wanted, a line each, in their order,
-                   with another heading or not:
+  --headings FILE  the sections wanted, one a line, in their order;
+                   each may have another heading:
                      Aim = AIM OF THE EXPERIMENT
                      Program
                    Sections are Aim, Introduction, Algorithm, Program,
-                   Output, Sequence of calls and Result; in them are
-                   Server, Client and Both ends. # begins a comment.
+                   Output, Sequence of calls and Result; their parts
+                   are Server, Client and Both ends. # begins a comment.
   --help           print this`;
 
 const FORMATS = { md: markdown, html };
 
-/** What was asked for. */
 interface Request {
   names: string[];
   out: string;
@@ -57,77 +57,22 @@ interface Request {
   flags: string;
 }
 
-/** A command line that means nothing. */
-class UsageError extends Error {}
-
-/** The experiments that have two ends, and the files that do not. */
+/** The experiments that have two ends, and the scripts that do not. */
 export function experiments(): { names: string[]; others: string[] } {
-  const files = readdirSync(join(ROOT, "scripts"))
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => basename(file, ".ts")).sort();
-  const reportable = (name: string) => sourceOf(name) !== undefined;
-  return {
-    names: files.filter(reportable),
-    others: files.filter((name) => !reportable(name)),
-  };
+  const all = Map.groupBy(allNames(), (name) => hasTwoEnds(sourceOf(name)));
+  return { names: all.get(true) ?? [], others: all.get(false) ?? [] };
 }
 
 /** Runs an experiment, for reports in any format and with any headings. */
 export async function make(name: string, flags = ""): Promise<Made> {
-  const source = sourceOf(name)!;
+  const source = readSource(name, sourceOf(name));
   const run = await runExperiment(source);
   return { source, run, command: `${commandName()} ${name}${flags}` };
-}
-
-function sourceOf(name: string) {
-  const file = readFileSync(join(ROOT, "scripts", `${name}.ts`), "utf8");
-  return readSource(name, file);
 }
 
 function commandName(): string {
   if ("Deno" in globalThis) return "deno task report";
   return `${process.versions.bun ? "bun" : "node"} scripts/tools/report.ts`;
-}
-
-/** Reads the command line; undefined if help is asked for. */
-function read(args: string[]): Request | undefined {
-  const { values, positionals } = parseArgs({
-    args,
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-  });
-  for (const [name, value] of Object.entries(values)) {
-    const flag = name.length === 1 ? `-${name}` : `--${name}`;
-    const { type } = OPTIONS[name as keyof typeof OPTIONS] ?? {};
-    if (!type) throw new UsageError(`Unknown flag ${flag}`);
-    if (type === "string" && /^(true|--.*|)$/.test(String(value))) {
-      throw new UsageError(`${flag} needs a value`);
-    }
-    if (type === "boolean" && value !== true) {
-      throw new UsageError(`${flag} takes no value, not "${value}"`);
-    }
-  }
-  if (values.help) return;
-  const format = String(values.format ?? "md") as Request["format"];
-  if (!Object.hasOwn(FORMATS, format)) {
-    throw new UsageError(`--format takes md or html, not "${format}"`);
-  }
-  const file = values.headings as string | undefined;
-  return {
-    names: namesOf(positionals, Boolean(values.all)),
-    out: String(values.out ?? "reports"),
-    format,
-    headings: file === undefined ? HEADINGS : headingsFrom(file),
-    flags: (format === "md" ? "" : ` --format ${format}`) +
-      (file === undefined ? "" : ` --headings ${quoted(file)}`),
-  };
-}
-
-/** A file's name as a shell takes it. */
-function quoted(file: string): string {
-  if (/^[\w./-]+$/.test(file)) return file;
-  return `'${printable(file).replaceAll("'", "'\\''")}'`;
 }
 
 const OPTIONS = {
@@ -138,112 +83,101 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-function namesOf(given: string[], all: boolean): string[] {
+/** Reads the command line; undefined if help is asked for. */
+export function read(args: string[]): Request | undefined {
+  const { values, positionals } = readFlags(args, OPTIONS, {
+    positionals: true,
+  });
+  if (values.help) return;
+  const { format = "md", headings, out = "reports", all = false } = values;
+  if (format !== "md" && format !== "html") {
+    throw new UsageError(`--format takes md or html, not "${format}"`);
+  }
+  return {
+    names: chosen(positionals, all),
+    out,
+    format,
+    headings: headings === undefined ? HEADINGS : headingsFrom(headings),
+    flags: (format === "md" ? "" : ` --format ${format}`) +
+      (headings === undefined ? "" : ` --headings ${quoted(headings)}`),
+  };
+}
+
+/** The name of a file as a shell takes it. */
+function quoted(file: string): string {
+  if (/^[\w./-]+$/.test(file)) return file;
+  return `'${escapeControls(file).replaceAll("'", "'\\''")}'`;
+}
+
+function chosen(given: string[], all: boolean): string[] {
   const { names, others } = experiments();
-  const known = `experiments: ${names.join(", ")}`;
-  if (all && given.length > 0) {
-    throw new UsageError(`Give names or --all, not both`);
+  const wanted = all ? names : [...new Set(given.map(nameOf))];
+  const strange = wanted.find((name) => !names.includes(name));
+  const wrong = all && given.length > 0
+    ? "Give names or --all, not both"
+    : wanted.length === 0
+    ? "Which experiment?"
+    : strange === undefined
+    ? undefined
+    : others.includes(strange)
+    ? `${strange} has no two ends to report`
+    : `No experiment "${strange}"`;
+  if (wrong) {
+    throw new UsageError(`${wrong} (experiments: ${names.join(", ")})`);
   }
-  if (!all && given.length === 0) {
-    throw new UsageError(`Which experiment? (${known})`);
+  for (const name of all ? others : []) {
+    console.log(`${name}: left out, it has no two ends to report`);
   }
-  if (all) {
-    for (const name of others) {
-      console.log(`${name}: left out, it has no two ends to report`);
-    }
-    return names;
-  }
-  const wanted = given.map((name) => basename(name, ".ts"));
-  for (const name of wanted) {
-    if (names.includes(name)) continue;
-    throw new UsageError(
-      others.includes(name)
-        ? `${name} has no two ends to report (${known})`
-        : `No experiment "${name}" (${known})`,
-    );
-  }
-  return [...new Set(wanted)];
+  return wanted;
 }
 
 function headingsFrom(file: string): Headings {
+  let text: string;
   try {
-    return readHeadings(readFileSync(file, "utf8"));
+    text = readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof HeadingsError) {
-      throw new UsageError(`${file}, ${error.message}`);
-    }
     throw new UsageError(`Cannot read ${file}: ${reasonOf(error)}`);
   }
+  return readHeadings(text, file);
 }
 
-/** Makes them all; says whether none failed. */
-async function write(
+/** Writes all reports; the exit code is 1 if one could not be made. */
+async function run(
   { names, out, format, headings, flags }: Request,
-): Promise<boolean> {
-  makeFolder(out);
-  const told = await progress(names.length);
+): Promise<number> {
+  writing(out, () => mkdirSync(out, { recursive: true }));
+  const shown = await progress(names.length);
   let failed = 0;
   for (const name of names) {
     try {
       const report = contentOf(await make(name, flags), headings);
-      told.done(save(join(out, `${name}.${format}`), FORMATS[format](report)));
+      const file = join(out, `${name}.${format}`);
+      writing(file, () => writeFileSync(file, FORMATS[format](report)));
+      shown.done(file);
     } catch (error) {
-      if (!(error instanceof RunError)) throw error;
-      told.done(printable(error.message), "failed");
+      if (!(error instanceof ToolError)) throw error;
+      shown.done(escapeControls(error.message), "failed");
       failed++;
     }
   }
-  await told.end();
-  return failed === 0;
+  await shown.end();
+  return failed === 0 ? 0 : 1;
 }
 
-function save(file: string, text: string): string {
+function writing(file: string, write: () => void): void {
   try {
-    writeFileSync(file, text);
-    return file;
+    write();
   } catch (error) {
-    throw new RunError(`Cannot write ${file}: ${reasonOf(error)}`);
-  }
-}
-
-function makeFolder(out: string): void {
-  try {
-    mkdirSync(out, { recursive: true });
-  } catch (error) {
-    throw new RunError(`Cannot write ${out}: ${reasonOf(error)}`);
+    throw new ToolError(`Cannot write ${file}: ${reasonOf(error)}`);
   }
 }
 
 function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const reasons: Record<string, string> = {
-    ENOENT: "there is no such file",
-    EISDIR: "it is a folder",
-    EACCES: "this user may not",
-    EEXIST: "it is no folder",
-    ENOTDIR: "it is no folder",
-  };
-  return reasons[code ?? ""] ?? message;
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a folder";
+  if (code === "EACCES") return "this user may not";
+  return /^(EEXIST|ENOTDIR)$/.test(code) ? "it is no folder" : message;
 }
 
-/** Ends with 1 when a report could not be made, 2 for a wrong flag. */
-async function main(): Promise<number> {
-  try {
-    const request = read(process.argv.slice(2));
-    if (!request) {
-      console.log(HELP);
-      return 0;
-    }
-    return await write(request) ? 0 : 1;
-  } catch (error) {
-    const usage = error instanceof UsageError;
-    if (!usage && !(error instanceof RunError)) throw error;
-    console.error(printable(error.message));
-    return usage ? 2 : 1;
-  }
-}
-
-if (import.meta.main) {
-  ignoreBrokenPipe();
-  process.exitCode = await main();
-}
+if (import.meta.main) await runTool({ help: () => HELP, read, run });

@@ -9,19 +9,14 @@
  *
  * Bundlers drop comments, and types; so only the library goes through one.
  */
-import { execFile } from "node:child_process";
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
+import { allNames, nameOf, ROOT, sourceOf } from "./support/experiments.ts";
+import { start } from "./support/processes.ts";
+import { runTool, ToolError } from "./support/tool.ts";
 
 /** A bundler that a runtime ships. */
 export interface Bundler {
@@ -30,9 +25,6 @@ export interface Bundler {
   /** The program and its arguments, but for the file. */
   readonly command: string[];
 }
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url).href);
-const SCRIPTS = join(ROOT, "scripts");
 
 /** The bundlers to try: this runtime's own, then what is on the PATH. */
 export const BUNDLERS: Bundler[] = [
@@ -48,18 +40,12 @@ export function bundleWith(runtime: "deno" | "bun", program: string): Bundler {
     : { name: "bun build", command: [program, "build", "--target=node"] };
 }
 
-/** The names of the experiments. */
-export function names(): string[] {
-  return readdirSync(SCRIPTS).filter((file) => file.endsWith(".ts"))
-    .map((file) => file.slice(0, -".ts".length)).sort();
-}
-
-/** The text of the snippet; rejects if no bundler makes one. */
+/** The text of the snippet; throws a ToolError if no bundler makes one. */
 export async function snippet(
   name: string,
   bundlers = BUNDLERS,
 ): Promise<string> {
-  const source = readFileSync(join(SCRIPTS, `${name}.ts`), "utf8");
+  const source = sourceOf(name);
   const [header] = source.match(/^\/\*\*[\s\S]*?\*\/\n/) ?? [""];
   const { entry, used, rest } = takeImports(source.slice(header.length));
   const [bundle, bundler] = await bundled(entry, bundlers);
@@ -68,7 +54,9 @@ export async function snippet(
 // experiment as it is written, then what it uses of the library.
 // @ts-nocheck The library comes without its types.
 
-${destructure(used)}
+const {
+  ${used.join(",\n  ")},
+} = await library();
 ${rest.trimEnd()}
 
 // ${"-".repeat(72)}
@@ -80,7 +68,7 @@ ${asBody(bundle)}}
 `;
 }
 
-/** An experiment without its imports, and the module that exports those. */
+/** An experiment without its imports, and a module that exports what they name. */
 function takeImports(source: string) {
   let entry = "";
   const used: string[] = [];
@@ -94,11 +82,11 @@ function takeImports(source: string) {
     return "";
   });
   const [left] = rest.match(/(from |import\()"\.[^"]*"/) ?? [];
-  if (left) throw new Error(`The experiment has an import too many: ${left}`);
+  if (left) throw new Error(`Cannot bundle this import: ${left}`);
   return { entry, used, rest };
 }
 
-/** What the first bundler that there is makes of a module, and its name. */
+/** The module, bundled by the first bundler that can, and that one's name. */
 async function bundled(
   entry: string,
   bundlers: Bundler[],
@@ -108,31 +96,27 @@ async function bundled(
   const reasons: string[] = [];
   try {
     writeFileSync(file, entry);
-    for (const { name, command: [program, ...args] } of bundlers) {
-      try {
-        const { stdout } = await promisify(execFile)(program, [...args, file], {
-          cwd: ROOT,
-          env: { ...process.env, NO_COLOR: "1" },
-        });
-        return [stdout, name];
-      } catch (error) {
-        const { stderr } = error as { stderr?: string };
-        const [reason] = stderr?.match(/error: .*/) ?? ["error: not found"];
-        reasons.push(`${name}: ${reason.slice("error: ".length)}`);
-      }
+    for (const { name, command } of bundlers) {
+      const { ended, written } = start([...command, file], {
+        ...{ cwd: ROOT, most: Infinity, group: false },
+      });
+      if ((await ended).code === 0) return [written.stdout, name];
+      const [, reason = "not found"] = written.stderr.match(/error: (.*)/) ??
+        [];
+      reasons.push(`${name}: ${reason}`);
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
-  throw new Error(
+  throw new ToolError(
     `Cannot bundle (${reasons.join("; ")}): install Deno, or Bun, ` +
       "or both with npm install -g deno bun",
   );
 }
 
 /**
- * A module as the body of a function, whose names clash with nothing and which
- * may stand below its caller: it imports when it is called, and returns what
+ * A module as the body of a function, so that its names clash with nothing and
+ * it may stand below its caller: it imports when it is called, and returns what
  * the module exports.
  */
 function asBody(module: string): string {
@@ -145,20 +129,16 @@ function asBody(module: string): string {
         : `{ default: ${what} }`;
       return `const ${name} = await import("${from}");`;
     })
+    // Bun calls this helper without defining it: oven-sh/bun#42046.
+    .replaceAll("__promiseAll([", "Promise.all([")
     .replace(
       /^export \{([^}]*)\};\s*$/m,
       (_, list) => `return {${list.replaceAll(" as ", ": ")}};\n`,
     );
 }
 
-function destructure(used: string[]): string {
-  const line = `const { ${used.join(", ")} } = await library();`;
-  if (line.length <= 80) return line;
-  return `const {\n  ${used.join(",\n  ")},\n} = await library();`;
-}
-
 function help(): string {
-  const lines = names().join(", ").match(/.{1,58}(?:, |$)/g)!;
+  const lines = allNames().join(", ").match(/.{1,58}(?:, |$)/g)!;
   return `snippet.ts NAME
 
 Prints an experiment as one file that runs as it is, in an empty
@@ -167,19 +147,21 @@ folder, under Deno, Bun and Node.
   NAME    ${lines.map((line) => line.trim()).join("\n          ")}`;
 }
 
-async function main([name = "", ...more]: string[]): Promise<void> {
-  process.stdout.on("error", () => {}); // a reader that has left, as in | head
-  if ([name, ...more].includes("--help")) return console.log(help());
-  if (more.length > 0 || !names().includes(name)) {
-    process.exitCode = 2;
-    return console.error(`Name one experiment: ${names().join(", ")}`);
-  }
-  try {
-    console.log((await snippet(name)).trimEnd());
-  } catch (error) {
-    process.exitCode = 1;
-    console.error((error as Error).message);
-  }
+/** Reads the command line: one name; undefined if help is asked for. */
+export function read(args: string[]): string | undefined {
+  const options = { help: { type: "boolean", short: "h" } } as const;
+  const { values, positionals } = readFlags(args, options, {
+    positionals: true,
+  });
+  if (values.help) return;
+  const [name, ...more] = positionals.map(nameOf);
+  if (more.length === 0 && allNames().includes(name)) return name;
+  throw new UsageError(`Name one experiment: ${allNames().join(", ")}`);
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+async function run(name: string): Promise<number> {
+  console.log((await snippet(name)).trimEnd());
+  return 0;
+}
+
+if (import.meta.main) await runTool({ help, read, run });

@@ -2,38 +2,37 @@
  * What the library costs: the same work on its sockets and written raw on the
  * runtime's own, in interleaved pairs in one run, as medians of the ratios.
  *
- *     deno run -A scripts/tools/bench.ts [FLAGS]
- *     bun scripts/tools/bench.ts [FLAGS]
- *     node scripts/tools/bench.ts [FLAGS]
+ *     deno task bench [FLAGS]
+ *     bun tests/bench/bench.ts [FLAGS]
+ *     node tests/bench/bench.ts [FLAGS]
  *
  * Whichever runs it, each runtime that is found measures in a process of its
  * own. Raw is what one would write by hand for speed: callbacks on Bun and
  * Node, where the library gives promises.
  */
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import os from "node:os";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { plot } from "./plot.ts";
-import type { Row, RuntimeName, Work } from "./row.ts";
-import { WORKS } from "./row.ts";
-import { markdown, table } from "./table.ts";
-import type { Message, Orders } from "./worker.ts";
 import {
   listOf,
   readFlags,
-  Refusal,
-} from "../../scripts/tools/support/flags.ts";
-import { find, type Name } from "../../scripts/tools/support/runtimes.ts";
+  UsageError,
+  wholeNumber,
+} from "../../lib/experiment/flags.ts";
+import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import { start, within } from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,
   showProgress,
 } from "../../scripts/tools/support/progress_line.ts";
+import { find, type Name } from "../../scripts/tools/support/runtimes.ts";
+import type { Message, Orders } from "./measure.ts";
+import { markdown, type Row, table, type Work, WORKS } from "./results.ts";
+import type { RuntimeName } from "./workloads.ts";
 
-const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url).href);
+const MEASURE = fileURLToPath(new URL("measure.ts", import.meta.url).href);
 const RUNTIMES: RuntimeName[] = ["deno", "bun", "node"];
+const NAMES = Object.keys(WORKS) as Work[];
 
 const HELP = `bench.ts [FLAGS]
 
@@ -41,57 +40,61 @@ Measures the library against the same work on the runtime's own
 sockets, and against CPython's where python3 is on the PATH.
 
   --runtimes LIST   of deno,bun,node; else those that are found
-  --only LIST       of ${Object.keys(WORKS).slice(0, 5).join(",")},
-                    ${Object.keys(WORKS).slice(5).join(",")}
+  --only LIST       of ${NAMES.slice(0, 5).join(",")},
+                    ${NAMES.slice(5).join(",")}
   --pairs N         how many pairs (15; of what takes long a third)
   --short           a few seconds a runtime, for a look or a test
   --json            one JSON object a line and ratio
   --markdown        one table of all runtimes
-  --plot FILE.svg   draws the exchanges by the number of clients
+  --help            print this
 
 The ratio is speed: more is better, 1 is as fast as raw. With <= it
 is cost: less is better. The limits are what the project wants to
 reach; to be below one is no failure.`;
 
-/** What the command line asks for. */
-interface Settings {
-  runtimes: RuntimeName[];
-  orders: Orders;
-  output: "table" | "json" | "markdown";
-  /** The file to draw into. */
-  picture: string | undefined;
-}
-
 async function main(args: string[]): Promise<void> {
-  process.stdout.on("error", () => {}); // a reader that has left, as in | head
-  if (args.includes("--help")) return console.log(HELP);
   try {
-    await bench(settingsOf(args));
+    await bench(args);
   } catch (error) {
     clearProgress();
     console.error((error as Error).message);
-    process.exitCode = error instanceof Refusal ? 2 : 1;
+    process.exitCode = error instanceof UsageError ? 2 : 1;
   }
 }
 
-async function bench(settings: Settings): Promise<void> {
-  const { runtimes, orders, output, picture } = settings;
+async function bench(args: string[]): Promise<void> {
+  const { values } = readFlags(args, {
+    runtimes: { type: "string" },
+    only: { type: "string" },
+    pairs: { type: "string" },
+    short: { type: "boolean" },
+    json: { type: "boolean" },
+    markdown: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  });
+  const { short = false, json, markdown: asMarkdown } = values;
+  if (values.help) return console.log(HELP);
+  if (json && asMarkdown) {
+    throw new UsageError("--json and --markdown exclude each other");
+  }
+  const runtimes = listOf("runtimes", values.runtimes, RUNTIMES);
+  const works = listOf("only", values.only, NAMES);
+  const pairs = wholeNumber("pairs", values.pairs, 1, 9999) ?? (short ? 3 : 15);
+  const orders = { works, pairs, short, python: await found("python3") };
   const rows: Row[] = [];
-  orders.python = await found("python3");
   for (const name of runtimes) {
     const path = await found(name);
     if (!path) continue;
-    const own = await measure(name, path, orders, (row) => {
-      if (output === "json") console.log(JSON.stringify(row));
+    const own = await measure([name, path], orders, (row) => {
+      if (json) console.log(JSON.stringify(row));
     });
     rows.push(...own);
     clearProgress();
-    if (output === "table") console.log(`${table(own)}\n`);
+    if (!json && !asMarkdown) console.log(`${table(own)}\n`);
   }
   if (rows.length === 0) throw new Error("No runtime has measured anything");
-  if (output === "markdown") console.log(`${markdown(rows)}\n`);
-  if (output !== "json") console.log(machine(rows, orders));
-  if (picture) writeFileSync(picture, plot(rows));
+  if (asMarkdown) console.log(`${markdown(rows)}\n`);
+  if (!json) console.log(machine(rows, orders));
 }
 
 /** The path of a program, or undefined, with the reason on standard error. */
@@ -110,52 +113,11 @@ function machine(rows: Row[], { pairs }: Orders): string {
       .slice(0, 68);
 }
 
-// --- the runtimes ---
-
 /** The number of open files that 5000 clients and their other ends take. */
 const FILES = 12_000;
 
-/** No longer than that, in ms. */
-const LIMIT = 30 * 60_000;
-
-/** Has one runtime measure. */
-async function measure(
-  name: RuntimeName,
-  path: string,
-  orders: Orders,
-  measured: (row: Row) => void,
-): Promise<Row[]> {
-  const flags = name === "deno" ? ["run", "--quiet", "-A"] : [];
-  const command = [path, ...flags, WORKER, JSON.stringify(orders)];
-  const [program, ...args] = process.platform === "win32"
-    ? command
-    : ["sh", "-c", RAISED, "sh", ...command];
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const timer = setTimeout(() => child.kill(), LIMIT);
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", resolve);
-  });
-  const rows: Row[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    const message: Message = JSON.parse(line);
-    if ("row" in message) {
-      rows.push(message.row);
-      measured(message.row);
-    } else if ("progress" in message) showProgress(message.progress);
-    else {
-      clearProgress();
-      console.error(message.note);
-    }
-  }
-  const code = await ended;
-  clearTimeout(timer);
-  if (code !== 0) throw new Error(`Cannot measure: ${name} ended with ${code}`);
-  return rows;
-}
-
 /** Raises the number of open files as far as it takes, or as is allowed. */
-const RAISED = `
+const RAISE = `
 {
   [ "$(ulimit -n)" -ge ${FILES} ] || ulimit -S -n ${FILES} ||
     ulimit -S -n "$(ulimit -H -n)"
@@ -163,35 +125,36 @@ const RAISED = `
 exec "$@"
 `.trim();
 
-// --- the command line ---
+/** No longer than that, in ms. */
+const LIMIT = 30 * 60_000;
 
-function settingsOf(args: string[]): Settings {
-  const values = readFlags(args, {
-    runtimes: { type: "string" },
-    only: { type: "string" },
-    pairs: { type: "string" },
-    short: { type: "boolean" },
-    json: { type: "boolean" },
-    markdown: { type: "boolean" },
-    plot: { type: "string" },
-  });
-  const works = listOf("only", values.only, Object.keys(WORKS) as Work[]);
-  const pairs = Number(values.pairs ?? (values.short ? 3 : 15));
-  if (!/^[1-9]\d{0,3}$/.test(values.pairs ?? "1")) {
-    throw new Refusal("--pairs takes a number from 1 to 9999");
-  }
-  if (values.plot !== undefined && !works.includes("clients")) {
-    throw new Refusal("--plot draws the work clients: add it to --only");
-  }
-  if (values.json && values.markdown) {
-    throw new Refusal("--json and --markdown exclude each other");
-  }
-  return {
-    runtimes: listOf("runtimes", values.runtimes, RUNTIMES),
-    orders: { works, pairs, short: values.short ?? false, python: undefined },
-    output: values.json ? "json" : values.markdown ? "markdown" : "table",
-    picture: values.plot,
+/** Has one runtime measure. */
+async function measure(
+  [name, path]: [RuntimeName, string],
+  orders: Orders,
+  measured: (row: Row) => void,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const heard = (line: string) => {
+    const message: Message = JSON.parse(line);
+    if ("progress" in message) return showProgress(message.progress);
+    clearProgress();
+    if ("note" in message) return console.error(message.note);
+    rows.push(message.row);
+    measured(message.row);
   };
+  const shell = process.platform === "win32" ? [] : ["sh", "-c", RAISE, "sh"];
+  const flags = name === "deno" ? ["run", "--quiet", "-A"] : [];
+  const command = [...shell, path, ...flags, MEASURE, JSON.stringify(orders)];
+  const { ended, written, signal } = start(command, { heard, group: false });
+  const end = await within(LIMIT, ended);
+  if (!end) signal("SIGKILL");
+  if (end?.code === 0) return rows;
+  const why = end ? `ended with ${end.code}` : "took too long";
+  throw new Error(`Cannot measure: ${name} ${why}\n${written.stderr}`.trim());
 }
 
-if (import.meta.main) await main(process.argv.slice(2));
+if (import.meta.main) {
+  ignoreBrokenPipe();
+  await main(process.argv.slice(2));
+}

@@ -1,5 +1,5 @@
 /**
- * The work on the library's sockets, as a program of the lab would do it.
+ * The workloads on the library's sockets, as a script of the lab uses them.
  *
  * @module
  */
@@ -11,175 +11,75 @@ import {
   type StreamSocket,
 } from "../../lib/mod.ts";
 import {
+  type Bound,
   CHUNK,
-  CONNECTING,
-  expectBytes,
+  type Handlers,
   HOST,
-  MESSAGE,
-  THANKS,
-  TIME,
-  type Works,
-} from "./works.ts";
+  type Take,
+  workloadsOn,
+} from "./workloads.ts";
 
-export const works: Works = {
-  async roundTrips(count) {
-    const [server, client, connection] = await connected();
-    const echo = async () => {
-      while (true) {
-        const bytes = await connection.recv(1024);
-        if (bytes.length === 0) return;
-        await connection.sendall(bytes);
-      }
-    };
-    const echoing = echo();
-    let received = 0;
-    for (let i = 0; i < count; i++) {
-      await client.sendall(MESSAGE);
-      const { length } = await client.recv(1024);
-      received += length;
-    }
-    await client.close();
-    await echoing;
-    await connection.close();
-    await server.close();
-    expectBytes(received, count * MESSAGE.length);
-  },
-
-  async exchanges(count, atOnce) {
-    const { address, ended } = await timeServer(count);
-    let [started, received] = [0, 0];
-    const exchange = async () => {
-      while (started++ < count) {
-        const client = socket(AF_INET, SOCK_STREAM);
-        await client.connect(address);
-        const { length } = await client.recv(1024);
-        received += length;
-        await client.sendall(THANKS);
-        await client.close();
-      }
-    };
-    await Promise.all(Array.from({ length: atOnce }, exchange));
-    await ended;
-    expectBytes(received, count * TIME.length);
-  },
-
-  async crowds(clients, rounds) {
-    const { address, ended } = await timeServer(clients * rounds);
-    let [started, received] = [0, 0];
-    const connect = async (crowd: StreamSocket[]) => {
-      while (started++ < clients) {
-        const client = socket(AF_INET, SOCK_STREAM);
-        await client.connect(address);
-        const { length } = await client.recv(1024);
-        received += length;
-        crowd.push(client);
-      }
-    };
-    const thank = async (client: StreamSocket) => {
-      await client.sendall(THANKS);
-      await client.close();
-    };
-    const length = Math.min(CONNECTING, clients);
-    for (let round = 0; round < rounds; round++) {
-      const crowd: StreamSocket[] = [];
-      started = 0;
-      await Promise.all(Array.from({ length }, () => connect(crowd)));
-      await Promise.all(crowd.map(thank));
-    }
-    await ended;
-    expectBytes(received, clients * rounds * TIME.length);
-  },
-
-  async bulk(size) {
-    const [server, client, connection] = await connected();
-    const send = async () => {
-      for (let left = size; left > 0; left -= CHUNK.length) {
-        await client.sendall(CHUNK);
-      }
-      await client.close();
-    };
-    const sending = send();
-    let received = 0;
-    while (true) {
-      const { length } = await connection.recv(CHUNK.length);
-      if (length === 0) break;
-      received += length;
-    }
-    await sending;
-    await connection.close();
-    await server.close();
-    expectBytes(received, size);
-  },
-
-  async datagrams(count) {
-    const server = socket(AF_INET, SOCK_DGRAM);
-    const client = socket(AF_INET, SOCK_DGRAM);
+export const workloads = workloadsOn<StreamSocket>({
+  async listen(handlers, size) {
+    const server = socket(AF_INET, SOCK_STREAM);
     await server.bind([HOST, 0]);
-    await client.bind([HOST, 0]);
-    const echo = async () => {
-      for (let i = 0; i < count; i++) {
-        const [bytes, address] = await server.recvfrom(1024);
-        await server.sendto(bytes, address);
-      }
+    await server.listen();
+    const acceptAll = async () => {
+      for await (const [client] of server) handle(client, handlers, size);
     };
-    const echoing = echo();
-    const address = server.getsockname();
-    let received = 0;
-    for (let i = 0; i < count; i++) {
-      await client.sendto(MESSAGE, address);
-      const [bytes] = await client.recvfrom(1024);
-      received += bytes.length;
+    acceptAll();
+    const port = Number(server.getsockname()[1]);
+    return { port, close: () => server.close() };
+  },
+  async connect(port, handlers) {
+    const client = socket(AF_INET, SOCK_STREAM);
+    await client.connect([HOST, port]);
+    handle(client, handlers);
+  },
+  write: (connection, bytes) => connection.sendall(bytes),
+  async finish(connection, last) {
+    if (last) await connection.sendall(last);
+    await connection.close();
+  },
+  async send(port, size) {
+    const client = socket(AF_INET, SOCK_STREAM);
+    await client.connect([HOST, port]);
+    for (let left = size; left > 0; left -= CHUNK.length) {
+      await client.sendall(CHUNK);
     }
-    await echoing;
-    await server.close();
     await client.close();
-    expectBytes(received, count * MESSAGE.length);
   },
+}, bind);
 
-  async idle(accepted) {
-    const server = await listening();
-    const serve = async (client: StreamSocket) => {
-      accepted();
-      while ((await client.recv(1024)).length > 0);
-    };
-    const accept = async () => {
-      for await (const [client] of server) serve(client);
-    };
-    accept();
-    return server.getsockname()[1] as number;
-  },
-};
-
-async function listening(): Promise<StreamSocket> {
-  const server = socket(AF_INET, SOCK_STREAM);
-  await server.bind([HOST, 0]);
-  await server.listen();
-  return server;
+async function handle(
+  connection: StreamSocket,
+  { open, data, close, limit = Infinity }: Handlers<StreamSocket>,
+  size = 1024,
+): Promise<void> {
+  if (open) await open(connection);
+  for (let left = limit; left > 0;) {
+    const bytes = await connection.recv(size);
+    if (bytes.length === 0) {
+      close?.();
+      return connection.close();
+    }
+    left -= bytes.length;
+    await data(connection, bytes);
+  }
 }
 
-/** Serves so many clients; `ended` when it is closed. */
-async function timeServer(clients: number) {
-  const server = await listening();
-  const address = server.getsockname();
-  let [left, received] = [clients, 0];
-  const serve = async (client: StreamSocket) => {
-    await client.sendall(TIME);
-    const { length } = await client.recv(1024);
-    received += length;
-    await client.close();
-    if (--left === 0) await server.close();
+async function bind(take: Take): Promise<Bound> {
+  const own = socket(AF_INET, SOCK_DGRAM);
+  await own.bind([HOST, 0]);
+  const receiveAll = async () => {
+    for await (const [bytes, sender] of own) {
+      await take(bytes, sender as [string, number]);
+    }
   };
-  const accept = async () => {
-    for await (const [client] of server) serve(client);
-    expectBytes(received, clients * THANKS.length);
+  receiveAll();
+  return {
+    port: Number(own.getsockname()[1]),
+    send: (bytes, to) => own.sendto(bytes, to),
+    close: () => own.close(),
   };
-  return { address, ended: accept() };
-}
-
-async function connected() {
-  const server = await listening();
-  const client = socket(AF_INET, SOCK_STREAM);
-  await client.connect(server.getsockname());
-  const [connection] = await server.accept();
-  return [server, client, connection] as const;
 }

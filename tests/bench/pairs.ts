@@ -1,11 +1,11 @@
 /**
- * Times pieces of work in interleaved rounds, since a machine is never equally
- * fast for long: only what was measured side by side is compared.
+ * Times workloads in interleaved rounds, since a machine is never equally fast
+ * for long: only what was measured side by side is compared.
  *
  * @module
  */
 
-/** Does a piece of work and gives what it cost: ms, or bytes. */
+/** Does the work and returns what it cost: ms, or bytes. */
 export type Measure = () => Promise<number>;
 
 /** The median and the bounds of the middle half. */
@@ -16,7 +16,7 @@ export interface Spread {
 }
 
 /**
- * The costs of each piece of work by round. The order turns round by round, so
+ * The costs of each measure by round. The order is reversed round by round, so
  * that none is always the first; the first `warmUp` rounds do not count.
  */
 export async function interleaved(
@@ -37,14 +37,14 @@ export async function interleaved(
   return costs;
 }
 
-/** How many ms a piece of work takes. */
-export async function timed(work: () => Promise<void>): Promise<number> {
+/** How many ms the work takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** What one costs of what the other costs, round by round. */
+/** The ratio of two costs, by the rounds in which they were measured. */
 export function ratios(costs: number[], others: number[]): Spread {
   return spread(costs.map((cost, i) => cost / others[i]));
 }

@@ -1,94 +1,46 @@
 /**
- * The work written by hand for speed on node:net and node:dgram: callbacks.
+ * The workloads on node:net and node:dgram, with callbacks.
  *
  * @module
  */
 import dgram from "node:dgram";
+import { once } from "node:events";
 import net from "node:net";
 import {
   BACKLOG,
+  type Bound,
   CHUNK,
-  CONNECTING,
-  expectBytes,
+  type Handlers,
   HOST,
-  MESSAGE,
-  THANKS,
-  TIME,
-  type Works,
-} from "./works.ts";
+  type Take,
+  workloadsOn,
+} from "./workloads.ts";
 
-export const works: Works = {
-  async roundTrips(count) {
-    const { promise: left, resolve: leave } = Promise.withResolvers<void>();
-    const server = await listening((client) => {
-      client.on("data", (bytes) => client.write(bytes));
-      client.on("end", leave);
+export const workloads = workloadsOn<net.Socket>({
+  async listen(handlers) {
+    const server = net.createServer((client) => {
+      handlers.open?.(client);
+      handle(client, handlers);
     });
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    let received = 0;
-    const client = net.connect(server.port, HOST);
-    client.once("connect", () => client.write(MESSAGE));
-    client.on("data", (bytes) => {
-      received += bytes.length;
-      if (received < count * MESSAGE.length) return client.write(MESSAGE);
-      client.destroy();
-      resolve();
-    });
-    await done;
-    await left;
-    server.close();
-    expectBytes(received, count * MESSAGE.length);
+    server.listen({ host: HOST, port: 0, backlog: BACKLOG });
+    await once(server, "listening");
+    const { port } = server.address() as net.AddressInfo;
+    return { port, close: () => void server.close() };
   },
-
-  async exchanges(count, atOnce) {
-    const { port, ended } = await timeServer(count);
-    let [started, received] = [0, 0];
-    const exchange = () => {
-      if (started++ >= count) return;
-      const client = net.connect(port, HOST);
-      client.on("data", (bytes) => {
-        received += bytes.length;
-        thank(client);
-        exchange();
-      });
-    };
-    for (let i = 0; i < atOnce; i++) exchange();
-    await ended;
-    expectBytes(received, count * TIME.length);
+  connect(port, handlers) {
+    const client = net.connect(port, HOST);
+    const { open } = handlers;
+    if (open) client.once("connect", () => open(client));
+    handle(client, handlers);
   },
-
-  async crowds(clients, rounds) {
-    const { port, ended } = await timeServer(clients * rounds);
-    let crowd: net.Socket[] = [];
-    let [started, left, received] = [0, rounds, 0];
-    const connect = () => {
-      if (started++ >= clients) return;
-      const client = net.connect(port, HOST);
-      client.on("data", (bytes) => {
-        received += bytes.length;
-        if (crowd.push(client) < clients) return connect();
-        for (const client of crowd) thank(client);
-        if (--left > 0) begin();
-      });
-    };
-    const begin = () => {
-      crowd = [];
-      started = 0;
-      for (let i = 0; i < CONNECTING; i++) connect();
-    };
-    begin();
-    await ended;
-    expectBytes(received, clients * rounds * TIME.length);
+  write: (connection, bytes) => connection.write(bytes),
+  /** Closes when the system has the bytes, without a shutdown() before. */
+  finish(connection, last) {
+    if (last) connection.write(last, () => connection.destroy());
+    else connection.destroy();
   },
-
-  async bulk(size) {
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    let received = 0;
-    const server = await listening((client) => {
-      client.on("data", (bytes) => received += bytes.length);
-      client.on("end", resolve);
-    });
-    const client = net.connect(server.port, HOST);
+  send(port, size) {
+    const client = net.connect(port, HOST);
     let left = size;
     const pump = () => {
       while (left > 0) {
@@ -98,77 +50,27 @@ export const works: Works = {
       client.end();
     };
     client.once("connect", pump);
-    await ended;
-    server.close();
-    expectBytes(received, size);
   },
+}, bind);
 
-  datagrams,
+function handle(
+  client: net.Socket,
+  { data, close }: Handlers<net.Socket>,
+): void {
+  client.on("data", (bytes: Uint8Array) => data(client, bytes));
+  if (close) client.on("end", close);
+}
 
-  async idle(accepted) {
-    const server = await listening((client) => {
-      client.on("data", () => {});
-      accepted();
-    });
-    return server.port;
-  },
-};
-
-/** For all runtimes, whose own datagram sockets were not faster. */
-export async function datagrams(count: number): Promise<void> {
-  const [server, client] = [await bound(), await bound()];
-  server.on("message", (bytes, from) => {
-    server.send(bytes, from.port, from.address);
+/** For all runtimes. */
+export async function bind(take: Take): Promise<Bound> {
+  const own = dgram.createSocket("udp4");
+  own.on("message", (bytes, { address, port }) => {
+    take(bytes, [address, port]);
   });
-  const { port } = server.address();
-  const { promise: done, resolve } = Promise.withResolvers<void>();
-  let received = 0;
-  client.on("message", (bytes) => {
-    received += bytes.length;
-    if (received < count * MESSAGE.length) client.send(MESSAGE, port, HOST);
-    else resolve();
-  });
-  client.send(MESSAGE, port, HOST);
-  await done;
-  await new Promise<void>((resolve) => server.close(resolve));
-  await new Promise<void>((resolve) => client.close(resolve));
-  expectBytes(received, count * MESSAGE.length);
-}
-
-async function bound() {
-  const end = dgram.createSocket("udp4");
-  await new Promise<void>((resolve) => end.bind(0, HOST, resolve));
-  return end;
-}
-
-async function listening(serve: (client: net.Socket) => void) {
-  const server = net.createServer(serve);
-  await new Promise<void>((resolve) =>
-    server.listen({ host: HOST, port: 0, backlog: BACKLOG }, resolve)
-  );
-  const { port } = server.address() as net.AddressInfo;
-  return { port, close: () => server.close() };
-}
-
-/** Serves so many clients; `ended` when it is closed. */
-async function timeServer(clients: number) {
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-  let [left, received] = [clients, 0];
-  const server = await listening((client) => {
-    client.write(TIME);
-    client.on("data", (bytes) => {
-      received += bytes.length;
-      client.destroy();
-      if (--left > 0) return;
-      server.close();
-      if (received === clients * THANKS.length) resolve();
-      else reject(new Error(`${received} bytes came`));
-    });
-  });
-  return { port: server.port, ended };
-}
-
-/** Closes when the system has the bytes, without a shutdown() before. */
-function thank(client: net.Socket): void {
-  client.write(THANKS, () => client.destroy());
+  await new Promise<void>((resolve) => own.bind(0, HOST, resolve));
+  return {
+    port: own.address().port,
+    send: (bytes, [host, port]) => own.send(bytes, port, host),
+    close: () => new Promise<void>((resolve) => own.close(resolve)),
+  };
 }

@@ -9,6 +9,7 @@ import {
   accepted,
   afterwards,
   type Case,
+  casesOf,
   clientOf,
   freeAddress,
   listening,
@@ -24,19 +25,13 @@ import {
 const IMPOSSIBLE = `${"a".repeat(300)}.test`;
 
 export const cases: Case[] = [
-  {
-    statement: "1",
-    name: "getsockname() tells the port that port 0 has become",
-    async run() {
+  ...casesOf("1", {
+    async "getsockname() tells the port that port 0 has become"() {
       const [host, port] = nameOf(await listening());
       assert.equal(host, "127.0.0.1");
       assert.ok(port >= 1 && port <= 65535);
     },
-  },
-  {
-    statement: "1",
-    name: "getsockname() and getpeername() of both ends agree with accept()",
-    async run() {
+    async "getsockname() and getpeername() of both ends agree with accept()"() {
       const server = await listening();
       const client = await clientOf(server);
       const [connection, address] = await server.accept();
@@ -46,11 +41,9 @@ export const cases: Case[] = [
       assert.deepEqual(client.getpeername(), server.getsockname());
       await connection.close();
     },
-  },
-  {
-    statement: "2",
-    name: "getpeername() is ENOTCONN without a connection",
-    async run() {
+  }),
+  ...casesOf("2", {
+    async "getpeername() is ENOTCONN without a connection"() {
       const server = await listening();
       const bound = tcp();
       await bound.bind(["127.0.0.1", 0]);
@@ -58,40 +51,26 @@ export const cases: Case[] = [
         throws(() => socket.getpeername(), "ENOTCONN");
       }
     },
-  },
-  {
-    statement: "2",
-    name: "getpeername() is ENOTCONN once the peer has reset the connection",
-    async run() {
+    async "getpeername() is ENOTCONN once the peer has reset the connection"() {
       const [server, peer] = await withPeer();
       peer.resetAndDestroy();
       await rejects(server.recv(1), "ECONNRESET");
       throws(() => server.getpeername(), "ENOTCONN");
     },
-  },
-  {
-    statement: "2",
-    name: "getsockname() gives any host and port 0 before there is a name",
-    async run() {
+    async "getsockname() gives any host and port 0 before there is a name"() {
       assert.deepEqual(tcp().getsockname(), ["0.0.0.0", 0]);
       assert.deepEqual(tcp("::").getsockname(), ["::", 0]);
     },
-  },
-  {
-    statement: "2",
-    name: "getsockname() gives what bind() recorded, until listen() opens it",
-    async run() {
+    async "getsockname() gives what bind() recorded, until listen() opens it"() {
       const server = tcp();
       await server.bind(["127.0.0.1", 0]);
       assert.deepEqual(server.getsockname(), ["127.0.0.1", 0]);
       await server.listen();
       assert.notEqual(nameOf(server)[1], 0);
     },
-  },
-  {
-    statement: "3",
-    name: "bind() and connect() refuse what is no port",
-    async run() {
+  }),
+  ...casesOf("3", {
+    async "bind() and connect() refuse what is no port"() {
       const socket = tcp();
       for (const port of [-1, 65536, 1.5, NaN, "x", "80", null, undefined]) {
         const address: Address = ["127.0.0.1", port as number];
@@ -100,22 +79,16 @@ export const cases: Case[] = [
       }
       await socket.bind(["127.0.0.1", 0]); // nothing has happened to it
     },
-  },
-  {
-    statement: "3",
-    name: "bind() and connect() refuse what is no address",
-    async run() {
+    async "bind() and connect() refuse what is no address"() {
       const socket = tcp();
       for (const address of ["/tmp/path", "127.0.0.1:80", null, 80, [], [80]]) {
         await refuses(socket.bind(address as Address));
         await refuses(socket.connect(address as Address));
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "bind() keeps the address that it has checked",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "bind() keeps the address that it has checked"() {
       const server = tcp();
       const address: [string, number] = ["127.0.0.1", 0];
       await server.bind(address);
@@ -124,11 +97,7 @@ export const cases: Case[] = [
       await server.listen();
       assert.equal(nameOf(server)[0], "127.0.0.1");
     },
-  },
-  {
-    statement: "rule",
-    name: "getsockname(), getpeername() and accept() give copies of the names",
-    async run() {
+    async "getsockname(), getpeername() and accept() give copies of the names"() {
       const server = await listening();
       const client = await clientOf(server);
       const [connection, address] = await server.accept();
@@ -146,11 +115,9 @@ export const cases: Case[] = [
       }
       assert.deepEqual(names(), before);
     },
-  },
-  {
-    statement: "4",
-    name: "bind() takes an empty host as any address of the family",
-    async run() {
+  }),
+  ...casesOf("4", {
+    async "bind() takes an empty host as any address of the family"() {
       for (const [family, any] of [["0.0.0.0", "0.0.0.0"], ["::", "::"]]) {
         const server = tcp(family);
         await server.bind(["", 0]);
@@ -161,30 +128,22 @@ export const cases: Case[] = [
         await tcp(family).connect([loopback, port]);
       }
     },
-  },
-  {
-    statement: "5",
-    name: "bind() and connect() refuse an address of the other family",
-    async run() {
+  }),
+  ...casesOf("5", {
+    async "bind() and connect() refuse an address of the other family"() {
       for (const [family, other] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]]) {
         await rejects(tcp(family).bind([other, 0]), "EAFNOSUPPORT");
         await rejects(tcp(family).connect([other, 80]), "EAFNOSUPPORT");
       }
     },
-  },
-  {
-    statement: "6",
-    name: "bind() and connect() are ENOTFOUND for a name that cannot be",
-    async run() {
+  }),
+  ...casesOf("6", {
+    async "bind() and connect() are ENOTFOUND for a name that cannot be"() {
       await rejects(tcp().bind([IMPOSSIBLE, 0]), "ENOTFOUND");
       await rejects(tcp().connect([IMPOSSIBLE, 80]), "ENOTFOUND");
       await rejects(tcp("::").connect([IMPOSSIBLE, 80]), "ENOTFOUND");
     },
-  },
-  {
-    statement: "6",
-    name: "bind() and connect() can be tried again after ENOTFOUND",
-    async run() {
+    async "bind() and connect() can be tried again after ENOTFOUND"() {
       const server = tcp();
       await rejects(server.bind([IMPOSSIBLE, 0]), "ENOTFOUND");
       await server.bind(["127.0.0.1", 0]);
@@ -193,11 +152,9 @@ export const cases: Case[] = [
       await rejects(client.connect([IMPOSSIBLE, 80]), "ENOTFOUND");
       await client.connect(server.getsockname());
     },
-  },
-  {
-    statement: "90",
-    name: "sendall() and recv() echo over ::1, and the names show it",
-    async run() {
+  }),
+  ...casesOf("90", {
+    async "sendall() and recv() echo over ::1, and the names show it"() {
       const listener = await listening("::1");
       const client = await clientOf(listener);
       const server = await accepted(listener);
@@ -208,35 +165,21 @@ export const cases: Case[] = [
       assert.deepEqual(client.getpeername(), server.getsockname());
       assert.deepEqual(server.getpeername(), client.getsockname());
     },
-  },
-  {
-    statement: "90",
-    name: "connect() to 127.0.0.1 does not reach a listener on ::1",
-    async run() {
+    async "connect() to 127.0.0.1 does not reach a listener on ::1"() {
       const [, port] = nameOf(await listening("::1"));
       await rejects(tcp().connect(["127.0.0.1", port]), "ECONNREFUSED");
     },
-  },
-  {
-    statement: "90",
-    name: "connect() does not take an address in brackets",
-    async run() {
+    async "connect() does not take an address in brackets"() {
       const [, port] = nameOf(await listening("::1"));
       await rejects(tcp("::1").connect(["[::1]", port]), "ENOTFOUND");
     },
-  },
-  {
-    statement: "90",
-    name: "getsockname() writes an IPv6 address in its short form",
-    async run() {
+    async "getsockname() writes an IPv6 address in its short form"() {
       const server = await listening("0:0:0:0:0:0:0:1");
       assert.equal(nameOf(server)[0], "::1");
     },
-  },
-  {
-    statement: "91",
-    name: "accept() on '::' shows an IPv4 client as ::ffff:127.0.0.1",
-    async run() {
+  }),
+  ...casesOf("91", {
+    async "accept() on '::' shows an IPv4 client as ::ffff:127.0.0.1"() {
       const server = await listening("::");
       const client = tcp();
       await client.connect(["127.0.0.1", nameOf(server)[1]]);
@@ -247,40 +190,26 @@ export const cases: Case[] = [
       assert.equal(nameOf(connection)[0], "::ffff:127.0.0.1");
       await connection.close();
     },
-  },
-  {
-    statement: "91",
-    name: "accept() on '::' serves IPv6 clients as well",
-    async run() {
+    async "accept() on '::' serves IPv6 clients as well"() {
       const server = await listening("::");
       const client = tcp("::1");
       await client.connect(["::1", nameOf(server)[1]]);
       const connection = await accepted(server);
       assert.deepEqual(connection.getpeername(), client.getsockname());
     },
-  },
-  {
-    statement: "91",
-    name: "connect() to ::1 does not reach a listener on 0.0.0.0",
-    async run() {
+    async "connect() to ::1 does not reach a listener on 0.0.0.0"() {
       const [, port] = nameOf(await listening("0.0.0.0"));
       await rejects(tcp("::1").connect(["::1", port]), "ECONNREFUSED");
     },
-  },
-  {
-    statement: "92",
-    name: "connect() to localhost reaches a listener on 127.0.0.1",
-    async run() {
+  }),
+  ...casesOf("92", {
+    async "connect() to localhost reaches a listener on 127.0.0.1"() {
       const [, port] = nameOf(await listening());
       const client = tcp();
       await client.connect(["localhost", port]);
       assert.deepEqual(client.getpeername(), ["127.0.0.1", port]);
     },
-  },
-  {
-    statement: "92",
-    name: "bind() to localhost takes one address of the family",
-    async run() {
+    async "bind() to localhost takes one address of the family"() {
       const server = tcp();
       await server.bind(["localhost", 0]);
       await server.listen();
@@ -288,15 +217,11 @@ export const cases: Case[] = [
       assert.equal(host, "127.0.0.1");
       await rejects(tcp().connect(["127.0.0.2", port]), "ECONNREFUSED");
     },
-  },
-  {
-    statement: "92",
-    name: "connect() to a name that is refused tells the name that was given",
-    async run() {
+    async "connect() to a name that is refused tells the name that was given"() {
       const [, port] = await freeAddress();
       const attempt = tcp().connect(["localhost", port]);
       const error = await rejects(attempt, "ECONNREFUSED");
       assert.deepEqual(error.address, ["localhost", port]);
     },
-  },
+  }),
 ];

@@ -7,13 +7,16 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type Address,
   AF_INET,
   AF_INET6,
+  AF_UNIX,
+  type DatagramSocket,
+  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
   SocketError,
@@ -21,14 +24,20 @@ import {
 } from "../../lib/mod.ts";
 
 /** One statement about the sockets, and the program that shows it. */
-export interface Case {
-  /** Its number in CONFORMANCE.md, or "rule" for one of DESIGN.md section 2. */
-  statement: string;
+export interface Case extends Terms {
   /** A sentence led by the symbol; no two are the same. */
   name: string;
+  run(): Promise<void>;
+}
+
+/** What cases have in common. */
+export interface Terms {
+  /** The number in CONFORMANCE.md, or "rule" for one of DESIGN.md section 2. */
+  statement: string;
   /** What the process needs so that the case can be run, if anything. */
   needs?: Need;
-  run(): Promise<void>;
+  /** Too long for the suite: the gate runs it. */
+  gate?: boolean;
 }
 
 /**
@@ -36,6 +45,27 @@ export interface Case {
  * "few descriptors": it uses up what there are, so run it under `ulimit -n 256`.
  */
 export type Need = "all permissions" | "few descriptors";
+
+/** The outcome of a case. */
+export interface Result {
+  statement: string;
+  name: string;
+  ok: boolean;
+  ms: number;
+  /** The stack of the first failure. */
+  error?: string;
+  /** The sockets and timers that outlive the case. */
+  left?: string[];
+}
+
+/** The cases of a statement: each is a method, whose name is the sentence. */
+export function casesOf(
+  terms: string | Terms,
+  cases: Record<string, () => Promise<void>>,
+): Case[] {
+  const shared = typeof terms === "string" ? { statement: terms } : terms;
+  return Object.entries(cases).map(([name, run]) => ({ ...shared, name, run }));
+}
 
 // --- what a case opened ---
 
@@ -51,14 +81,44 @@ export async function closeAll(): Promise<void> {
   for (const close of opened.splice(0).reverse()) await close();
 }
 
+let leavesOpen = false;
+
+/** Says that the runtime will not close all that the case under way opens. */
+export function leaveOpen(): void {
+  leavesOpen = true;
+}
+
+/** Whether the case that has just ended said so. */
+export function mayLeaveOpen(): boolean {
+  const said = leavesOpen;
+  leavesOpen = false;
+  return said;
+}
+
 // --- sockets ---
 
-/** A socket of the family to which the host belongs. */
+/** A stream socket of the family to which the host belongs. */
 export function tcp(host = "127.0.0.1"): StreamSocket {
-  const family = host.includes(":") ? AF_INET6 : AF_INET;
-  const created = socket(family, SOCK_STREAM);
+  return closedAfterwards(socket(familyOf(host), SOCK_STREAM));
+}
+
+/** A datagram socket of the family to which the host belongs. */
+export function udp(host = "127.0.0.1"): DatagramSocket {
+  return closedAfterwards(socket(familyOf(host), SOCK_DGRAM));
+}
+
+/** A stream socket of AF_UNIX. */
+export function unix(): StreamSocket {
+  return closedAfterwards(socket(AF_UNIX, SOCK_STREAM));
+}
+
+function closedAfterwards<T extends { close(): Promise<void> }>(created: T): T {
   afterwards(() => created.close());
   return created;
+}
+
+function familyOf(host: string) {
+  return host.includes(":") ? AF_INET6 : AF_INET;
 }
 
 /** A socket that listens on a port of its own. */
@@ -93,6 +153,25 @@ export async function accepted(server: StreamSocket): Promise<StreamSocket> {
  */
 export const ORIGINS = ["connected", "accepted", "bound"] as const;
 export type Origin = typeof ORIGINS[number];
+
+/** As `casesOf`, each case once for each origin, which its name ends with. */
+export function casesOfEach(
+  origins: readonly Origin[],
+  terms: string | Terms,
+  cases: Record<string, (origin: Origin) => Promise<void>>,
+): Case[] {
+  const entries = Object.entries(cases);
+  return origins.flatMap((origin) =>
+    casesOf(
+      terms,
+      Object.fromEntries(
+        entries.map((
+          [name, run],
+        ) => [`${name} (${origin})`, () => run(origin)]),
+      ),
+    )
+  );
+}
 
 /**
  * Both ends of one connection, like socketpair(2); the first end is the client
@@ -209,31 +288,43 @@ export function pattern(length: number): Uint8Array {
 
 let made = new Uint8Array();
 
-/** Receives until `length` bytes are there. */
-export async function receive(
+/** Asserts that these bytes and texts arrive next, in whatever pieces. */
+export async function receives(
   socket: StreamSocket,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  while (at < length) {
-    const part = await socket.recv(length - at);
-    assert.notEqual(part.length, 0, `the end after ${at} of ${length} bytes`);
-    bytes.set(part, at);
-    at += part.length;
+  ...expected: (Uint8Array | string)[]
+): Promise<void> {
+  for (const each of expected) {
+    const bytes = typeof each === "string" ? encoder.encode(each) : each;
+    for (let at = 0; at < bytes.length;) {
+      const part = await socket.recv(bytes.length - at);
+      assert.notEqual(part.length, 0, `the end after ${at} bytes`);
+      same(part, bytes.subarray(at, at += part.length));
+    }
   }
-  return bytes;
 }
 
-/** Receives until the end of the stream. */
-export async function receiveAll(socket: StreamSocket): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  while (true) {
-    const part = await socket.recv(64 * KIB);
-    if (part.length === 0) return Buffer.concat(parts);
-    parts.push(part);
+/** The same, and after them the end of the stream. */
+export async function receivesToEnd(
+  socket: StreamSocket,
+  ...expected: (Uint8Array | string)[]
+): Promise<void> {
+  await receives(socket, ...expected);
+  assert.equal((await socket.recv(1)).length, 0);
+}
+
+/** Receives so many bytes, whatever they are. */
+export async function skip(
+  socket: StreamSocket,
+  length: number,
+): Promise<void> {
+  while (length > 0) {
+    const part = await socket.recv(length);
+    assert.notEqual(part.length, 0, `the end before the last ${length} bytes`);
+    length -= part.length;
   }
 }
+
+const encoder = new TextEncoder();
 
 /**
  * Sends until the other end, which does not read, makes it wait; gives how much
@@ -242,7 +333,7 @@ export async function receiveAll(socket: StreamSocket): Promise<Uint8Array> {
 export async function sendUntilFull(
   sender: StreamSocket,
 ): Promise<{ taken: number; waiting: Promise<number> }> {
-  const block = new Uint8Array(MIB);
+  const block = pattern(MIB);
   let taken = 0;
   while (true) {
     const waiting = sender.send(block);
@@ -266,6 +357,24 @@ export async function rejects(
     (reason) => reason,
   );
   return coded(error, codes);
+}
+
+/** Asserts the rejection with this very reason, such as that of a signal. */
+export function rejectsWith(
+  reason: unknown,
+  promise: Promise<unknown>,
+): Promise<void> {
+  return assert.rejects(promise, (error) => error === reason);
+}
+
+/** Asserts that a wait of `ms` fails with ETIMEDOUT, and not too soon. */
+export async function timesOut(
+  ms: number,
+  wait: () => Promise<unknown>,
+): Promise<void> {
+  const start = performance.now();
+  await rejects(wait(), "ETIMEDOUT");
+  assert.ok(performance.now() - start >= ms - 5); // a timer may be early
 }
 
 /** Asserts that it throws at once, with the code. */
@@ -311,17 +420,45 @@ function coded(error: unknown, codes: string[]): SocketError {
   return seen;
 }
 
+/** Asserts that the peer has ended the connection, in either way. */
+export async function isCutOff(socket: StreamSocket): Promise<void> {
+  const last = await socket.recv(1).catch(({ code }) => code);
+  assert.ok(last === "ECONNRESET" || last.length === 0, last);
+}
+
 // --- descriptors ---
+
+const DESCRIPTORS = "/proc/self/fd";
 
 /** How many descriptors are open. */
 export function descriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+  return readdirSync(DESCRIPTORS).length;
 }
 
 /** Asserts that after a while no more than so many descriptors are open. */
 export async function descriptorsFallTo(most: number): Promise<void> {
-  for (let tries = 0; descriptors() > most && tries < 100; tries++) {
-    await delay(20);
-  }
+  for (let ms = 1; descriptors() > most && ms < 2000; ms *= 2) await delay(ms);
   assert.ok(descriptors() <= most, `${descriptors()} are open, not ${most}`);
+}
+
+/** The sockets among the descriptors, by their inodes; proc(5). */
+export function socketDescriptors(): string[] {
+  if (!existsSync(DESCRIPTORS)) return []; // not on Linux
+  const links = readdirSync(DESCRIPTORS).map((descriptor) => {
+    try {
+      return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
+    } catch {
+      return ""; // the folder's own
+    }
+  });
+  // Once each: Bun opens its standard output, a socket, a second time.
+  return [...new Set(links)].filter((link) => link.startsWith("socket:"));
+}
+
+/** Asserts that after a while every socket is closed that was not open before. */
+export async function socketsFallTo(before: string[]): Promise<void> {
+  const others = () =>
+    socketDescriptors().filter((one) => !before.includes(one));
+  for (let ms = 1; others().length > 0 && ms < 1000; ms *= 2) await delay(ms);
+  assert.deepEqual(others(), []);
 }

@@ -8,12 +8,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { decode, Reader, type StreamSocket } from "../../lib/mod.ts";
 import {
   type Case,
+  casesOf,
   MIB,
+  MUCH,
   pair,
   pattern,
   pending,
   refuses,
   rejects,
+  rejectsWith,
   same,
   withPeer,
   write,
@@ -22,10 +25,8 @@ import {
 export const cases: Case[] = [
   // --- line ---
 
-  {
-    statement: "rule",
-    name: "line() gives each line without its LF or CRLF, and then null",
-    async run() {
+  ...casesOf("rule", {
+    async "line() gives each line without its LF or CRLF, and then null"() {
       const [client, reader] = await stream();
       await client.sendall("one\ntwo\r\n\r\n\nthree\n");
       await client.close();
@@ -33,21 +34,13 @@ export const cases: Case[] = [
         assert.equal(await reader.line(), line);
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "line() ends at an LF only, and cuts off one CR",
-    async run() {
+    async "line() ends at an LF only, and cuts off one CR"() {
       const [client, reader] = await stream();
       await client.sendall("a\rb\r\r\n\r\n");
       assert.equal(await reader.line(), "a\rb\r");
       assert.equal(await reader.line(), "");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() puts together a line that arrives byte by byte",
-    async run() {
+    async "line() puts together a line that arrives byte by byte"() {
       const [client, reader] = await stream();
       const line = reader.line();
       const next = line.then(() => reader.line());
@@ -59,53 +52,33 @@ export const cases: Case[] = [
       assert.equal(await line, "né…😀");
       assert.equal(await next, "next");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() called twice at once gives the lines in order",
-    async run() {
+    async "line() called twice at once gives the lines in order"() {
       const [client, reader] = await stream();
       const lines = [reader.line(), reader.line()];
       await client.sendall("one\ntwo\n");
       assert.deepEqual(await Promise.all(lines), ["one", "two"]);
     },
-  },
-  {
-    statement: "rule",
-    name: "line() takes a line of `limit` bytes, however it ends",
-    async run() {
+    async "line() takes a line of `limit` bytes, however it ends"() {
       const [client, reader] = await stream();
       await client.sendall("12345\n12345\r\n");
       assert.equal(await reader.line({ limit: 5 }), "12345");
       assert.equal(await reader.line({ limit: 5 }), "12345");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() is EMSGSIZE over `limit` bytes, and keeps them",
-    async run() {
+    async "line() is EMSGSIZE over `limit` bytes, and keeps them"() {
       const [client, reader] = await stream();
       await client.sendall("123456\nnext\n");
       await rejects(reader.line({ limit: 5 }), "EMSGSIZE");
       assert.equal(await reader.line({ limit: 6 }), "123456");
       assert.equal(await reader.line(), "next");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() is EMSGSIZE for a peer that never ends its line",
-    async run() {
+    async "line() is EMSGSIZE for a peer that never ends its line"() {
       const [client, reader] = await stream();
-      const sending = client.sendall(new Uint8Array(64 * MIB).fill(0x61));
+      const sending = client.sendall(new Uint8Array(MUCH).fill(0x61));
       await rejects(reader.line(), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() is EBADMSG at the end within a line, and keeps the bytes",
-    async run() {
+    async "line() is EBADMSG at the end within a line, and keeps the bytes"() {
       const [client, reader] = await stream();
       await client.sendall("whole\nhalf");
       await client.close();
@@ -114,11 +87,7 @@ export const cases: Case[] = [
       assert.equal(decode(await reader.all()), "half");
       assert.equal(await reader.line(), null);
     },
-  },
-  {
-    statement: "rule",
-    name: "line() is ECONNRESET at a reset within a line, and keeps the bytes",
-    async run() {
+    async "line() is ECONNRESET at a reset within a line, and keeps the bytes"() {
       const [server, peer] = await withPeer();
       const reader = new Reader(server);
       await write(peer, "half");
@@ -128,11 +97,7 @@ export const cases: Case[] = [
       await rejects(line, "ECONNRESET");
       assert.equal(decode(await reader.exactly(4)), "half");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() is EBADF when the socket is closed within a line",
-    async run() {
+    async "line() is EBADF when the socket is closed within a line"() {
       const [client, reader, server] = await stream();
       await client.sendall("half");
       const line = reader.line();
@@ -141,11 +106,7 @@ export const cases: Case[] = [
       await rejects(line, "EBADF");
       await rejects(reader.exactly(5), "EBADF");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() that times out within a line loses nothing",
-    async run() {
+    async "line() that times out within a line loses nothing"() {
       const [client, reader, server] = await stream();
       await client.sendall("one li");
       server.settimeout(30);
@@ -155,40 +116,30 @@ export const cases: Case[] = [
       server.settimeout(null);
       assert.equal(await reader.line(), "one line");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() that is aborted within a line loses nothing",
-    async run() {
+    async "line() that is aborted within a line loses nothing"() {
       const [client, reader] = await stream();
       await client.sendall("one li");
       const controller = new AbortController();
       const line = reader.line(controller);
       await pending(line);
       controller.abort("enough");
-      await assert.rejects(line, (error) => error === "enough");
+      await rejectsWith("enough", line);
       await client.sendall("ne\n");
       assert.equal(await reader.line(), "one line");
     },
-  },
-  {
-    statement: "rule",
-    name: "line() reads a thousand lines that arrive at once",
-    async run() {
+    async "line() reads a thousand lines that arrive at once"() {
       const [client, reader] = await stream();
       const lines = Array.from({ length: 1000 }, (_, index) => `line ${index}`);
       const sending = client.sendall(lines.join("\r\n") + "\r\n");
       for (const line of lines) assert.equal(await reader.line(), line);
       await sending;
     },
-  },
+  }),
 
   // --- exactly ---
 
-  {
-    statement: "rule",
-    name: "exactly() gives so many bytes, and leaves the rest",
-    async run() {
+  ...casesOf("rule", {
+    async "exactly() gives so many bytes, and leaves the rest"() {
       const [client, reader] = await stream();
       const sent = pattern(3 * MIB);
       const sending = client.sendall(sent);
@@ -197,22 +148,14 @@ export const cases: Case[] = [
       same(await reader.exactly(MIB - 7), sent.subarray(2 * MIB + 7));
       await sending;
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly(0) is empty at once, also at the end",
-    async run() {
+    async "exactly(0) is empty at once, also at the end"() {
       const [client, reader] = await stream();
       assert.equal((await reader.exactly(0)).length, 0);
       await client.close();
       assert.equal(await reader.line(), null);
       assert.equal((await reader.exactly(0)).length, 0);
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly() is EBADMSG at an early end, and keeps the bytes",
-    async run() {
+    async "exactly() is EBADMSG at an early end, and keeps the bytes"() {
       const [client, reader] = await stream();
       await client.sendall("abc");
       await client.close();
@@ -220,11 +163,7 @@ export const cases: Case[] = [
       assert.equal(decode(await reader.exactly(3)), "abc");
       await rejects(reader.exactly(1), "EBADMSG");
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly() refuses what is no number of bytes",
-    async run() {
+    async "exactly() refuses what is no number of bytes"() {
       const [client, reader] = await stream();
       await client.sendall("abc");
       for (const size of [-1, 1.5, NaN, "3"]) {
@@ -232,11 +171,7 @@ export const cases: Case[] = [
       }
       assert.equal(decode(await reader.exactly(3)), "abc");
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly() gives bytes that belong to the caller",
-    async run() {
+    async "exactly() gives bytes that belong to the caller"() {
       const [client, reader] = await stream();
       await client.sendall("abcdef");
       const first = await reader.exactly(3);
@@ -245,11 +180,15 @@ export const cases: Case[] = [
       assert.equal(decode(await reader.exactly(6)), "ghijkl");
       assert.equal(decode(first), "abc");
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly() that times out loses nothing",
-    async run() {
+    async "exactly() and all() give bytes that the caller may transfer"() {
+      const [client, reader] = await stream();
+      await client.sendall("abcdef");
+      await client.close();
+      assert.equal(decode(transferred(await reader.exactly(3))), "abc");
+      assert.equal(decode(transferred(await reader.all())), "def");
+      assert.equal((await reader.all()).length, 0);
+    },
+    async "exactly() that times out loses nothing"() {
       const [client, reader, server] = await stream();
       await client.sendall("abc");
       server.settimeout(30);
@@ -258,11 +197,7 @@ export const cases: Case[] = [
       server.settimeout(null);
       assert.equal(decode(await reader.exactly(6)), "abcdef");
     },
-  },
-  {
-    statement: "rule",
-    name: "exactly() reads a body that follows its header lines",
-    async run() {
+    async "exactly() reads a body that follows its header lines"() {
       const [client, reader] = await stream();
       await client.sendall("Content-Length: 4\r\n\r\nbodynext\n");
       assert.equal(await reader.line(), "Content-Length: 4");
@@ -270,14 +205,12 @@ export const cases: Case[] = [
       assert.equal(decode(await reader.exactly(4)), "body");
       assert.equal(await reader.line(), "next");
     },
-  },
+  }),
 
   // --- all ---
 
-  {
-    statement: "rule",
-    name: "all() gives what is left of the stream",
-    async run() {
+  ...casesOf("rule", {
+    async "all() gives what is left of the stream"() {
       const [client, reader] = await stream();
       await client.sendall("line\nall ");
       assert.equal(await reader.line(), "line");
@@ -287,29 +220,21 @@ export const cases: Case[] = [
       assert.equal(decode(await rest), "all of it");
       assert.equal((await reader.all()).length, 0);
     },
-  },
-  {
-    statement: "rule",
-    name: "all() is EMSGSIZE over `limit` bytes, and keeps them",
-    async run() {
+    async "all() is EMSGSIZE over `limit` bytes, and keeps them"() {
       const [client, reader] = await stream();
       await client.sendall("123456");
       await client.close();
       await rejects(reader.all({ limit: 5 }), "EMSGSIZE");
       assert.equal(decode(await reader.all({ limit: 6 })), "123456");
     },
-  },
-  {
-    statement: "rule",
-    name: "all() is EMSGSIZE for a peer that never ends",
-    async run() {
+    async "all() is EMSGSIZE for a peer that never ends"() {
       const [client, reader] = await stream();
-      const sending = client.sendall(pattern(64 * MIB));
+      const sending = client.sendall(pattern(MUCH));
       await rejects(reader.all({ limit: MIB }), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");
     },
-  },
+  }),
 ];
 
 /** A client, and a reader of what it sends to the server. */
@@ -318,4 +243,9 @@ async function stream(): Promise<
 > {
   const [client, server] = await pair();
   return [client, new Reader(server), server];
+}
+
+/** The same bytes, whose memory the original has lost. */
+function transferred(bytes: Uint8Array): Uint8Array {
+  return structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
 }

@@ -10,157 +10,115 @@ import { decode, type StreamSocket } from "../../lib/mod.ts";
 import {
   afterwards,
   type Case,
+  casesOf,
+  casesOfEach,
   clientOf,
   KIB,
   listening,
   MIB,
   MUCH,
-  type Origin,
   ORIGINS,
   pattern,
   peerOf,
   pending,
-  receive,
+  receives,
   rejects,
   same,
   withPeer,
   write,
 } from "./fixtures.ts";
 
-export const cases: Case[] = ORIGINS.flatMap(resetsOf);
-
-/** What a reset does to a socket that came about in one of the three ways. */
-function resetsOf(origin: Origin): Case[] {
-  return [
-    {
-      statement: "51",
-      name: `recv() that waits is ECONNRESET once, then empty (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        const first = socket.recv(1);
-        const second = socket.recv(1);
-        await pending(first);
-        peer.resetAndDestroy();
-        await rejects(first, "ECONNRESET");
-        assert.equal((await second).length, 0);
-        assert.equal((await socket.recv(1)).length, 0);
-      },
+export const cases: Case[] = [
+  ...casesOfEach(ORIGINS, "51", {
+    async "recv() that waits is ECONNRESET once, then empty"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const first = socket.recv(1);
+      const second = socket.recv(1);
+      await pending(first);
+      peer.resetAndDestroy();
+      await rejects(first, "ECONNRESET");
+      assert.equal((await second).length, 0);
+      assert.equal((await socket.recv(1)).length, 0);
     },
-    {
-      statement: "51",
-      name: `recv() after a reset is ECONNRESET once, then empty (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await delay(20); // so that it is known before anybody asks
-        await rejects(socket.recv(1), "ECONNRESET");
-        assert.equal((await socket.recv(1)).length, 0);
-        assert.equal((await socket.recv(1)).length, 0);
-      },
+    async "recv() after a reset is ECONNRESET once, then empty"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await delay(20); // so that it is known before anybody asks
+      await rejects(socket.recv(1), "ECONNRESET");
+      assert.equal((await socket.recv(1)).length, 0);
+      assert.equal((await socket.recv(1)).length, 0);
     },
-    {
-      statement: "51",
-      name: `recv() gives what came before a reset, and then it (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        await write(peer, "last words");
-        peer.resetAndDestroy();
-        assert.equal(decode(await receive(socket, 10)), "last words");
-        await rejects(socket.recv(1), "ECONNRESET");
-        assert.equal((await socket.recv(1)).length, 0);
-      },
+    async "recv() gives what came before a reset, and then it"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      await write(peer, "last words");
+      peer.resetAndDestroy();
+      await receives(socket, "last words");
+      await rejects(socket.recv(1), "ECONNRESET");
+      assert.equal((await socket.recv(1)).length, 0);
     },
-    {
-      statement: "51",
-      name: `recv() gives 32 KiB that came before a reset (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        const sent = pattern(32 * KIB);
-        await write(peer, sent);
-        same(await socket.recv(4), sent.subarray(0, 4));
-        peer.resetAndDestroy();
-        await delay(20);
-        same(await receive(socket, sent.length - 4), sent.subarray(4));
-        await rejects(socket.recv(1), "ECONNRESET");
-      },
+    async "recv() gives 32 KiB that came before a reset"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const sent = pattern(32 * KIB);
+      await write(peer, sent);
+      same(await socket.recv(4), sent.subarray(0, 4));
+      peer.resetAndDestroy();
+      await delay(20);
+      await receives(socket, sent.subarray(4));
+      await rejects(socket.recv(1), "ECONNRESET");
     },
-    {
-      statement: "53",
-      name: `send() after a reset fails, and then is EPIPE (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
-        await rejects(socket.send("x"), "EPIPE");
-        await rejects(socket.sendall("x"), "EPIPE");
-      },
+  }),
+  ...casesOfEach(ORIGINS, "53", {
+    async "send() after a reset fails, and then is EPIPE"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
+      await rejects(socket.send("x"), "EPIPE");
+      await rejects(socket.sendall("x"), "EPIPE");
     },
-    {
-      statement: "53",
-      name: `sendall() that waits fails at a reset, and all behind (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        const waiting = [
-          socket.sendall(pattern(MUCH)),
-          socket.sendall("queued"),
-          socket.send("queued"),
-        ];
-        const outcomes = waiting.map((one) =>
-          rejects(one, "ECONNRESET", "EPIPE")
-        );
-        await pending(Promise.race(waiting));
-        peer.resetAndDestroy();
-        await Promise.all(outcomes);
-      },
+    async "sendall() that waits fails at a reset, and all behind"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      const waiting = [
+        socket.sendall(pattern(MUCH)),
+        socket.sendall("queued"),
+        socket.send("queued"),
+      ];
+      const outcomes = waiting.map((one) =>
+        rejects(one, "ECONNRESET", "EPIPE")
+      );
+      await pending(Promise.race(waiting));
+      peer.resetAndDestroy();
+      await Promise.all(outcomes);
     },
-    {
-      statement: "53",
-      name:
-        `sendall() that timed out and fails later troubles nobody (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        socket.settimeout(30);
-        await rejects(socket.sendall(pattern(MUCH)), "ETIMEDOUT");
-        peer.resetAndDestroy();
-        // The suite notices the rejection that nobody waits for any more.
-        await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
-        await socket.close();
-      },
+    async "sendall() that timed out and fails later troubles nobody"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      socket.settimeout(30);
+      await rejects(socket.sendall(pattern(MUCH)), "ETIMEDOUT");
+      peer.resetAndDestroy();
+      // The suite notices the rejection that nobody waits for any more.
+      await rejects(untilItFails(socket), "ECONNRESET", "EPIPE");
+      await socket.close();
     },
-    {
-      statement: "53",
-      name: `shutdown() after a reset is done or fails, at once (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        peer.resetAndDestroy();
-        await rejects(socket.recv(1), "ECONNRESET");
-        await socket.shutdown("SHUT_WR")
-          .catch((error) =>
-            rejects(Promise.reject(error), "ENOTCONN", "EPIPE")
-          );
-      },
+    async "shutdown() after a reset is done or fails, at once"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.resetAndDestroy();
+      await rejects(socket.recv(1), "ECONNRESET");
+      await socket.shutdown("SHUT_WR")
+        .catch((error) => rejects(Promise.reject(error), "ENOTCONN", "EPIPE"));
     },
-    {
-      statement: "51",
-      name: `recv() stays empty when a reset follows the end (${origin})`,
-      async run() {
-        const [socket, peer] = await withPeer(origin);
-        peer.end();
-        assert.equal((await socket.recv(1)).length, 0);
-        peer.resetAndDestroy();
-        await delay(20);
-        assert.equal((await socket.recv(1)).length, 0);
-        await socket.close();
-      },
+  }),
+  ...casesOfEach(ORIGINS, "51", {
+    async "recv() stays empty when a reset follows the end"(origin) {
+      const [socket, peer] = await withPeer(origin);
+      peer.end();
+      assert.equal((await socket.recv(1)).length, 0);
+      peer.resetAndDestroy();
+      await delay(20);
+      assert.equal((await socket.recv(1)).length, 0);
+      await socket.close();
     },
-  ];
-}
-
-cases.push(
-  {
-    statement: "rule",
-    name: "accept() goes on when a client has reset before it",
-    async run() {
+  }),
+  ...casesOf("rule", {
+    async "accept() goes on when a client has reset before it"() {
       const server = await listening();
       const rude = await peerOf(server.getsockname());
       rude.resetAndDestroy();
@@ -175,11 +133,7 @@ cases.push(
         assert.ok(text === "ECONNRESET" || text === "", text);
       }
     },
-  },
-  {
-    statement: "rule",
-    name: "a server outlives every kind of peer",
-    async run() {
+    async "a server outlives every kind of peer"() {
       const server = await listening();
       const serving = (async () => {
         for await (const [client] of server) {
@@ -196,12 +150,12 @@ cases.push(
       rude.resetAndDestroy();
       const polite = await clientOf(server);
       await polite.sendall("hello");
-      assert.equal(decode(await receive(polite, 5)), "hello");
+      await receives(polite, "hello");
       await server.close();
       await serving;
     },
-  },
-);
+  }),
+];
 
 async function echo(client: StreamSocket): Promise<void> {
   while (true) {

@@ -1,29 +1,34 @@
 /**
  * Runs the suite on the runtime that executes this file, and prints one JSON
- * object a line. With arguments it runs the cases whose name contains one;
- * without, those that need nothing particular.
+ * object a line. With names it runs the cases whose name contains one; without,
+ * those that need what `--needs` says, or nothing particular.
  *
  *     deno run --no-prompt --allow-net tests/conformance/run.ts [NAME ...]
- *     bun tests/conformance/run.ts [NAME ...]
- *     node tests/conformance/run.ts [NAME ...]
+ *     bun tests/conformance/run.ts [--needs WHAT ...] [--gate] [NAME ...]
+ *     node tests/conformance/run.ts [--needs WHAT ...] [--gate] [NAME ...]
  *
- * The exit code is 1 if a case went otherwise than the deviations say. It is
- * set and not forced: the process has to end by itself, since sockets that are
- * closed keep nothing alive.
+ * The exit code is 1 if a case went otherwise than the deviations say, and 3 if
+ * the process did not end by itself.
  *
  * @module
  */
-import process from "node:process";
-import { judge, thisRuntime } from "./deviations.ts";
-import { cases, perform } from "./suite.ts";
+import { parseArgs } from "node:util";
+import { watchTimers } from "./leftovers.ts";
+import { performAll } from "./perform.ts";
+import { cases, NOTHING } from "./suite.ts";
 
-const parts = process.argv.slice(2);
+const { positionals: parts, values: { needs, gate } } = parseArgs({
+  allowPositionals: true,
+  options: {
+    needs: { type: "string", multiple: true, default: [NOTHING] },
+    gate: { type: "boolean", default: false },
+  },
+});
 const chosen = parts.length === 0
-  ? cases.filter(({ needs }) => !needs)
+  ? cases.filter((each) =>
+    needs.includes(each.needs ?? NOTHING) && gate === (each.gate ?? false)
+  )
   : cases.filter(({ name }) => parts.some((part) => name.includes(part)));
 
-for (const each of chosen) {
-  const result = await perform(each);
-  console.log(JSON.stringify(result));
-  if (judge(result, thisRuntime)) process.exitCode = 1;
-}
+watchTimers();
+await performAll(chosen);

@@ -10,23 +10,12 @@
  * @module
  */
 import process from "node:process";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import {
-  commandFor,
-  find,
-  run,
-  type RuntimeName,
-  RUNTIMES,
-  start,
-} from "../support/runtimes.ts";
-import { deviationOf, judge } from "./deviations.ts";
-import { type Case, cases, GUARD, type Need, type Result } from "./suite.ts";
-
-/** The cases that have the same need share a process. */
-const NEEDS = [undefined, "all permissions", "few descriptors"] as const;
-
-const RUN = fileURLToPath(import.meta.resolve("./run.ts"));
+import { find } from "../../scripts/tools/support/runtimes.ts";
+import { type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
+import { deviations, judge } from "./deviations.ts";
+import type { Case, Result } from "./fixtures.ts";
+import { groupsOf, startRun } from "./processes.ts";
+import { cases } from "./suite.ts";
 
 /** The columns: the statement, its case, and one a runtime; 100 in all. */
 const STATEMENT = 4;
@@ -41,59 +30,34 @@ interface Verdict {
 
 // --- the run ---
 
-/** The command that runs a script with a permission, or none if it is missing. */
-async function commandOf(
+/** The verdicts on all cases, or why there are none. */
+async function columnOf(
   runtime: RuntimeName,
-  permission: string,
-): Promise<string[] | undefined> {
-  if (runtime === "bun" && !process.versions.bun) {
-    // find() would give the program that runs this.
-    const found = await run(["bun", "--version"]).catch(() => undefined);
-    return found?.code === 0 ? ["bun"] : undefined;
+): Promise<Map<string, Verdict> | string> {
+  const found = await find(runtime);
+  if ("reason" in found) return found.reason;
+  const column = new Map<string, Verdict>();
+  for (const gate of [false, true]) {
+    for (const group of groupsOf(runtime, gate)) {
+      const { resultOf, ended } = startRun(group, found.path);
+      for (const { statement, name } of group.cases) {
+        const result = await resultOf(name).catch(({ message }): Result => ({
+          ...{ statement, name, ok: false, ms: 0, error: message },
+        }));
+        column.set(name, verdictOf(result, runtime));
+      }
+      const wrong = await ended;
+      if (wrong) console.error(wrong);
+    }
   }
-  return find(runtime).path ? commandFor(runtime, [permission]) : undefined;
-}
-
-/** What one process prints of the cases with one need. */
-async function resultsOf(
-  runtime: RuntimeName,
-  need: Need | undefined,
-): Promise<Result[] | undefined> {
-  const chosen = cases.filter(({ needs }) => needs === need);
-  const all = need === "all permissions" ? "--allow-all" : "--allow-net";
-  const command = await commandOf(runtime, all);
-  if (!command) return;
-  command.push(RUN, ...(need ? chosen.map(({ name }) => name) : []));
-  const limited = ["sh", "-c", 'ulimit -n 256 && exec "$0" "$@"', ...command];
-  const child = start(need === "few descriptors" ? limited : command, {
-    limit: chosen.length * GUARD,
-  });
-  // A socket that a failed case has left open would keep it alive.
-  const last = JSON.stringify(chosen.at(-1)!.name)
-    .replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  const done = child.said(new RegExp(`"name":${last}.*\\n`)).then(
-    () => delay(2000),
-    () => {},
-  );
-  await Promise.race([child.finished, done]);
-  child.kill("SIGKILL");
-  const { code, stdout, stderr } = await child.finished;
-  const results: Result[] = stdout.split("\n")
-    .filter((line) => line.startsWith('{"statement"'))
-    .map((line) => JSON.parse(line));
-  const error = `the process ended (${code}) without it: ${stderr}`;
-  return chosen.map(({ statement, name }) =>
-    results.find((result) => result.name === name) ??
-      { statement, name, ok: false, ms: 0, error }
-  );
+  return column;
 }
 
 function verdictOf(result: Result, runtime: RuntimeName): Verdict {
   const wrong = judge(result, runtime);
   if (wrong !== undefined) return { word: "FAILS", reason: wrong };
-  const deviation = deviationOf(result.name, runtime);
-  if (!deviation) return { word: "holds" };
-  return { word: "deviation", reason: deviation.reason };
+  const reason = deviations[result.name]?.[runtime];
+  return reason ? { word: "deviation", reason } : { word: "holds" };
 }
 
 // --- the table ---
@@ -133,14 +97,9 @@ function compare(one: Case, other: Case): number {
 const verdicts: Map<string, Verdict>[] = [];
 const missing: string[] = [];
 for (const runtime of RUNTIMES) {
-  const column = new Map<string, Verdict>();
-  for (const need of NEEDS) {
-    for (const result of await resultsOf(runtime, need) ?? []) {
-      column.set(result.name, verdictOf(result, runtime));
-    }
-  }
-  if (column.size === 0) missing.push(`${runtime} is not installed.`);
-  verdicts.push(column);
+  const column = await columnOf(runtime);
+  if (typeof column === "string") missing.push(column);
+  verdicts.push(typeof column === "string" ? new Map() : column);
 }
 
 const print = (statement: string, text: string) =>

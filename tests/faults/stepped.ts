@@ -1,10 +1,10 @@
 /**
- * The server of an experiment, on a machine whose clock is set back by an hour
- * when so many of its socket calls of one kind have returned:
+ * The server of an experiment, for which the clock is set back by an hour after
+ * so many of its socket calls of one kind:
  *
  *     bun tests/faults/stepped.ts time_sync recvfrom 10
  *
- * The real thing, `date -s`, needs root and is felt by all other programs.
+ * A real `date -s` would need root, and disturb all other programs.
  */
 import process from "node:process";
 import { run } from "../../lib/experiment/experiment.ts";

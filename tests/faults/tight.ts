@@ -1,6 +1,6 @@
 /**
- * The server of tcp_time with tight limits: it serves two clients at once,
- * gives up a silent one after a second, and after a stop sooner.
+ * The server of tcp_time with tight limits: it serves two clients at once and
+ * closes a silent one after a second, or 200 ms after a stop.
  */
 import { experiment } from "../../lib/experiment/experiment.ts";
 import { limits } from "../../lib/experiment/settings.ts";

@@ -2,17 +2,17 @@
  * The hostile peers of a datagram server, on the runtime's own sockets.
  */
 import dgram, { type Socket } from "node:dgram";
+import { setTimeout as pause } from "node:timers/promises";
+import { within } from "../../scripts/tools/support/processes.ts";
+import { type Attack, garbage, PATIENCE, random } from "./attack.ts";
 import type { DatagramExchange } from "./exchanges.ts";
-import { garbage, random } from "./garbage.ts";
-import type { Attack } from "./siege.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
 
 /** The longest datagram that IPv4 carries, in bytes. */
 const LONGEST = 65_507;
 
 /**
- * An honest client: undefined if it is answered, or what went wrong. It asks
- * again and again, since a datagram may be lost.
+ * An honest client: returns undefined if it is answered, else what went wrong.
+ * It asks again and again, since a datagram may be lost.
  */
 export async function ask(
   port: number,
@@ -27,7 +27,7 @@ export async function ask(
   try {
     for (let waited = 0; waited < PATIENCE; waited += 50) {
       send(socket, say, port, to);
-      if (!hear || await within(heard, 50)) return;
+      if (!hear || await within(50, heard)) return;
     }
     return `no answer to ${JSON.stringify(say)}`;
   } finally {
@@ -35,7 +35,7 @@ export async function ask(
   }
 }
 
-/** What is done to a server, one after the other. */
+/** The attacks on a server, which are made one after the other. */
 export function attacks(port: number, exchange: DatagramExchange): Attack[] {
   const { say, to, malformed = [] } = exchange;
   const from = async (
@@ -45,25 +45,25 @@ export function attacks(port: number, exchange: DatagramExchange): Attack[] {
     const socket = await open(address);
     for (const data of datagrams) send(socket, data, port, to);
     await pause(10); // until they are sent
-    socket.close(); // what is answered now finds nobody
+    socket.close(); // an answer finds nobody
   };
   return [
     ["send nothing", () => from("127.0.0.1", "", "", "")],
     ["send half a message", () => from("127.0.0.1", say.slice(0, 3))],
     ["send far too much", () => from("127.0.0.1", random(LONGEST, 3))],
-    ["come from elsewhere", async () => {
+    ["come from other addresses", async () => {
       await from("127.1.2.3", say, say);
       await from("127.255.255.254", say, say);
       await from("0.0.0.0", say, say);
     }],
-    ["pass for the server", () => from("127.0.0.1", "Receiver 1", "ping 1")],
-    ["pass for another server", async () => {
+    ["impersonate the server", () => from("127.0.0.1", "Receiver 1", "ping 1")],
+    ["impersonate another server", async () => {
       const socket = await open("127.0.0.2", port);
       for (const data of [say, say]) send(socket, data, port, to);
       await pause(10);
       socket.close();
     }],
-    ["send what is malformed", () => from("127.0.0.1", ...malformed)],
+    ["send malformed messages", () => from("127.0.0.1", ...malformed)],
     ["come in a crowd", () =>
       Promise.all(
         Array.from({ length: 100 }, () => from("127.0.0.1", say, say)),
@@ -76,7 +76,7 @@ export function attacks(port: number, exchange: DatagramExchange): Attack[] {
   ];
 }
 
-/** Twice as many datagrams as wait for a server, in a row. */
+/** Twice as many datagrams as a receive queue holds. */
 async function flood(port: number, to?: string): Promise<void> {
   const socket = await open();
   const data = "x".repeat(500);

@@ -1,44 +1,44 @@
 /**
- * What an honest client of each experiment says and hears, as raw bytes: the
- * hostile peers begin such an exchange, and after each of them one must work.
+ * What an honest client of each experiment sends and receives, as raw bytes.
+ * Hostile peers begin such an exchange; after each attack one must succeed.
  */
 
-/** The exchange of a stream: all that is said, then FIN, then what is heard. */
+/** On a stream: everything is sent, then FIN, then the answer is received. */
 export interface StreamExchange {
   kind: "stream";
   say: string;
-  /** How the server's answer begins; all of it for a short one. */
+  /** Matches the start of the answer, or all of a short one. */
   hear: RegExp;
-  /** How many bytes it has, where that matters. */
+  /** The length of the answer, where it matters. */
   size?: number;
-  /** It serves one client at a time: it is the experiment's subject. */
+  /** An iterative server, as the experiment's subject. */
   serial?: boolean;
-  /** How much it is sent that is too much, in MB, and of what: `x` or this. */
+  /** How much a flood sends, in MB (0.25), and its content (`x`). */
   flood?: number;
   filling?: string;
-  /** How many connections it has at once; 5000 cost two seconds. */
+  /** How many connections a crowd opens at once, if there is one. */
   crowd?: number;
-  /** What is none of its messages, each for a connection of its own. */
+  /** Messages that are malformed, each for a connection of its own. */
   malformed?: string[];
-  /** What the same port takes as datagrams. */
+  /** The exchange of datagrams on the same port. */
   datagrams?: DatagramExchange;
 }
 
-/** The exchange of datagrams: one is sent until one is answered. */
+/** With datagrams: one is sent again and again until one is answered. */
 export interface DatagramExchange {
   kind: "datagram";
   say: string;
-  /** The answer, a character for each byte; none if it is not answered. */
+  /** Matches the answer as latin1; undefined if there is none. */
   hear?: RegExp;
   malformed?: string[];
-  /** Where to, if not to 127.0.0.1. */
+  /** The destination, if not 127.0.0.1. */
   to?: string;
 }
 
 export type Exchange = StreamExchange | DatagramExchange;
 
 const TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
-/** A request of SNTP: LI, version and mode, much that is 0, its own time. */
+/** An SNTP request: LI, version and mode; zeros; its transmit timestamp. */
 const sntp = (first: number, length = 48) =>
   (String.fromCharCode(first) + "\0".repeat(39) + "ABCDEFGH")
     .padEnd(length, "\xff").slice(0, length);
@@ -53,7 +53,7 @@ const SNTP: DatagramExchange = {
     ...[1, 40, 47].map((length) => sntp(0x23, length)),
     "\xff".repeat(48),
     sntp(0xe3), // its clock is not synchronized
-    sntp(0x23, 65_507), // fields of an extension that has none
+    sntp(0x23, 65_507), // extension fields that are none
     "#".repeat(48),
   ],
 };
@@ -90,7 +90,7 @@ export const EXCHANGES: Record<string, Exchange> = {
     kind: "stream",
     say: "165.165.80.80",
     hear: /^6A:08:AA:C2$/,
-    flood: 10, // each KiB of it is printed
+    flood: 10, // of which the server prints each KiB
   },
   tcp_thank_you: {
     kind: "stream",
@@ -111,14 +111,14 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^Your turn\r\n$/,
     serial: true,
   },
-  // After the first of these requests the server is no longer a serial one.
+  // After the first of these requests the server is concurrent.
   tcp_concurrent: { kind: "stream", say: "Side by side\r\n", hear: /^OK\r\n$/ },
   names: { kind: "stream", say: '"localhost"', hear: /^$/ },
   unix_echo: {
     kind: "stream",
     say: LINES,
     hear: new RegExp(`^${LINES}$`),
-    flood: 100, // of which it takes little, since the peer reads nothing
+    flood: 100, // of which it takes little: the peer does not read
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },

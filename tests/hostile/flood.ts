@@ -1,12 +1,12 @@
 /**
- * Sends 100,000 datagrams to a socket that does not read them, and prints what
- * that cost: the growth of the memory (a flood before it warms the runtime up),
- * how many datagrams were kept, and whether the socket still answers.
+ * Sends 100,000 datagrams to a socket that is not read, and prints how much the
+ * memory grew (after a first flood, which warms the runtime up), how many
+ * datagrams were kept, and whether the socket still receives.
  */
 import process from "node:process";
 import { AF_INET, decode, SOCK_DGRAM, socket } from "../../lib/mod.ts";
 
-/** The system's own buffer has room for so many (92 of 1000 bytes). */
+/** Fewer than the receive buffer of the kernel holds (92 of 1000 bytes). */
 const BATCH = 80;
 
 const victim = socket(AF_INET, SOCK_DGRAM);
@@ -14,7 +14,7 @@ await victim.bind(["127.0.0.1", 0]);
 const sender = socket(AF_INET, SOCK_DGRAM);
 const data = new Uint8Array(1000);
 
-/** Gives the memory afterwards, in bytes. */
+/** Returns the memory afterwards, in bytes. */
 async function flood(datagrams: number): Promise<number> {
   for (let sent = 0; sent < datagrams; sent += BATCH) {
     const batch = Array.from(
@@ -27,7 +27,7 @@ async function flood(datagrams: number): Promise<number> {
   return process.memoryUsage().rss;
 }
 
-/** Receives what is there. */
+/** Receives what is queued; returns how many datagrams that was. */
 async function drain(): Promise<number> {
   victim.settimeout(200);
   for (let kept = 0;; kept++) {

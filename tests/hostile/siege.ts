@@ -1,142 +1,137 @@
 /**
- * Besieges the server of an experiment: every hostile peer there is, one after
- * the other and then once more, and an honest client after each.
+ * Besieges the server of an experiment: every attack there is, one after the
+ * other and then once more, and an honest client after each.
  *
  *     bun tests/hostile/siege.ts [EXPERIMENT [RUNTIME]]
  *
- * prints for each server, on a line of JSON, its faults (none, if it is as it
- * should be), what the process took before, and after each round, and by how
- * much it grew in those attacks of the second round that cost most.
+ * prints one line of JSON a server: its faults (none, if all is well), what the
+ * process used before and after each round, and the attacks of the last round
+ * under which its memory grew most.
  */
 import process from "node:process";
 import { commandFor, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
+import { type Figures, forgetPeak } from "../support/proc.ts";
 import { ROOT } from "../support/scripts.ts";
+import { type Attack, inTime, PATIENCE } from "./attack.ts";
 import * as datagram from "./datagram_peers.ts";
 import { EXCHANGES } from "./exchanges.ts";
 import * as stream from "./stream_peers.ts";
-import { type Figures, Victim } from "./victim.ts";
-import { within } from "./waits.ts";
+import { Victim } from "./victim.ts";
 
 /** What a siege has shown. */
 export interface Result {
   faults: string[];
   figures: Figures[];
-  /** By how much each attack of the second round made the memory grow, in KiB. */
+  /** How much the memory grew under each attack of the last round, in KiB. */
   grown: Record<string, number>;
 }
 
 /**
- * By so much the memory may grow in the second round, in KiB; in the first,
- * while the runtime warms up, under one attack by twice as much.
+ * How much the memory may grow in the second round, in KiB. In the first, when
+ * the runtime warms up, it is twice as much under one attack.
  */
 const GROWTH = 32 * 1024;
 
-/** After so long, in ms, a siege is broken off. */
-const LONGEST = 50_000;
+/** A siege ends after so many ms. */
+const LIMIT = 50_000;
 
+/** Besieges the server of an experiment, or of another script like it. */
 export async function besiege(
   name: string,
   runtime: RuntimeName,
+  { rounds = 2, script = `scripts/${name}.ts`, patience = PATIENCE } = {},
 ): Promise<Result> {
   const command = commandFor(runtime, ["--allow-net"]);
-  const script = [`scripts/${name}.ts`, "server", "--port", "0"];
-  const victim = new Victim([...command, ...script], ROOT);
-  // Then nobody is served any more, and the siege is over.
+  const args = [script, "server", "--port", "0"];
+  const victim = new Victim([...command, ...args], { cwd: ROOT, patience });
+  const { faults } = victim;
   const timer = setTimeout(() => {
-    victim.faults.push("broken off");
-    victim.kill();
-  }, LONGEST);
-  const figures: Figures[] = [];
-  const grown: Record<string, number> = {};
+    faults.push("the siege took too long");
+    victim.kill(); // which ends it
+  }, LIMIT);
+  const result: Result = { faults, figures: [], grown: {} };
   try {
-    const address = await within(victim.listening);
+    const address = await inTime(victim.listening);
     if (!address) throw new Error("does not listen");
     const peers = peersOf(name, address);
-    await serve(peers, "at first");
-    figures.push(await victim.settled(() => false, 200));
-    for (const round of ["first", "second"]) {
-      figures.push(await play(peers, victim, round, figures, grown));
+    await expectServed(peers, "at first");
+    result.figures.push(await victim.settled(() => false, 200));
+    for (let round = 1; round <= rounds; round++) {
+      result.figures.push(await runRound(round, peers, victim, result));
     }
     const code = await victim.stop();
     if (code !== 0) throw new Error(`ended with ${code}`);
   } catch (error) {
-    victim.faults.unshift((error as Error).message);
+    faults.unshift((error as Error).message);
   } finally {
     victim.kill();
     clearTimeout(timer);
   }
-  return { faults: victim.faults, figures, grown };
+  return result;
 }
 
-/** Every attack once; gives what the process takes afterwards. */
-async function play(
+/** Makes every attack once; returns what the process uses afterwards. */
+async function runRound(
+  round: number,
   peers: Peers,
   victim: Victim,
-  round: string,
-  [before, first]: Figures[],
-  grown: Record<string, number>,
+  { figures: [before, first], grown }: Result,
 ): Promise<Figures> {
   const bound = first ? GROWTH : 2 * GROWTH;
   let peak = 0;
   const leave = await peers.linger();
   try {
-    await serve(peers, `${round} round, beside those that stay`);
-    let { resident } = victim.memory();
+    await expectServed(peers, `round ${round}, beside peers that stay`);
+    let { resident } = victim.figures();
     for (const [name, act] of peers.attacks) {
-      victim.forgetPeak();
+      forgetPeak(victim.pid);
       await act().catch((error) => {
-        throw new Error(`${round} round, "${name}": ${error.message}`);
+        throw new Error(`round ${round}, "${name}": ${error.message}`);
       });
-      await serve(peers, `${round} round, after "${name}"`);
-      const now = victim.memory();
+      await expectServed(peers, `round ${round}, after "${name}"`);
+      const now = victim.figures();
       peak = Math.max(peak, now.peak);
       grown[name] = now.peak - resident;
       if (now.peak >= resident + bound) {
-        victim.faults.push(
-          `${round} round, "${name}": ${resident} kB became ${now.peak}`,
-        );
+        const became = `${resident} KiB became ${now.peak}`;
+        victim.faults.push(`round ${round}, "${name}": ${became}`);
       }
       resident = now.resident;
     }
   } finally {
     await leave();
   }
-  await serve(peers, `${round} round, at the end`);
+  await expectServed(peers, `round ${round}, at the end`);
 
-  // What is closed, and what is garbage, goes in its own time.
+  // Closing and garbage collection take their time.
   const { descriptors } = before;
   const most = first ? first.resident + GROWTH : Infinity;
   const after = await victim.settled((now) =>
     now.descriptors <= descriptors && now.resident < most
   );
   if (after.descriptors > descriptors) {
-    victim.faults.push(
-      `${round} round: ${descriptors} descriptors became ${after.descriptors}`,
-    );
+    const became = `${descriptors} descriptors became ${after.descriptors}`;
+    victim.faults.push(`round ${round}: ${became}`);
   }
   if (after.resident >= most) {
-    victim.faults.push(`${first.resident} kB became ${after.resident}`);
+    victim.faults.push(`${first.resident} KiB became ${after.resident}`);
   }
   return { ...after, peak };
 }
 
-/** An honest client is served. */
-async function serve({ ask }: Peers, when: string): Promise<void> {
+async function expectServed({ ask }: Peers, when: string): Promise<void> {
   const fault = await ask().catch(({ message }: Error) => message);
   if (fault) throw new Error(`${when}: ${fault}`);
 }
 
-/** What the peers of a server do. */
+/** The peers of one server. */
 interface Peers {
-  /** An honest client: undefined if it was served, else what went wrong. */
+  /** An honest client: returns undefined if it is served, else what is wrong. */
   ask(): Promise<string | undefined>;
-  /** Some stay while the others come and go; gives what makes them leave. */
+  /** Peers that stay while others come and go; returns what makes them leave. */
   linger(): Promise<() => Promise<void>>;
-  /** Names, and what is done; each resolves when that is over. */
   attacks: Attack[];
 }
-
-export type Attack = [name: string, act: () => Promise<unknown>];
 
 function peersOf(name: string, address: string): Peers {
   const exchange = EXCHANGES[name];

@@ -1,26 +1,26 @@
 /**
- * The hostile peers of a stream server, on the runtime's own sockets: what
- * they do wrong must not depend on the library that is tried.
+ * The hostile peers of a stream server, on the runtime's own sockets: what they
+ * do wrong must not depend on the library under test.
  */
 import net, { type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { within } from "../../scripts/tools/support/processes.ts";
+import { type Attack, garbage, inTime, PATIENCE } from "./attack.ts";
 import type { StreamExchange } from "./exchanges.ts";
-import { garbage } from "./garbage.ts";
-import type { Attack } from "./siege.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
 
 /** Where the server listens: a port of 127.0.0.1, or a name of AF_UNIX. */
 export type Target = { host: string; port: number } | { path: string };
 
 const MB = 1024 * 1024;
 
-/** What most floods are made of. */
+/** The content of most floods. */
 const X = chunkOf("x");
 
 interface Message {
   say: string | Uint8Array;
 }
 
-/** An honest client: undefined if it is served, or what went wrong. */
+/** An honest client: returns undefined if it is served, else what went wrong. */
 export async function ask(
   target: Target,
   { say, hear, size }: Message & Omit<StreamExchange, "say">,
@@ -37,7 +37,7 @@ export async function ask(
   });
   if (say) socket.write(say);
   socket.end();
-  const whole = await within(ended);
+  const whole = await inTime(ended);
   socket.destroy();
   if (whole === undefined) return `no end after ${length} bytes`;
   const fits = hear.test(text) && length === (size ?? length);
@@ -48,24 +48,24 @@ export async function ask(
   }
 }
 
-/** What is done to a server, one after the other. */
+/** The attacks on a server, which are made one after the other. */
 export function attacks(target: Target, exchange: StreamExchange): Attack[] {
   const { flood: size = 0.25, crowd: count, say, malformed = [] } = exchange;
   const { filling, serial } = exchange;
   const chunk = filling ? chunkOf(filling) : X;
   const request = say || "some bytes that nobody waits for";
-  // A listen(5) that overflows costs those who come next a second or more.
+  // A backlog of 5 that overflows costs the next clients a second or more.
   const four = (act: (socket: Socket) => unknown) => {
-    const peers = Array.from({ length: 4 }, () => press(target));
+    const peers = Array.from({ length: 4 }, () => dialFast(target));
     return Promise.all(peers.map((peer) => peer.then(act)));
   };
-  // Whatever is said, and whether it is answered: then comes the end.
+  // Whether or not it is answered, the connection must come to its end.
   const tell = async (say: string | Uint8Array) => {
     const fault = await ask(target, { ...exchange, say });
     if (fault?.startsWith("no end")) throw new Error(fault);
   };
-  // One honest client alone might have luck where others are dropped.
-  const beAmong = async (count: number) => {
+  // A single honest client might be lucky where others are dropped.
+  const askAfterCrowd = async (count: number) => {
     await crowd(target, count);
     const many = Array.from({ length: 40 }, () => ask(target, exchange));
     const faults = (await Promise.all(many)).filter((fault) => fault);
@@ -92,12 +92,12 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
           socket.once("data", resolve).once("close", resolve);
         });
         socket.end(request);
-        await within(answer);
+        await inTime(answer);
         reset(socket);
       })],
     [
       "send far too much",
-      () => press(target).then((socket) => flood(socket, size * MB, chunk)),
+      () => dialFast(target).then((socket) => flood(socket, size * MB, chunk)),
     ],
     [
       "send a long message",
@@ -107,14 +107,14 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
       const floods: Promise<void>[] = [];
       const peers = serial ? 4 : 16;
       while (floods.length < peers) {
-        floods.push(flood(await press(target), MB / 8));
+        floods.push(flood(await dialFast(target), MB / 8));
       }
       await Promise.all(floods);
     }],
-    ["send what is malformed", async () => {
+    ["send malformed messages", async () => {
       for (const message of malformed) await tell(message);
     }],
-    ...count ? [["come in a crowd", () => beAmong(count)] as Attack] : [],
+    ...count ? [["come in a crowd", () => askAfterCrowd(count)] as Attack] : [],
     ...Object.entries(garbage()).map(([name, bytes]): Attack => [
       `send ${name}`,
       () => tell(bytes),
@@ -123,8 +123,8 @@ export function attacks(target: Target, exchange: StreamExchange): Attack[] {
 }
 
 /**
- * Those that stay while the others come and go: one is silent, one sends a
- * byte at a time, one never reads. Gives what makes them leave.
+ * Peers that stay while others come and go: one is silent, one sends a byte at
+ * a time (slowloris), one never reads. Returns what makes them leave.
  */
 export async function linger(
   target: Target,
@@ -132,7 +132,7 @@ export async function linger(
 ): Promise<() => Promise<void>> {
   const silent = await dial(target);
   const slow = await dial(target);
-  const deaf = await dial(target);
+  const unreading = await dial(target);
   let timer: ReturnType<typeof setInterval> | undefined;
   const some = new Promise<void>((resolve) => {
     let bytes = 0;
@@ -142,20 +142,20 @@ export async function linger(
     }, 100);
   });
   for (const socket of [silent, slow]) socket.resume();
-  deaf.pause();
-  deaf.end(say);
+  unreading.pause();
+  unreading.end(say);
   const leave = async () => {
     await some;
     clearInterval(timer);
-    for (const socket of [silent, slow, deaf]) socket.destroy();
+    for (const socket of [silent, slow, unreading]) socket.destroy();
   };
   if (serial) await leave(); // or nobody else would be served
   return leave;
 }
 
 /**
- * Connects. Whatever becomes of the connection later is no error here. AF_UNIX
- * refuses at once while the backlog is full, where TCP would try again.
+ * Connects; later errors of the connection are ignored. AF_UNIX refuses at once
+ * while the accept queue is full, where TCP would retry.
  */
 async function dial(target: Target): Promise<Socket> {
   for (let waited = 0; "path" in target && waited < PATIENCE; waited += 20) {
@@ -167,10 +167,11 @@ async function dial(target: Target): Promise<Socket> {
 }
 
 /**
- * The same in a hurry: TCP, where the backlog is full, tries again after one
- * second, then two, then four. What this one gives up the server may have.
+ * Connects without the pauses of TCP, which retries after one second, then two,
+ * then four when the accept queue is full. The server may see the connections
+ * that are given up here.
  */
-async function press(target: Target): Promise<Socket> {
+async function dialFast(target: Target): Promise<Socket> {
   if ("path" in target) return dial(target);
   for (let tries = 0; tries < PATIENCE / 50; tries++) {
     const socket = net.connect({ ...target, allowHalfOpen: true });
@@ -180,7 +181,7 @@ async function press(target: Target): Promise<Socket> {
         () => resolve(true),
       );
     });
-    if (await within(open, 50)) return socket;
+    if (await within(50, open)) return socket;
     socket.destroy();
   }
   throw new Error("no connection");
@@ -198,14 +199,14 @@ function reset(socket: Socket): void {
   socket.resetAndDestroy();
 }
 
-/** As much of it as fits in 64 KiB. */
+/** The text repeated to 64 KiB. */
 function chunkOf(filling: string): Uint8Array {
   return Buffer.from(filling.repeat(64 * 1024 / filling.length));
 }
 
 /**
- * Sends so many bytes, and reads nothing, until the server has closed the
- * connection or has taken nothing more for a while.
+ * Sends so many bytes and reads nothing, until the server closes the connection
+ * or takes no more for a while.
  */
 async function flood(
   socket: Socket,
@@ -218,17 +219,17 @@ async function flood(
   socket.on("close", () => moved.resolve(false));
   for (let sent = 0; sent < size && !socket.destroyed; sent += chunk.length) {
     if (socket.write(chunk)) continue;
-    if (!await within(moved.promise, 300)) break;
+    if (!await within(300, moved.promise)) break;
     moved = Promise.withResolvers();
   }
   socket.destroy();
 }
 
 /**
- * So many connections at once, which are dropped when all are open; or after
- * a while, since a full backlog makes the system try again only later. They
- * leave with a FIN: Linux loses an RST that meets a full backlog, so that a
- * server, in whatever language, has the connection until its own limit.
+ * So many connections at once, which are closed when all are open; or after a
+ * while, since the system retries late when the accept queue is full. They are
+ * closed with a FIN: Linux loses an RST that meets a full accept queue, and any
+ * server then has the connection until its own time limit.
  */
 async function crowd(target: Target, count: number): Promise<void> {
   const sockets = Array.from({ length: count }, () => net.connect(target));
@@ -237,6 +238,6 @@ async function crowd(target: Target, count: number): Promise<void> {
       socket.on("error", resolve).on("connect", resolve);
     })
   );
-  await within(Promise.all(open), 1000);
+  await within(1000, Promise.all(open));
   for (const socket of sockets) socket.destroy();
 }

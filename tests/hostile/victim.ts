@@ -1,45 +1,41 @@
 /**
- * The server that is besieged: a process of its own, of which is seen what it
- * prints, how many descriptors it has and how much memory it takes.
+ * The server that is besieged, in a process of its own: checks everything that
+ * it prints, and tells what it uses.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { CACHE } from "../../scripts/tools/support/processes.ts";
-import { FORGED } from "./garbage.ts";
-import { PATIENCE, pause, within } from "./waits.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Running, start } from "../../scripts/tools/support/processes.ts";
+import { type Figures, figuresOf } from "../support/proc.ts";
+import { FORGED, inTime } from "./attack.ts";
 
-/** The memory that a process takes, in KiB. */
-export interface Memory {
-  resident: number;
-  /** The most that it was since `forgetPeak()`. */
-  peak: number;
-}
-
-/** All that it takes. */
-export interface Figures extends Memory {
-  descriptors: number;
-}
+type Output = "stdout" | "stderr";
 
 export class Victim {
   /** What it printed and should not have. */
   readonly faults: string[] = [];
   readonly #listening = Promise.withResolvers<string>();
-  readonly #process: ChildProcess;
-  readonly #ended: Promise<number | string>;
+  readonly #running: Running;
+  readonly #read = {
+    stdout: this.#reader("stdout"),
+    stderr: this.#reader("stderr"),
+  };
 
-  constructor([file, ...args]: string[], cwd: string) {
-    this.#process = spawn(file, args, {
+  readonly #patience: number;
+
+  constructor(
+    command: string[],
+    { cwd, patience }: { cwd: string; patience: number },
+  ) {
+    this.#patience = patience;
+    this.#running = start(command, {
       cwd,
-      env: { ...CACHE, ...process.env, NO_COLOR: "1", ...FRUGAL },
-      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...FRUGAL, NODE_NO_WARNINGS: "0" },
+      heardBytes: (output, bytes) => this.#read[output](bytes),
+      group: false, // ends with the tests
     });
-    this.#watch("stdout");
-    this.#watch("stderr");
-    this.#ended = new Promise((resolve) => {
-      this.#process.on("error", ({ message }) => resolve(message));
-      this.#process.on("close", (code, signal) => resolve(code ?? signal!));
-    });
+  }
+
+  get pid(): number {
+    return this.#running.pid!;
   }
 
   /** Resolves to what it listens on: a port, or an abstract name. */
@@ -47,27 +43,16 @@ export class Victim {
     return this.#listening.promise;
   }
 
-  memory(): Memory {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
-    const of = (field: string) =>
-      Number(status.match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"))?.[1]);
-    return { resident: of("VmRSS"), peak: of("VmHWM") };
-  }
-
   figures(): Figures {
-    const descriptors = readdirSync(`/proc/${this.#process.pid}/fd`).length;
-    return { descriptors, ...this.memory() };
+    const figures = figuresOf(this.pid);
+    if (figures) return figures;
+    throw new Error("has ended");
   }
 
-  /** Makes the peak what is resident now: proc_pid_clear_refs(5). */
-  forgetPeak(): void {
-    writeFileSync(`/proc/${this.#process.pid}/clear_refs`, "5");
-  }
-
-  /** Its figures when they are as wanted, or when they did not become so. */
+  /** Its figures as soon as they are as wanted, or after a while. */
   async settled(
     wanted: (figures: Figures) => boolean,
-    patience = PATIENCE,
+    patience = this.#patience,
   ): Promise<Figures> {
     for (let waited = 0;; waited += 50) {
       const figures = this.figures();
@@ -78,36 +63,36 @@ export class Victim {
 
   /** Asks it to end; gives its exit code, or what ended it. */
   async stop(): Promise<number | string> {
-    this.#process.kill("SIGTERM");
-    const code = await within(this.#ended);
+    this.#running.signal("SIGTERM");
+    const ended = await inTime(this.#running.ended);
     this.kill();
-    return code ?? "still there";
+    if (!ended) return "still there";
+    return ended.code ?? ended.signal ?? ended.error!;
   }
 
   kill(): void {
-    this.#process.kill("SIGKILL");
+    this.#running.signal("SIGKILL");
   }
 
-  /** Reads what it prints, line by line, and keeps only what is wrong. */
-  #watch(output: "stdout" | "stderr"): void {
+  /** Takes the output in pieces, and checks it line by line. */
+  #reader(output: Output) {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let rest = "";
-    this.#process[output]!.on("data", (chunk: Uint8Array) => {
+    return (bytes: Uint8Array) => {
       let text: string;
       try {
-        text = decoder.decode(chunk, { stream: true });
+        text = decoder.decode(bytes, { stream: true });
       } catch {
-        return this.#fault(`invalid UTF-8 on ${output}`);
+        return this.#fault(`invalid UTF-8 on ${output}`, rest);
       }
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
       for (const line of lines) this.#line(output, line);
-    });
+    };
   }
 
-  #line(output: "stdout" | "stderr", line: string): void {
-    const fault = (what: string) =>
-      this.#fault(`${what} on ${output}: ${JSON.stringify(line.slice(0, 80))}`);
+  #line(output: Output, line: string): void {
+    const fault = (what: string) => this.#fault(`${what} on ${output}`, line);
     if (line.length > LONGEST) fault("a long line");
     if (RAW.test(line)) fault("a raw control");
     if (STACK.test(line)) fault("a stack trace");
@@ -118,26 +103,25 @@ export class Victim {
     else if (!NOTE.test(line)) fault("something else");
   }
 
-  #fault(fault: string): void {
-    if (this.faults.length < 10) this.faults.push(fault);
+  /** Keeps the first fault of each kind. */
+  #fault(kind: string, line: string): void {
+    if (this.faults.some((fault) => fault.startsWith(kind))) return;
+    this.faults.push(`${kind}: ${JSON.stringify(line.slice(0, 80))}`);
   }
 }
 
-/**
- * V8 would let garbage lie as long as there is room: with little of it, what a
- * process has is what it needs.
- */
+/** V8 keeps garbage while there is room: with little room, growth is a leak. */
 const HEAP = ["--max-old-space-size=32", "--max-semi-space-size=1"];
 const FRUGAL = { NODE_OPTIONS: HEAP.join(" "), DENO_V8_FLAGS: HEAP.join(",") };
 
-/** A line may hold 1000 characters of a peer's, each escaped as `\u{2028}`. */
+/** A line may show 1000 characters of a peer's, each as long as `\u{2028}`. */
 const LONGEST = 10_000;
 
-/** What drives a terminal, or turns the direction of writing. */
+/** Drives a terminal, or turns the direction of writing. */
 // deno-lint-ignore no-control-regex
 const RAW = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;
 const STACK = /^\s+at .+:\d+|Uncaught|[Uu]nhandled|panic|Error: /;
 const LISTENING = /^Listening on (?:[\d.]+:(\d+)|@(\S+)) /;
-/** All else that a server may say there: one line about one client. */
+/** What else a server may print there: one line about one client. */
 const NOTE =
   /^Cannot (send|receive|read|shut down)\b.*: |^Other machines can |^Not answered: /;

@@ -1,23 +1,26 @@
 /**
- * rsyslog in place of a collector of ours, where it is installed.
+ * rsyslog as the collector, where it is installed.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { AF_INET, SOCK_STREAM, socket } from "../../lib/mod.ts";
+import { freePort } from "../../scripts/tools/support/free_port.ts";
 import { start } from "../support/runtimes.ts";
 
 const program = ["/usr/sbin/rsyslogd", "rsyslogd"].find((path) =>
   !spawnSync(path, ["-v"]).error
 );
 
-/** Why there is none, if so. */
-export const noRsyslog = program ? undefined : "rsyslogd is not installed";
+/** Why it cannot be used, if so. */
+export const noRsyslog = program
+  ? undefined
+  : "rsyslogd is not installed (Debian: rsyslog)";
 
 /**
- * What an rsyslogd writes of the messages that come to its port, by TCP or UDP,
- * while `work` goes on: each by the template, in an order that is up to its
- * threads, and so sorted.
+ * The messages that an rsyslogd receives on one port over TCP and UDP while
+ * `work` runs, each formatted by the template. Sorted, because its threads
+ * write them in any order.
  */
 export async function collected(
   template: string,
@@ -40,11 +43,11 @@ template(name="line" type="string" string="${template}\\n")
     ...[program!, "-n", "-f", `${folder}/conf`, "-i", `${folder}/pid`],
   ]);
   try {
-    const heard = async () => {
+    const connected = async () => {
       await using connection = socket(AF_INET, SOCK_STREAM);
       await connection.connect(["127.0.0.1", port]);
     };
-    while (await heard().then(() => false, () => true)) await Bun.sleep(20);
+    while (await connected().then(() => false, () => true)) await Bun.sleep(20);
     await work(String(port));
   } finally {
     daemon.kill();
@@ -53,12 +56,4 @@ template(name="line" type="string" string="${template}\\n")
   const lines = readFileSync(output, "utf8").trimEnd().split("\n");
   rmSync(folder, { recursive: true });
   return lines.sort();
-}
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  await using probe = socket(AF_INET, SOCK_STREAM);
-  await probe.bind(["127.0.0.1", 0]);
-  await probe.listen();
-  return Number(probe.getsockname()[1]);
 }

@@ -1,6 +1,6 @@
 /**
- * Bytes that tell where they belong: each follows from its stream's key and
- * its place alone, so that any piece can be checked, wherever it was cut.
+ * Bytes that can be checked wherever they were cut: each follows from the key
+ * of its stream and its place alone.
  *
  * @module
  */
@@ -16,16 +16,10 @@ export function pattern(key: number, at: number, length: number): Uint8Array {
 }
 
 /** The place of the first byte that is not the stream's; -1 if all are. */
-export function firstWrong(
-  key: number,
-  at: number,
-  bytes: Uint8Array,
-): number {
+export function firstWrong(key: number, at: number, bytes: Uint8Array): number {
   const expected = pattern(key, at, bytes.length);
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] !== expected[i]) return at + i;
-  }
-  return -1;
+  const wrong = bytes.findIndex((byte, i) => byte !== expected[i]);
+  return wrong < 0 ? -1 : at + wrong;
 }
 
 /** Numbers from 0 to 1, always the same ones for a key. */
@@ -36,12 +30,11 @@ export function randomOf(key: number): Random {
   return () => random(key, n++);
 }
 
-/** One of them. */
 export function pick<T>(random: Random, all: readonly T[]): T {
   return all[Math.floor(all.length * random())];
 }
 
-/** One number, a whole one of 32 bits, out of several. */
+/** A hash of several numbers: an unsigned integer of 32 bits. */
 export function keyOf(...numbers: number[]): number {
   return numbers.reduce(
     (key, number) => mixed(mixed(key ^ number) + Math.floor(number / 2 ** 32)),

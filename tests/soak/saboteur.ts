@@ -1,5 +1,5 @@
 /**
- * Loaded before the soak's server, spoils the library under it: now and then
+ * Preloaded into the soak's server, breaks the library under it: now and then
  * a byte is lost, doubled or altered, an answer is not sent, and a descriptor
  * stays open.
  */

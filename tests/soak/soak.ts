@@ -3,41 +3,42 @@
  * them, and at the end every byte is accounted for.
  *
  *     deno task soak [--runtimes deno,bun] [--seconds N] [--seed N]
- *     bun scripts/tools/soak.ts
- *     node scripts/tools/soak.ts
+ *     bun tests/soak/soak.ts
+ *     node tests/soak/soak.ts
  */
 import process from "node:process";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
 import {
   listOf,
   readFlags,
-  Refusal,
-} from "../../scripts/tools/support/flags.ts";
+  UsageError,
+  wholeNumber,
+} from "../../lib/experiment/flags.ts";
+import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
 import {
   endAll,
   endAllAtSignals,
   Stopped,
 } from "../../scripts/tools/support/processes.ts";
-import { find, type Runtime } from "../../scripts/tools/support/runtimes.ts";
 import {
   clearProgress,
   showProgress,
 } from "../../scripts/tools/support/progress_line.ts";
-import { DOOMED, firstNumber } from "./plan.ts";
+import { find, type Runtime } from "../../scripts/tools/support/runtimes.ts";
+import { DOOMED, firstNumber } from "./scenario.ts";
+import { type Request, soak } from "./supervisor.ts";
 import { table } from "./table.ts";
-import { type Request, soak } from "./trial.ts";
 
 const RUNTIMES = ["deno", "bun", "node"] as const;
 
 const HELP = `Is every byte accounted for, whatever goes wrong?
 
-  deno task soak [flags]        (bun, node: scripts/tools/soak.ts)
+  deno task soak [flags]        (bun, node: tests/soak/soak.ts)
 
 Each runtime's server has clients of all runtimes, with small
 exchanges, long streams both ways at once, half-closed streams and
 datagrams, over TCP, UDP and AF_UNIX. Clients reset, are killed,
 stall, leave in the middle, leave data unread, read slowly, send
-garbage, or cut their waits short. The listener is closed and opened
+garbage, or interrupt their calls. The listener is closed and opened
 again, and at last the server is stopped with exchanges in hand.
 
   --runtimes LIST   servers of deno,bun,node (all that are found)
@@ -50,25 +51,14 @@ again, and at last the server is stopped with exchanges in hand.
 
 The exit code is 1 if anything is not accounted for.`;
 
-interface Settings {
-  servers: string[];
-  clients: string[];
-  request: Omit<Request, "told">;
-  json: boolean;
-}
-
 async function main(args: string[]): Promise<number> {
   const stoppedAs = endAllAtSignals();
   try {
-    if (args.includes("--help")) {
-      console.log(HELP);
-      return 0;
-    }
-    return await run(settingsOf(args)) ? 0 : 1;
+    return await run(args) ? 0 : 1;
   } catch (error) {
     clearProgress();
     if (error instanceof Stopped) return stoppedAs();
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof UsageError)) throw error;
     console.error(error.message);
     return 2;
   } finally {
@@ -76,12 +66,31 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** Soaks all servers side by side; says whether all is accounted for. */
-async function run(
-  { servers, clients, request, json }: Settings,
-): Promise<boolean> {
+/** Soaks all servers side by side; returns whether all is accounted for. */
+async function run(args: string[]): Promise<boolean> {
+  const { values } = readFlags(args, {
+    runtimes: { type: "string" },
+    clients: { type: "string" },
+    seconds: { type: "string" },
+    seed: { type: "string" },
+    connection: { type: "string" },
+    json: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return true;
+  }
+  const servers = listOf("runtimes", values.runtimes, RUNTIMES);
+  const clients = listOf("clients", values.clients, RUNTIMES);
+  const most = firstNumber(DOOMED) - 1;
+  const request = {
+    seconds: wholeNumber("seconds", values.seconds ?? "60", 1, 86_400),
+    seed: wholeNumber("seed", values.seed ?? "1", 0, 999_999_999),
+    only: wholeNumber("connection", values.connection, 0, most),
+  };
   const wanted = RUNTIMES.filter((name) =>
-    servers.includes(name) || clients.includes(name)
+    [...servers, ...clients].includes(name)
   );
   const found = await Promise.all(wanted.map(find));
   for (const one of found) if ("reason" in one) console.error(one.reason);
@@ -89,51 +98,30 @@ async function run(
     found.filter((one): one is Runtime =>
       "path" in one && names.includes(one.name)
     );
-  const serving = of(servers);
-  const asking = of(clients);
-  if (serving.length === 0) console.error("There is no server to soak");
-  if (asking.length === 0) throw new Refusal("There is no client to soak with");
+  if (of(servers).length === 0) console.error("There is no server to soak");
+  if (of(clients).length === 0) {
+    throw new UsageError("There is no client to soak with");
+  }
+  const all = of(servers).map((server) => ({
+    ...request,
+    ...{ server, clients: of(clients) },
+  }));
+  return await soakAll(all, values.json ?? false);
+}
+
+async function soakAll(requests: Omit<Request, "told">[], json: boolean) {
   const far = new Map<string, string>();
-  const results = await Promise.all(serving.map(async (server) => {
+  const results = await Promise.all(requests.map(async (request) => {
     const told = (text: string) => {
-      far.set(server.name, text);
+      far.set(request.server.name, text);
       showProgress([...far].map((one) => one.join(": ")).join(", "));
     };
-    const result = await soak(server, asking, { ...request, told });
+    const result = await soak({ ...request, told });
     clearProgress();
     console.log(json ? JSON.stringify(result) : `${table(result)}\n`);
     return result;
   }));
   return results.every(({ complaints }) => complaints.length === 0);
-}
-
-function settingsOf(args: string[]): Settings {
-  const values = readFlags(args, {
-    runtimes: { type: "string" },
-    clients: { type: "string" },
-    seconds: { type: "string" },
-    seed: { type: "string" },
-    connection: { type: "string" },
-    json: { type: "boolean" },
-  });
-  const whole = (flag: string, value: string, least: number, most: number) => {
-    const number = /^\d+$/.test(value) ? Number(value) : NaN;
-    if (number >= least && number <= most) return number;
-    throw new Refusal(`--${flag} takes a number from ${least} to ${most}`);
-  };
-  const { seconds = "60", seed = "1", connection } = values;
-  return {
-    servers: listOf("runtimes", values.runtimes, [...RUNTIMES]),
-    clients: listOf("clients", values.clients, [...RUNTIMES]),
-    request: {
-      seconds: whole("seconds", seconds, 1, 86_400),
-      seed: whole("seed", seed, 0, 999_999_999),
-      only: connection === undefined
-        ? undefined
-        : whole("connection", connection, 0, firstNumber(DOOMED) - 1),
-    },
-    json: values.json ?? false,
-  };
 }
 
 if (import.meta.main) {

@@ -5,36 +5,64 @@
  * they are new enough, else from npm. Off line a runtime may be missing: then
  * its tests are skipped with the reason, and fail where CI=true.
  */
-import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
-import { CACHE } from "../../scripts/tools/support/processes.ts";
+import { start as startProcess } from "../../scripts/tools/support/processes.ts";
+import {
+  ask,
+  find as findInstalled,
+  type Name,
+} from "../../scripts/tools/support/runtimes.ts";
 
 export type RuntimeName = "deno" | "bun" | "node";
 
-/** What is pinned: the versions that the README names. */
-const WANTED = {
-  deno: { package: "deno@2.9.6", oldest: [2, 9], path: "Deno.execPath()" },
-  node: { package: "node@24", oldest: [24, 2], path: "process.execPath" },
-};
-
 export const RUNTIMES: readonly RuntimeName[] = ["deno", "bun", "node"];
 
-/** The program of a runtime, or why there is none. */
-export function find(name: RuntimeName): { path?: string; reason?: string } {
-  if (name === "bun") return { path: process.execPath };
-  const variable = `SOCKET_LAB_${name.toUpperCase()}`;
-  const path = process.env[variable] ??= onPath(name) ?? fromNpm(name) ?? "";
-  return path ? { path } : { reason: `${name} is not on the PATH nor in npm` };
+/** The npm packages with the versions that the README names. */
+const PACKAGES: Partial<Record<Name, string>> = {
+  deno: "deno@2.9.6",
+  node: "node@24",
+};
+
+/** A download may take long, in ms. */
+const NPM_PATIENCE = 300_000;
+
+interface Found {
+  path?: string;
+  reason?: string;
 }
 
-/** Python itself, or why there is none: what is on the PATH may be a shim. */
-export function python(): { path?: string; reason?: string } {
-  const path = process.env.SOCKET_LAB_PYTHON3 ??= spawnSync(
-    "python3",
-    ["-c", "import sys; print(sys.executable)"],
-    { encoding: "utf8" },
-  ).stdout?.trim() ?? "";
-  return path ? { path } : { reason: "python3 is not on the PATH" };
+const found = new Map<Name, Found>(
+  await Promise.all(
+    ([...RUNTIMES, "python3"] as const).map(async (name) =>
+      [name, await look(name)] as const
+    ),
+  ),
+);
+
+/** The program of a runtime, or why there is none. */
+export function find(name: RuntimeName): Found {
+  return found.get(name)!;
+}
+
+/** Python itself, or why there is none. */
+export function python(): Found {
+  return found.get("python3")!;
+}
+
+/** Looks for a program, and lets the tools that the tests start find it, too. */
+async function look(name: Name): Promise<Found> {
+  const installed = await findInstalled(name);
+  const runtime = "path" in installed ? installed : await fromNpm(name);
+  if (!runtime) return { reason: (installed as { reason: string }).reason };
+  process.env[`SOCKET_LAB_${name.toUpperCase()}`] = runtime.path;
+  return runtime;
+}
+
+async function fromNpm(name: Name) {
+  const wanted = PACKAGES[name];
+  if (!wanted) return;
+  return await ask(name, ["npx", "-y", wanted], NPM_PATIENCE) ??
+    await ask(name, [process.execPath, "x", wanted], NPM_PATIENCE);
 }
 
 /** The command that runs a Python script; it needs no installed packages. */
@@ -42,7 +70,7 @@ export function pythonCommand(script: string): string[] {
   return [python().path!, "-S", script];
 }
 
-/** The command that runs a script, as the README and the headers write it. */
+/** The start of a command that runs a script, as the README writes it. */
 export function commandFor(name: RuntimeName, permissions: string[]): string[] {
   const path = find(name).path!;
   return name === "deno"
@@ -61,17 +89,17 @@ export interface Running {
   readonly pid: number;
   readonly finished: Promise<Finished>;
   /**
-   * Resolves to the match when standard output or standard error has said it;
-   * rejects if the process ends first.
+   * Resolves to the match when either output contains the pattern; rejects if
+   * the process ends first.
    */
   said(pattern: RegExp): Promise<RegExpMatchArray>;
   kill(signal?: NodeJS.Signals): void;
 }
 
 /**
- * Makes a process keep the memory that it has had, and take it in large pages:
- * to get a page from the system again and again is much of what a test costs.
- * Of glibc ("Memory Allocation Tunables") and of mimalloc, which Bun has.
+ * Makes a process keep its memory, and get it in large pages: getting one page
+ * after the other from the system is much of what a test costs. For glibc
+ * ("Memory Allocation Tunables"), and mimalloc, which Bun has.
  */
 const ROOMY = {
   GLIBC_TUNABLES: [
@@ -84,8 +112,8 @@ const ROOMY = {
 };
 
 /**
- * Starts a command; it is killed after `limit` ms, so that no test hangs. One
- * whose memory is `measured` deals with it as it does elsewhere.
+ * Starts a command; it is killed after `limit` ms, so that no test hangs. If its
+ * memory is `measured`, it allocates as usual.
  */
 export function start(
   command: string[],
@@ -96,54 +124,32 @@ export function start(
     env?: Record<string, string>;
   } = {},
 ): Running {
-  const [file, ...args] = command;
-  const child = spawn(file, args, {
+  const { pid, ended, written, said, signal } = startProcess(command, {
     cwd,
     env: {
-      ...CACHE,
+      NODE_NO_WARNINGS: "0", // a warning is output that a test has to see
       ...(measured ? {} : ROOMY),
-      ...process.env,
-      NO_COLOR: "1",
       ...env,
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    most: Infinity,
+    group: false, // ends with the tests
   });
-  const output = { stdout: "", stderr: "" };
-  const watchers = new Set<() => void>();
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => {
-      output[name] += text;
-      for (const watch of watchers) watch();
-    });
-  }
-  const timer = setTimeout(() => child.kill("SIGKILL"), limit);
-  const finished = new Promise<Finished>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ code, ...output });
-    });
+  const timer = setTimeout(() => signal("SIGKILL"), limit);
+  const finished = ended.then(({ code, error }): Finished => {
+    clearTimeout(timer);
+    if (error) throw new Error(error);
+    return { code, stdout: written.stdout, stderr: written.stderr };
   });
+  const early = (pattern: RegExp) =>
+    finished.then(({ code, stdout, stderr }): never => {
+      const all = `${stdout}${stderr}`;
+      throw new Error(`ended (${code}) without ${pattern}: ${all}`);
+    });
   return {
-    pid: child.pid!,
+    pid: pid!,
     finished,
-    said: (pattern) =>
-      new Promise((resolve, reject) => {
-        const watch = () => {
-          const match = output.stdout.match(pattern) ??
-            output.stderr.match(pattern);
-          if (!match) return;
-          watchers.delete(watch);
-          resolve(match);
-        };
-        watchers.add(watch);
-        watch();
-        finished.then(({ code, stdout, stderr }) => {
-          const all = `${stdout}${stderr}`;
-          reject(new Error(`ended (${code}) without ${pattern}: ${all}`));
-        });
-      }),
-    kill: (signal = "SIGTERM") => void child.kill(signal),
+    said: (pattern) => Promise.race([said(pattern), early(pattern)]),
+    kill: (name = "SIGTERM") => signal(name),
   };
 }
 
@@ -153,34 +159,4 @@ export function run(
   options: Parameters<typeof start>[1] = {},
 ): Promise<Finished> {
   return start(command, options).finished;
-}
-
-function onPath(name: "deno" | "node"): string | undefined {
-  const { stdout } = spawnSync(name, ["--version"], { encoding: "utf8" });
-  const [major, minor] = stdout?.match(/(\d+)\.(\d+)/)?.slice(1).map(Number) ??
-    [0, 0];
-  const [wantedMajor, wantedMinor] = WANTED[name].oldest;
-  const fits = major > wantedMajor ||
-    (major === wantedMajor && minor >= wantedMinor);
-  return fits ? pathOf(name, []) : undefined;
-}
-
-function fromNpm(name: "deno" | "node"): string | undefined {
-  return pathOf("npx", ["-y", WANTED[name].package], name) ??
-    pathOf(process.execPath, ["x", WANTED[name].package], name);
-}
-
-/** Asks the program itself, since npx and shims only lead to it. */
-function pathOf(
-  program: string,
-  args: string[],
-  name = program as "deno" | "node",
-): string | undefined {
-  const print = name === "deno" ? ["eval", "-p"] : ["-p"];
-  const { status, stdout } = spawnSync(
-    program,
-    [...args, ...print, WANTED[name].path],
-    { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
-  );
-  return status === 0 ? stdout.trim() : undefined;
 }

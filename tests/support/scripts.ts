@@ -13,10 +13,10 @@ export const SCRIPTS = readdirSync(`${ROOT}scripts`)
   .filter((name) => name.endsWith(".ts"))
   .sort();
 
-/** Those that lead through both ends at once, and so export neither. */
+/** Guided scripts, which run both ends themselves and export neither. */
 export const GUIDED: readonly string[] = ["quiz.ts", "study.ts"];
 
-/** Those whose output says how late a machine was: a busy one is. */
+/** Scripts whose output tells delays, which a busy machine makes longer. */
 export const TIMED: readonly string[] = [
   "iot_devices.ts",
   "job_schedule.ts",

@@ -6,15 +6,15 @@ import { spawnSync } from "node:child_process";
 import { type Finished, python, pythonCommand, run } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 
-/** What may be missing for it. */
+/** Why there is no terminal, if so. */
 export const noTerminal = python().reason ??
   (spawnSync(python().path!, ["-S", "-c", "import pty"]).status
     ? "python3 has no terminals here"
     : undefined);
 
 /**
- * Runs a command; each answer is typed once its question is shown. Gives what
- * the terminal shows as `stdout`, its line ends as `\n`.
+ * Runs a command, and types each answer once its question is shown. `stdout` is
+ * what the terminal shows, with `\n` at the ends of lines.
  */
 export async function onTerminal(
   command: string[],

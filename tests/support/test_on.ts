@@ -1,26 +1,24 @@
 /**
- * Tests that go on side by side, since most of each is waiting for processes;
- * and those that need another runtime: skipped with the reason where that one
- * is missing, and failed where everything has to be there (CI=true).
+ * Tests that run concurrently, since most of each is waiting for processes, and
+ * tests that need another runtime: where it is missing they are skipped with
+ * the reason, or fail if everything has to be there (CI=true).
  *
- * A test that shares something with others in this process (a clock that is
- * set, `limits`, `observe`, the `timeout` of an experiment that runs here) is
- * Bun's own `test`, which runs alone; it splits those around it in two groups.
- * What Bun tells of the others' time includes the wait for their turn.
+ * A test that shares state with others in this process (a clock that is set,
+ * `limits`, `observe`, the `timeout` of an experiment that runs here) is Bun's
+ * own `test`, which runs alone, between the tests before and after it. The time
+ * that Bun shows for a concurrent test includes the wait for its turn.
  */
 import { test } from "bun:test";
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { within } from "../../scripts/tools/support/processes.ts";
 import { find, type RuntimeName } from "./runtimes.ts";
 import { TIMED } from "./scripts.ts";
 
-/**
- * How long a test may take from its turn on, in ms: that it hangs, and not how
- * busy the machine is, shall end it.
- */
+/** How long a test may run, in ms: it fails if it hangs, not on a busy machine. */
 const LIMIT = 90_000;
 
-/** How long it may wait for its turn, and take, as Bun counts it. */
+/** The same as Bun counts it, with the wait for its turn. */
 const PATIENCE = 600_000;
 
 export function testOn(
@@ -32,8 +30,8 @@ export function testOn(
 }
 
 /**
- * One of an experiment. Those of `TIMED` run beside each other, since they wait
- * most of the time, and beside nothing else in this process.
+ * A test of an experiment. Those of `TIMED` run concurrently with each other,
+ * since they wait most of the time, but with nothing else in this process.
  */
 export function testScript(
   script: string,
@@ -44,7 +42,7 @@ export function testScript(
   needing(find(runtime).reason, name, body, LIMIT, TIMED.includes(script));
 }
 
-/** A test for which something may be missing; `reason` says what. */
+/** A test for which something may be missing; then `reason` says what. */
 export function needing(
   reason: string | undefined,
   name: string,
@@ -59,8 +57,8 @@ export function needing(
 }
 
 /**
- * A test that goes on beside those before and after it in its file; one that
- * needs a `calm` machine only beside others of that kind.
+ * A test that runs concurrently with others of its file; one that needs a `calm`
+ * machine only with others of that kind.
  */
 export function alongside(
   name: string,
@@ -68,18 +66,22 @@ export function alongside(
   limit = LIMIT,
   calm = false,
 ): void {
-  const work = async () => within(limit, body());
+  const work = async () => {
+    const ended = Promise.resolve(body()).then(() => true);
+    if (await within(limit, ended)) return;
+    throw new Error(`The test has not ended after ${limit} ms`);
+  };
   test.concurrent(name, () => inTurn(work, calm), PATIENCE);
 }
 
-/** The same for one that judges by time, and so needs a calm machine. */
+/** The same for a test that judges by time, and so needs a calm machine. */
 export function calmly(name: string, body: () => void | Promise<void>): void {
   alongside(name, body, LIMIT, true);
 }
 
 /**
- * Bun starts 20 at once; so many processes would make each other late. With
- * `--parallel` each core has a worker, whose tests these are.
+ * How many tests run at once: the 20 that Bun starts would make each other
+ * late. With `--parallel` there is a process like this for each core.
  */
 const ROOM = 3 * (process.env.BUN_TEST_WORKER_ID ? 1 : availableParallelism());
 const waiting: { calm: boolean; start: () => void }[] = [];
@@ -98,7 +100,7 @@ async function inTurn(work: () => Promise<void>, calm: boolean): Promise<void> {
   }
 }
 
-/** Starts those of the kind that goes on, and of the other when none is left. */
+/** Starts tests of the kind that is running; of the other when none is left. */
 function startNext(): void {
   while (going.count < ROOM && waiting.length > 0) {
     const next = waiting.findIndex(({ calm }) => calm === going.calm);
@@ -110,21 +112,9 @@ function startNext(): void {
   }
 }
 
-async function within(
-  limit: number,
-  work: void | Promise<void>,
-): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`The test has not ended after ${limit} ms`);
-    timer = setTimeout(() => reject(error), limit);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
 /**
- * What a promise rejects with. Bun's `expect().rejects` would hold up all that
- * goes on beside it until then.
+ * What a promise rejects with. Bun's `expect().rejects` would block concurrent
+ * tests until then.
  */
 export function failureOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(

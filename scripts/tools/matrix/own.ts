@@ -5,16 +5,10 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { printable } from "../support/text.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+import { freePort } from "../support/free_port.ts";
 import { after, endedAs, type Result } from "./pair.ts";
-import {
-  type Ended,
-  MOST,
-  type Running,
-  start,
-  within,
-} from "../support/processes.ts";
+import { MOST, type Running, start, within } from "../support/processes.ts";
 
 /** The commands, in which `{port}` stands for a free port. */
 export interface Commands {
@@ -39,17 +33,16 @@ export async function runOwn(
   const begin = performance.now();
   const now = () => Math.round(performance.now() - begin);
   const started = [start(server)];
-  let reason: string | null;
   let ms: number | undefined;
+  let reason: string | null;
   try {
     const visible = commands.server.includes("{port}");
     reason = await notReady(started[0], visible ? port : undefined, timeout);
     if (!reason) {
       started.push(start(client));
-      const end = await within(timeout, started[1].ended);
+      reason = await clientFailure(started[1], timeout);
       ms = now();
-      reason = clientFailure(end, timeout) ??
-        await serverFailure(started[0], timeout);
+      reason ??= await serverFailure(started[0], timeout);
     }
   } finally {
     for (const { signal } of started) signal("SIGKILL");
@@ -57,42 +50,38 @@ export async function runOwn(
   }
   return {
     experiment: null,
-    server: printable(server),
-    client: printable(client),
+    server: escapeControls(server),
+    client: escapeControls(client),
     ok: reason === null,
     ms: ms ?? now(),
-    reason: reason && printable(reason),
+    reason: reason && escapeControls(reason),
     lines: { server: linesOf(started[0]), client: linesOf(started[1]) },
   };
 }
 
-/** The result as text of at most 68 columns. */
+/** The result as text, at most 68 columns wide. */
 export function sideBySide(result: OwnResult): string {
   const { server, client, lines, ok, ms, reason } = result;
-  const columns = [lines.server, lines.client].map((lines) =>
+  const row = (left = "", right = "") =>
+    `${left.padEnd(WIDTH)} | ${right}`.trimEnd();
+  const [left, right] = [lines.server, lines.client].map((lines) =>
     lines.flatMap((line) => pieces(line, WIDTH))
   );
-  const height = Math.max(...columns.map(({ length }) => length));
-  const rows = [["server", "client"], ["-".repeat(WIDTH), "-".repeat(WIDTH)]];
-  for (let i = 0; i < height; i++) {
-    rows.push(columns.map((one) => one[i] ?? ""));
-  }
+  const height = Math.max(left.length, right.length);
   return [
     ...pieces(`server: ${server}`, 68),
     ...pieces(`client: ${client}`, 68),
     "",
-    ...rows.map(([left, right]) =>
-      `${left.padEnd(WIDTH)} | ${right}`.trimEnd()
-    ),
+    row("server", "client"),
+    row("-".repeat(WIDTH), "-".repeat(WIDTH)),
+    ...Array.from({ length: height }, (_, i) => row(left[i], right[i])),
     "",
     ...pieces(`${ok ? "✓" : "✗"} ${ms} ms: ${reason ?? "both ended well"}`, 68),
   ].join("\n");
 }
 
-/** The columns of each end. */
-const WIDTH = 32;
+const WIDTH = 32; // of each end's column
 
-/** A line in pieces that fit: cut where a column ends. */
 function pieces(line: string, width: number): string[] {
   const characters = [...line];
   const cut: string[] = [];
@@ -100,34 +89,37 @@ function pieces(line: string, width: number): string[] {
   return cut;
 }
 
-/** Why the client cannot start, or null. */
+/** Waits until the client can start; returns why it cannot, or null. */
 async function notReady(
   server: Running,
   port: number | undefined,
   timeout: number,
 ): Promise<string | null> {
-  let end: Ended | undefined;
-  const seen = async () => port === undefined ? undefined : await has(port);
-  if (await seen() === undefined) { // it cannot be seen: give it some time
-    end = await within(GRACE, server.ended);
-    return end ? `the server ${endedAs(end)} before the client started` : null;
-  }
-  for (const late = performance.now() + timeout; performance.now() < late;) {
-    if (await seen()) return null;
-    end = await within(25, server.ended);
-    if (end) return `the server ${endedAs(end)} before it listened`;
+  const late = performance.now() + timeout;
+  for (let asked; (asked = performance.now()) < late;) {
+    const seen = port === undefined ? undefined : await has(port);
+    if (seen) return null;
+    // The table of a large machine takes the kernel a tenth of a second.
+    const pause = Math.min(25 + 4 * (performance.now() - asked), 500);
+    const end = await within(seen === false ? pause : GRACE, server.ended);
+    if (end && seen === false) {
+      return `the server ${endedAs(end)} before it listened`;
+    }
+    if (end) return `the server ${endedAs(end)} before the client started`;
+    if (seen === undefined) return null; // it cannot be seen, and had some time
   }
   return `the server does not listen on port ${port} ${after(timeout)}`;
 }
 
-function clientFailure(end: Ended | undefined, timeout: number) {
+async function clientFailure(client: Running, timeout: number) {
+  const end = await within(timeout, client.ended);
   if (!end) return `the client had not ended ${after(timeout)}`;
   return end.code === 0 ? null : `the client ${endedAs(end)}`;
 }
 
 /**
- * A server may end by itself after its client, and then has to end well; one
- * that goes on is stopped, and may then end as the signal has it.
+ * A server that ends by itself after its client must end well; one that runs on
+ * is stopped, and may end well or by that signal.
  */
 async function serverFailure(server: Running, timeout: number) {
   let end = await within(GRACE, server.ended);
@@ -141,33 +133,20 @@ async function serverFailure(server: Running, timeout: number) {
     : `the server ${endedAs(end)} when it was stopped`;
 }
 
-/** What a server has to start, where that cannot be seen, or to end, in ms. */
+/** What a server may take to start, if that cannot be seen, or to end, in ms. */
 const GRACE = 500;
 
-/** A port that no TCP or UDP socket has. */
-async function freePort(): Promise<number> {
-  while (true) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const probe = createServer().on("error", reject);
-      probe.listen(0, "127.0.0.1", () => {
-        const { port } = probe.address() as { port: number };
-        probe.close(() => resolve(port));
-      });
-    });
-    if (!await has(port)) return port;
-  }
-}
-
 /**
- * Whether a TCP server listens on the port, or a UDP socket has it, as
- * proc_net_tcp(5) tells; undefined where that cannot be asked. A connect()
- * would tell everywhere, but a server of one client would take it for that.
+ * Whether a TCP server listens on the port, or a UDP socket is bound to it:
+ * proc_net_tcp(5); undefined on other systems. A connect() would work on all of
+ * them, but a server of one client would take it for that client.
  */
 async function has(port: number): Promise<boolean | undefined> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const tcp = new RegExp(`^ *\\d+: \\w+:${hex} \\w+:0000 0A `, "m");
   const udp = new RegExp(`^ *\\d+: \\w+:${hex} `, "m");
-  const tables = { tcp, tcp6: tcp, udp, udp6: udp };
+  // That of TCP takes the kernel longest, so it is the last.
+  const tables = { udp, udp6: udp, tcp6: tcp, tcp };
   let asked = false;
   for (const [name, row] of Object.entries(tables)) {
     try {
@@ -180,16 +159,15 @@ async function has(port: number): Promise<boolean | undefined> {
   return asked ? false : undefined;
 }
 
-/** What a command has printed, on either output, made printable. */
+/** The lines that a command has printed, on either output, escaped. */
 function linesOf(running: Running | undefined): string[] {
   const { both = "" } = running?.written ?? {};
   if (both === "") return [];
   const lines = both.replace(/\r?\n$/, "").split(/\r?\n/)
-    .map((line) => printable(line.replaceAll("\t", "    ")));
+    .map((line) => escapeControls(line.replaceAll("\t", "    ")));
   const shown = lines.slice(0, LONGEST);
   if (lines.length > LONGEST || both.length >= MOST) shown.push("...");
   return shown;
 }
 
-/** More lines than anybody reads. */
-const LONGEST = 100;
+const LONGEST = 100; // lines

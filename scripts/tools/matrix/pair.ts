@@ -4,12 +4,17 @@
  *
  * @module
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+import {
+  allNames,
+  hasTwoEnds,
+  ROOT,
+  sourceOf,
+} from "../support/experiments.ts";
 import { difference, readHeader } from "../support/header.ts";
-import { printable } from "../support/text.ts";
 import {
   type Ended,
   type Running,
@@ -18,14 +23,13 @@ import {
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
 
-/** An experiment, as its file tells it. */
+/** What the matrix needs to know of an experiment, from its file. */
 export interface Experiment {
   readonly name: string;
-  /** How its header starts it under Deno: the flags that permit it. */
+  /** The permissions that its header gives Deno. */
   readonly permissions: string[];
-  /** What its header says that both ends print. */
   readonly output: string[];
-  /** Its server has a path instead of a port. */
+  /** Its server has a path for an address, not a port. */
   readonly unix: boolean;
 }
 
@@ -36,45 +40,41 @@ export interface Result {
   readonly server: string;
   readonly client: string;
   readonly ok: boolean;
-  /** From the start of the server to the end of both, or of the own client. */
+  /** From the start of the server to the end of both (own: of the client). */
   readonly ms: number;
-  /** Why it is not ok. */
   readonly reason: string | null;
 }
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url).href);
-
 /** The experiments that have two ends. */
 export function experiments(): Experiment[] {
-  const found: Experiment[] = [];
-  for (const file of readdirSync(join(ROOT, "scripts")).sort()) {
-    if (!file.endsWith(".ts")) continue;
-    const source = readFileSync(join(ROOT, "scripts", file), "utf8");
-    if (!/^export async function server\(/m.test(source)) continue;
+  return allNames().flatMap((name) => {
+    const source = sourceOf(name);
+    if (!hasTwoEnds(source)) return [];
     const { commands, output } = readHeader(source);
     const deno = commands.find((command) => command.startsWith("deno ")) ?? "";
-    found.push({
-      name: basename(file, ".ts"),
-      permissions: deno.match(/--allow-\S+/g) ?? [],
-      output,
-      unix: /\bAF_UNIX\b/.test(source),
-    });
-  }
-  return found;
+    const permissions = deno.match(/--allow-\S+/g) ?? [];
+    return [{ name, permissions, output, unix: /\bAF_UNIX\b/.test(source) }];
+  });
 }
 
 /** The seed programs, of which `tests/peers/peers.py` has both ends in Python. */
-export const SEEDS = [
-  "tcp_address_lookup",
-  "tcp_client_details",
-  "tcp_hello",
-  "tcp_thank_you",
-  "tcp_time",
-];
+export const SEEDS =
+  "tcp_address_lookup tcp_client_details tcp_hello tcp_thank_you tcp_time"
+    .split(" ");
 
-/** Whether a runtime can be an end of an experiment. */
-export function speaks({ name }: Runtime, experiment: Experiment): boolean {
-  return name !== "python3" || SEEDS.includes(experiment.name);
+/** An experiment, and the runtimes of its server and its client. */
+export type Pair = [Experiment, [Runtime, Runtime]];
+
+/** All pairs of these runtimes; Python has the ends of the seed programs. */
+export function pairsOf(experiments: Experiment[], runtimes: Runtime[]) {
+  return experiments.flatMap((experiment): Pair[] => {
+    const able = runtimes.filter(({ name }) =>
+      name !== "python3" || SEEDS.includes(experiment.name)
+    );
+    return able.flatMap((server) =>
+      able.map((client): Pair => [experiment, [server, client]])
+    );
+  });
 }
 
 /** Runs a pair; each wait takes at most `timeout` ms. */
@@ -91,14 +91,12 @@ export async function runPair(
     client: client.name,
     ok: reason === null,
     ms: Math.round(performance.now() - start),
-    reason: reason && printable(reason.slice(0, LONGEST)),
+    reason: reason && escapeControls(reason.slice(0, LONGEST)),
   };
 }
 
-/** A longer reason nobody would read to its end. */
-const LONGEST = 300;
+const LONGEST = 300; // characters of a reason
 
-/** Why the pair failed, or null. */
 async function failureOf(
   experiment: Experiment,
   [one, other]: [Runtime, Runtime],
@@ -111,26 +109,25 @@ async function failureOf(
   const started: Running[] = [];
   const run = (runtime: Runtime, role: string, port: string) => {
     const where = path ? ["--path", path] : ["--port", port];
-    const command = commandOf(experiment, runtime, path);
-    const running = start([...command, role, ...where, "--json"], {
-      cwd: ROOT,
-    });
-    started.push(running);
-    return running;
+    const command = commandOf(experiment, runtime, path)
+      .concat(role, where, "--json");
+    started.push(start(command, { cwd: ROOT }));
+    return started.at(-1)!;
   };
   try {
     const server = run(one, "server", "0");
-    const port = await listening(server, timeout);
-    if (port === undefined) return await notListening(server, timeout);
-
-    const client = run(other, "client", port);
-    const clientEnd = await within(timeout, client.ended);
-    const early = wrong("client", clientEnd, client, timeout);
+    const said = server.said(/^Listening on (?:.*:(\d+)|.+) \(.*\)$/m);
+    const ready = await within(timeout, Promise.race([said, server.ended]));
+    if (!ready) return `the server does not listen ${after(timeout)}`;
+    if (!Array.isArray(ready)) {
+      return `the server ${endedAs(ready)} before it listened${why(server)}`;
+    }
+    const client = run(other, "client", ready[1] ?? "");
+    const early = await wrong("client", client, timeout);
     if (early) return early;
 
-    server.signal("SIGTERM"); // it still ends the exchanges in hand
-    const serverEnd = await within(timeout, server.ended);
-    return wrong("server", serverEnd, server, timeout) ??
+    server.signal("SIGTERM"); // it finishes running exchanges
+    return await wrong("server", server, timeout) ??
       difference(experiment.output, [...linesOf(server), ...linesOf(client)]);
   } finally {
     for (const { signal } of started) signal("SIGKILL");
@@ -139,7 +136,7 @@ async function failureOf(
   }
 }
 
-/** How to start an end, but for what all runtimes are told. */
+/** The command that starts an end, without the arguments of the experiment. */
 function commandOf(
   { name, permissions }: Experiment,
   runtime: Runtime,
@@ -147,44 +144,17 @@ function commandOf(
 ): string[] {
   const script = `scripts/${name}.ts`;
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
-  switch (runtime.name) {
-    case "python3":
-      return [runtime.path, "-S", "tests/peers/peers.py", name];
-    case "deno":
-      return [runtime.path, "run", "--no-prompt", ...permissions, ...file]
-        .concat(script);
-    default:
-      return [runtime.path, script];
-  }
+  const words = runtime.name === "python3"
+    ? ["-S", "tests/peers/peers.py", name]
+    : runtime.name === "deno"
+    ? ["run", "--no-prompt", ...permissions, ...file, script]
+    : [script];
+  return [runtime.path, ...words];
 }
 
-/** The port that a server says it has; undefined if it says none. */
-async function listening(
-  server: Running,
-  timeout: number,
-): Promise<string | undefined> {
-  const said = server.said(/^Listening on (?:.*:(\d+)|.+) \(.*\)$/m);
-  const none = server.ended.then(() => undefined);
-  const match = await within(timeout, Promise.race([said, none]));
-  return match && (match[1] ?? "");
-}
-
-async function notListening(
-  server: Running,
-  timeout: number,
-): Promise<string> {
-  const end = await within(0, server.ended);
-  if (!end) return `the server does not listen ${after(timeout)}`;
-  return `the server ${endedAs(end)} before it listened${why(server)}`;
-}
-
-/** What is wrong with how an end has ended, whatever it has printed. */
-function wrong(
-  who: string,
-  end: Ended | undefined,
-  running: Running,
-  timeout: number,
-): string | null {
+/** What is wrong with the end of an end, or with its standard error, or null. */
+async function wrong(who: string, running: Running, timeout: number) {
+  const end = await within(timeout, running.ended);
   if (!end) return `the ${who} had not ended ${after(timeout)}`;
   if (end.code !== 0) return `the ${who} ${endedAs(end)}${why(running)}`;
   const [note] = notesOf(running);
@@ -209,7 +179,7 @@ function why(running: Running): string {
   return line === undefined ? "" : `: ${line}`;
 }
 
-/** Standard error, without what a server alone always says. */
+/** Standard error, without what every server prints there. */
 function notesOf({ written }: Running): string[] {
   return written.stderr.split(/\r?\n/).filter((line) =>
     line !== "" && !/^(Listening on |Other machines can connect )/.test(line)
@@ -218,14 +188,14 @@ function notesOf({ written }: Running): string[] {
 
 /** The lines that an end has printed, each with the speaker's tag. */
 function linesOf({ written }: Running): string[] {
-  return written.stdout.split("\n").filter((line) => line !== "").map(tagged);
-}
-
-function tagged(text: string): string {
-  try {
-    const { end, line } = JSON.parse(text);
-    return `${end}: ${line}`;
-  } catch {
-    return text; // fits no line of a header
-  }
+  return written.stdout.split("\n").filter((line) => line !== "").map(
+    (text) => {
+      try {
+        const { end, line } = JSON.parse(text);
+        return `${end}: ${line}`;
+      } catch {
+        return text; // matches no line of a header
+      }
+    },
+  );
 }

@@ -8,9 +8,8 @@ import {
   type CallInWords as Call,
   textOf,
 } from "../../../lib/observe/strace.ts";
-import { count } from "../support/text.ts";
 
-/** What the calls do, in the words of the man pages. */
+/** What each call does, after its man page. */
 const MEANINGS: Record<string, string> = {
   socket: "Creates a socket: the family says how it is addressed, " +
     "the type how it carries data.",
@@ -34,7 +33,7 @@ const MEANINGS: Record<string, string> = {
   gettimeout: "Tells how long a call may wait.",
 };
 
-/** Those that do something else on a datagram socket. */
+/** The calls that do something else on a datagram socket. */
 const WITH_DATAGRAMS: Record<string, string> = {
   bind: "Gives the socket an address of this machine, to receive at.",
   connect: "Sends nothing: names the one peer to send to and hear from.",
@@ -64,7 +63,7 @@ export interface Row {
   readonly bytes: number;
 }
 
-/** Four or more calls in a row that differ in their results alone: as three. */
+/** Shows four or more calls in a row that differ only in their results as three. */
 export function condensed(calls: Call[]): Row[] {
   const runs: Call[][] = [];
   for (const call of calls) {
@@ -104,9 +103,14 @@ function again(times: number, bytes: number): string {
   return `${times} times more, ${count(bytes, "byte")}`;
 }
 
-/** The rows as calls, for what draws only calls. */
+/** The rows as calls, for a diagram that has only calls. */
 export function asCalls(rows: Row[]): Call[] {
   return rows.map(({ call, times, bytes }) =>
     times > 1 ? { ...call, args: [], result: again(times, bytes) } : call
   );
+}
+
+/** `1 call`, `2 calls`, `16,777,216 bytes`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,12 +1,12 @@
 /**
- * What a report says, section by section, from the experiment's file and one
- * run of it; how it looks is up to markdown.ts and html.ts.
+ * Writes the content of a report, section by section, from the experiment's file
+ * and one run of it; markdown.ts and html.ts give it its form.
  *
  * @module
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { difference } from "../support/header.ts";
-import { meaningOf, receives, sends } from "./calls.ts";
+import { count, meaningOf, receives, sends } from "./calls.ts";
 import {
   HEADINGS,
   type Headings,
@@ -15,28 +15,26 @@ import {
 } from "./headings.ts";
 import type { Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
-import { count, type Inline, inline, tally } from "../support/text.ts";
+
+/** Prose with code in it; what a run has printed is always code. */
+export type Inline = (string | { code: string })[];
 
 /** A piece of a section. */
 export type Block =
   | { kind: "text"; text: Inline }
   | { kind: "list" | "steps"; items: Inline[] }
   | { kind: "table"; head: string[]; rows: Inline[][] }
-  | { kind: "command" | "program"; text: string }
-  | { kind: "terminal"; lines: string[] }
+  | { kind: "command" | "program" | "terminal"; text: string }
   | { kind: "calls"; calls: Call[] };
 
-/** A part of a section: what it says of one end. */
+/** A part of a section, about one end or both. */
 export interface Part {
-  readonly name: PartName;
+  readonly name: SectionName | PartName;
   readonly heading: string;
   readonly blocks: Block[];
 }
 
-export interface Section {
-  readonly name: SectionName;
-  readonly heading: string;
-  readonly blocks: Block[];
+export interface Section extends Part {
   readonly parts: Part[];
 }
 
@@ -53,11 +51,10 @@ export interface Report {
 export interface Made {
   readonly source: Source;
   readonly run: Run;
-  /** The command that makes the report. */
   readonly command: string;
 }
 
-/** Says it all, under the headings given. */
+/** The whole report, under the headings given. */
 export function contentOf(
   made: Made,
   { sections, parts }: Headings = HEADINGS,
@@ -88,7 +85,7 @@ interface Content {
 }
 
 const SAY: Record<SectionName, (made: Made) => Content> = {
-  "Aim": ({ source }) => ({ blocks: [text(...inline(source.aim))] }),
+  "Aim": ({ source }) => ({ blocks: [prose(source.aim)] }),
   "Introduction": introduction,
   "Algorithm": ({ source: { server, client } }) => ({
     parts: { Server: [stepsOf(server)], Client: [stepsOf(client)] },
@@ -101,30 +98,37 @@ const SAY: Record<SectionName, (made: Made) => Content> = {
     },
   }),
   "Output": output,
-  "Sequence of calls": ({ run }) => ({
-    blocks: [{ kind: "calls", calls: run.calls }],
+  "Sequence of calls": ({ run: { calls } }) => ({
+    blocks: [{ kind: "calls", calls }],
   }),
   "Result": result,
 };
 
-function text(...text: Inline): Block {
-  return { kind: "text", text };
+/** A paragraph in which code stands between backticks. */
+function prose(text: string): Block {
+  return { kind: "text", text: inline(text) };
+}
+
+function inline(text: string): Inline {
+  const parts = text.split(/`([^`]+)`/);
+  return parts.map((part, i) => i % 2 === 0 ? part : { code: part })
+    .filter((part) => part !== "");
 }
 
 function stepsOf({ steps }: EndSource): Block {
   return { kind: "steps", items: steps.map(inline) };
 }
 
-/** What the header says besides its fact; the sockets; the calls. */
+/** The other paragraphs of the header; the kinds of sockets; the calls. */
 function introduction({ source, run: { calls } }: Made): Content {
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
-      args.slice(0, 2).join(" ").replaceAll('"', "")
+      args.slice(0, 2).join(", ").replaceAll('"', "")
     ),
   );
   const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
-  const names = tally(calls.map(({ call }) => call));
-  const rows = [...names.keys()].map((name): Inline[] => [
+  const names = new Set(calls.map(({ call }) => call));
+  const rows = [...names].map((name): Inline[] => [
     [{ code: `${name}()` }],
     ...(["server", "client"] as const).map((end) => {
       const made = calls.filter((one) => one.call === name && one.end === end);
@@ -134,82 +138,72 @@ function introduction({ source, run: { calls } }: Made): Content {
   ]);
   return {
     blocks: [
-      ...source.prose.map((paragraph) => text(...inline(paragraph))),
-      ...[...kinds].map((kind) =>
-        text({ code: kind.replace(" ", ", ") }, `: ${KINDS[kind] ?? kind}`)
-      ),
-      text("The calls of this run, and how often each end made them:"),
+      ...source.prose.map(prose),
+      ...[...kinds].map((kind) => {
+        const [family, type] = kind.split(", ");
+        return prose(
+          `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
+        );
+      }),
+      prose("The calls of this run, and how often each end made them:"),
       { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
     ],
   };
 }
 
-const KINDS: Record<string, string> = {
-  "AF_INET SOCK_STREAM":
-    "TCP over IPv4, a connection that carries bytes both ways, in order and " +
-    "without loss, but knows no messages. Its address is a host and a port.",
-  "AF_INET6 SOCK_STREAM":
-    "TCP over IPv6, a connection that carries bytes both ways, in order and " +
-    "without loss, but knows no messages. Its address is a host and a port.",
-  "AF_INET SOCK_DGRAM":
-    "UDP over IPv4, datagrams that keep their bounds, each on its own way: " +
-    "one may be lost. Its address is a host and a port.",
-  "AF_INET6 SOCK_DGRAM":
-    "UDP over IPv6, datagrams that keep their bounds, each on its own way: " +
-    "one may be lost. Its address is a host and a port.",
-  "AF_UNIX SOCK_STREAM":
-    "a connection within one machine that carries bytes both ways, in order " +
-    "and without loss, but knows no messages. Its address is a path.",
+const TYPES: Record<string, string> = {
+  SOCK_STREAM:
+    "a stream (TCP, over IP): a connection that carries bytes both ways, in order and " +
+    "without loss, but knows no messages",
+  SOCK_DGRAM: "UDP: datagrams that keep their boundaries and travel " +
+    "independently, so that each may be lost",
+};
+const ADDRESSES: Record<string, string> = {
+  AF_INET: "an IPv4 host and a port",
+  AF_INET6: "an IPv6 host and a port",
+  AF_UNIX: "a path, since both ends are on one machine",
 };
 
-/** What each end printed. */
 function output({ source, run: { command, lines, calls } }: Made): Content {
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);
+    const text = own.map(({ line }) => line).join("\n");
     return own.length > 0
-      ? [{ kind: "terminal", lines: own.map(({ line }) => line) }]
-      : [text(`The ${end} prints nothing.`)];
+      ? [{ kind: "terminal", text }]
+      : [prose(`The ${end} prints nothing.`)];
   };
   const [, port] = source.shared.match(/\bport: (\d+)/) ?? [];
   const free = calls.some(({ call, args }) =>
     call === "bind" && args[0].endsWith(", 0)")
   );
-  const alone = port && free
-    ? [text(
-      "The server takes a free port. Where each end runs alone, in a terminal " +
-        `of its own (add `,
-      { code: "server" },
-      " or ",
-      { code: "client" },
-      `), it is ${port}.`,
-    )]
-    : [];
+  const alone =
+    "The server takes a free port. Where each end runs alone, in a " +
+    "terminal of its own (add `server` or `client`), it is ";
   return {
     blocks: [
-      text("Both ends, run by one command:"),
+      prose("Both ends, run by one command:"),
       { kind: "command", text: command },
-      ...alone,
+      ...(port && free ? [prose(`${alone}${port}.`)] : []),
     ],
     parts: { Server: of("server"), Client: of("client") },
   };
 }
 
-/** What the run showed; nothing that was not seen in it. */
+/** What the run showed, and nothing else. */
 function result({ source, run: { calls, lines, notes } }: Made): Content {
   const printed = lines.map(({ end, line }) => `${end}: ${line}`);
   const differs = difference(source.output, printed);
-  const reached: Inline = differs === null
-    ? [
-      `The aim is reached: both ends ended well, and the `,
-      `${count(printed.length, "line")} that they printed are those that the `,
-      "header of ",
-      { code: `scripts/${source.name}.ts` },
-      " promises.",
-    ]
+  const header = `the header of \`scripts/${source.name}.ts\` promises`;
+  const reached = differs === null
+    ? inline(
+      "The aim is reached: both ends ended well, and the " +
+        `${count(printed.length, "line")} that they printed are those that ` +
+        `${header}.`,
+    )
     : [
-      "Both ends ended well, but what they printed is not what the header of ",
-      { code: `scripts/${source.name}.ts` },
-      " promises: ",
+      ...inline(
+        `Both ends ended well, but what they printed is not what ${header}: `,
+      ),
       { code: differs },
       ".",
     ];
@@ -229,60 +223,54 @@ function result({ source, run: { calls, lines, notes } }: Made): Content {
     ];
   });
   const head = ["End", "Calls", "Failed", "Bytes sent", "Bytes received"];
-  const items = [connections(calls), ...failures(calls), ...told(notes)]
-    .filter((item) => item.length > 0);
+  const items: Inline[] = [
+    connections(calls),
+    ...failures(calls),
+    ...notes.map((note) => ["On standard error: ", { code: note }]),
+  ];
   return {
     blocks: [
-      text(...reached),
+      { kind: "text", text: reached },
       { kind: "table", head, rows },
-      ...(items.length > 0 ? [{ kind: "list" as const, items }] : []),
+      { kind: "list", items },
     ],
   };
 }
 
 function connections(calls: Call[]): Inline {
-  const accepted =
-    calls.filter(({ call, result }) =>
-      call === "accept" && result !== undefined
-    ).length;
+  const of = (name: string) => calls.filter(({ call }) => call === name);
+  const accepted = of("accept").filter(({ result }) => result !== undefined);
   const last = Math.max(...calls.map(({ time }) => time));
-  const took = `The last call ended ${last.toFixed(1)} ms after the start`;
-  const listens = calls.some(({ call }) => call === "listen");
-  return !listens
-    ? [`${took}; no connection was made, as none is with datagrams.`]
-    : [`${took}; the server accepted ${count(accepted, "connection")}.`];
+  const made = of("listen").length > 0
+    ? `the server accepted ${count(accepted.length, "connection")}`
+    : "datagrams need no connection, and none was made";
+  return [
+    `The last call ended ${last.toFixed(1)} ms after the start; ${made}.`,
+  ];
 }
 
-/** The calls that failed, those of a kind together. */
+/** The calls that failed, each kind once. */
 function failures(calls: Call[]): Inline[] {
-  const failed = calls.filter(({ error }) => error !== undefined);
-  const kinds = tally(
-    failed.map(({ end, call, error, reason }) =>
-      JSON.stringify([end, call, error, reason])
-    ),
+  const kinds = Map.groupBy(
+    calls.filter(({ error }) => error !== undefined),
+    ({ end, call, error, reason }) => [end, call, error, reason].join(" "),
   );
-  return [...kinds].map(([kind, times]) => {
-    const [end, call, error, reason] = JSON.parse(kind) as string[];
+  return [...kinds.values()].map((alike) => {
+    const [{ end, call, error = "", reason }] = alike;
     if (end === "server" && error === "EBADF") {
-      return [
-        "A stop ended the server: it closed the socket on which ",
-        { code: `${call}()` },
-        " waited (",
-        { code: error },
-        ").",
-      ];
+      return inline(
+        "A stop ended the server: it closed the socket on which " +
+          `\`${call}()\` waited (\`EBADF\`).`,
+      );
     }
+    const times = alike.length > 1 ? ` ${alike.length} times` : "";
     return [
       { code: `${call}()` },
-      ` of the ${end} failed${times > 1 ? ` ${times} times` : ""} with `,
+      ` of the ${end} failed${times} with `,
       { code: reason ? `${error} (${reason})` : error },
       "; the program went on.",
     ];
   });
-}
-
-function told(notes: string[]): Inline[] {
-  return notes.map((note) => ["On standard error: ", { code: note }]);
 }
 
 /** `tcp_half_close` as `TCP half close`. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-
-import { printable } from "../support/text.ts";
+import { UsageError } from "../../../lib/experiment/flags.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
 
 /** The sections, in the order of the original lab. */
 export const SECTIONS = [
@@ -18,20 +18,17 @@ export const SECTIONS = [
   "Result",
 ] as const;
 
-/** What a section about both ends is divided into. */
+/** The parts of a section about both ends. */
 export const PARTS = ["Server", "Client", "Both ends"] as const;
 
 export type SectionName = typeof SECTIONS[number];
 export type PartName = typeof PARTS[number];
 
-/** What to write over each section and part, in the order to write them. */
+/** The heading of each section and part, in the order to write them. */
 export interface Headings {
   readonly sections: Map<SectionName, string>;
   readonly parts: Map<PartName, string>;
 }
-
-/** A line of a headings file that means nothing; the message names it. */
-export class HeadingsError extends Error {}
 
 export const HEADINGS: Headings = {
   sections: new Map(SECTIONS.map((name) => [name, name])),
@@ -39,37 +36,36 @@ export const HEADINGS: Headings = {
 };
 
 /**
- * Reads a headings file: a line a section, `Name` or `Name = HEADING`, in the
+ * Reads a headings file: one section a line, `Name` or `Name = HEADING`, in the
  * order wanted. A section without a line is left out; parts (Server, Client,
  * Both ends) keep their names unless a line gives another. `#` begins a
- * comment line.
+ * comment line. Throws a UsageError that names the line.
  */
-export function readHeadings(text: string): Headings {
+export function readHeadings(text: string, file: string): Headings {
   const sections = new Map<SectionName, string>();
   const parts = new Map<PartName, string>();
   text.replace(/^\ufeff/, "").split(/\r?\n/).forEach((line, i) => {
     if (/^\s*(#|$)/.test(line)) return;
-    const wrong = (what: string) => new HeadingsError(`line ${i + 1}: ${what}`);
-    const [, key, heading] = printable(line).match(
+    const wrong = (what: string) =>
+      new UsageError(`${file}, line ${i + 1}: ${what}`);
+    const [, key, heading] = escapeControls(line).match(
       /^([^=]*?)\s*(?:=\s*(.*?)\s*)?$/,
     )!;
     const named = (name: string) =>
       name.toLowerCase() === key.trim().toLowerCase();
+    const set = <T extends string>(to: Map<T, string>, name: T) => {
+      if (to.has(name)) throw wrong(`${name} is there already`);
+      to.set(name, heading ?? name);
+    };
     const section = SECTIONS.find(named);
     const part = PARTS.find(named);
+    const known = [...SECTIONS, ...PARTS].join(", ");
     if (heading === "") throw wrong("no heading after =");
-    if (section) {
-      if (sections.has(section)) throw wrong(`${section} is there already`);
-      sections.set(section, heading ?? section);
-    } else if (part) {
-      if (parts.has(part)) throw wrong(`${part} is there already`);
-      parts.set(part, heading ?? part);
-    } else {
-      const known = [...SECTIONS, ...PARTS].join(", ");
-      throw wrong(`no section "${key.trim()}" (there are: ${known})`);
-    }
+    if (section) set(sections, section);
+    else if (part) set(parts, part);
+    else throw wrong(`no section "${key.trim()}" (there are: ${known})`);
   });
-  if (sections.size === 0) throw new HeadingsError("it names no section");
+  if (sections.size === 0) throw new UsageError(`${file}, it names no section`);
   for (const name of PARTS) if (!parts.has(name)) parts.set(name, name);
   return { sections, parts };
 }

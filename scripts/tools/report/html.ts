@@ -4,16 +4,17 @@
  *
  * @module
  */
+import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import {
   type Block,
   dateOf,
+  type Inline,
   type Part,
   type Report,
   type Section,
 } from "./content.ts";
-import { NARROW, sequence, WIDE } from "./sequence.ts";
+import { condensed, count, receives, type Row, written } from "./calls.ts";
 import { STYLE } from "./style.ts";
-import { escaped, type Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function html(report: Report): string {
@@ -46,18 +47,19 @@ ${sections.map(section).join("\n")}
 `;
 }
 
-/** A browser fetches and runs nothing, whatever the page says. */
+/** Forbids a browser to fetch or run anything. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 function section({ name, heading, blocks, parts }: Section): string {
   const id = idOf(name);
   const body = blocks.map(block);
   if (parts.length > 0) {
-    // On paper, ends with long lines stand below each other.
-    const lines = parts.flatMap(({ blocks }) => blocks).flatMap((block) =>
-      block.kind === "terminal" ? block.lines : []
-    );
-    const long = lines.some((line) => line.length > 44) ? " long" : "";
+    // On paper, the two ends stand below each other if their lines are long.
+    const long = parts.flatMap(({ blocks }) =>
+        blocks
+      ).some((block) => block.kind === "terminal" && /.{45}/u.test(block.text))
+      ? " long"
+      : "";
     body.push(`<div class="parts${long}">`, ...parts.map(part), "</div>");
   }
   return `<section class="${id}" aria-labelledby="${id}">
@@ -89,42 +91,73 @@ function block(block: Block): string {
     }
     case "table":
       return table(block.head, block.rows);
-    case "command":
-      return `<pre class="command"><code>${escaped(block.text)}</code></pre>`;
-    case "program":
-      return `<pre class="program"><code>${escaped(block.text)}</code></pre>`;
-    case "terminal": {
-      const lines = escaped(block.lines.join("\n"));
-      return `<pre class="terminal"><samp>${lines}</samp></pre>`;
-    }
     case "calls":
-      return [WIDE, NARROW].map((measure) =>
-        [
-          `<div class="diagram ${measure.id}">`,
-          ...sequence(block.calls, measure),
-          "</div>",
-        ].join("\n")
-      ).join("\n");
+      return sequence(block.calls);
+    default: {
+      const tag = block.kind === "terminal" ? "samp" : "code";
+      const text = `<${tag}>${escaped(block.text)}</${tag}>`;
+      return `<pre class="${block.kind}">${text}</pre>`;
+    }
   }
+}
+
+/**
+ * The calls downwards in time, each at the side of its end, and above it what
+ * has arrived from the other end. A table wraps its text, and a page of paper
+ * may end between two rows.
+ */
+function sequence(calls: Call[]): string {
+  const head = ["ms", "server", "client"].map((name) =>
+    `<th scope="col" id="of-${name}" class="${name}">${name}</th>`
+  );
+  return tableOf(' class="sequence"', head, condensed(calls).map(rowsOf));
+}
+
+function rowsOf(row: Row): string {
+  const { end, call, connection, error, time } = row.call;
+  const line = (kind: string, time: string, text: string) =>
+    `<tr class="${kind}"><td class="time">${time}</td><td colspan="2"` +
+    ` headers="of-${end}" class="${end}">${text}</td></tr>`;
+  const [what, kind] = arrivalOf(row);
+  const arrow = end === "server" ? "←" : "→";
+  const arrival = what &&
+    line(kind, "", `<p>${arrow}<span>${what}</span></p>`);
+  const who = connection > 1 ? `[${connection}]\u00a0` : "";
+  const text = escaped(written(row).slice(call.length))
+    .replaceAll("\\x", "<wbr>\\x"); // an escape stays in one line
+  const failed = error === undefined ? "" : ' class="failed"';
+  const code = `${who}<b>${escaped(call)}</b>${text}`;
+  return arrival +
+    line("call", time.toFixed(1), `<code${failed}>${code}</code>`);
+}
+
+/** What has arrived from the other end with a call, by its result. */
+function arrivalOf({ call, bytes }: Row): [what: string, kind: string] {
+  if (call.result !== undefined && call.call === "accept") {
+    return ["connection", "signal"];
+  }
+  if (call.result === undefined || !receives(call)) return ["", ""];
+  const ended = bytes === 0 && call.call === "recv";
+  return ended ? ["end of stream", "signal"] : [count(bytes, "byte"), "data"];
 }
 
 function table(head: string[], rows: Inline[][]): string {
   const names = head.map((name) => `<th scope="col">${escaped(name)}</th>`);
   const lines = rows.map(([first, ...cells]) => {
     const name = `<th scope="row">${spans(first)}</th>`;
-    return `<tr>${name}${cells.map(cellOf).join("")}</tr>`;
+    const others = cells.map((cell) => `<td>${spans(cell)}</td>`);
+    return `<tr>${name}${others.join("")}</tr>`;
   });
-  return `<table>
-<thead><tr>${names.join("")}</tr></thead>
-<tbody>
-${lines.join("\n")}
-</tbody>
-</table>`;
+  return tableOf("", names, lines);
 }
 
-function cellOf(cell: Inline): string {
-  const number = cell.length === 1 && /^[\d,–]+$/.test(String(cell[0]));
-  return `<td${number ? ' class="number"' : ""}>${spans(cell)}</td>`;
+function tableOf(attributes: string, head: string[], rows: string[]): string {
+  return `<table${attributes}>
+<thead><tr>${head.join("")}</tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody>
+</table>`;
 }
 
 function spans(parts: Inline): string {
@@ -133,4 +166,8 @@ function spans(parts: Inline): string {
       ? escaped(part)
       : `<code>${escaped(part.code)}</code>`
   ).join("");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

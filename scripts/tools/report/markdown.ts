@@ -6,9 +6,8 @@
  */
 import { mermaid } from "../../../lib/observe/diagram.ts";
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { type Block, dateOf, type Report } from "./content.ts";
+import { type Block, dateOf, type Inline, type Report } from "./content.ts";
 import { asCalls, condensed } from "./calls.ts";
-import type { Inline } from "../support/text.ts";
 
 /** The whole file. */
 export function markdown(report: Report): string {
@@ -37,18 +36,16 @@ function block(block: Block): string {
         .join("\n");
     case "table":
       return table(block.head, block.rows);
-    case "command":
-      return fence("sh", block.text);
-    case "program":
-      return fence("ts", block.text);
-    case "terminal":
-      return fence("text", block.lines.join("\n"));
     case "calls":
       return fence("mermaid", diagram(block.calls));
+    default:
+      return fence(LANGUAGES[block.kind], block.text);
   }
 }
 
-/** As many of the calls as Mermaid draws; the rest are counted. */
+const LANGUAGES = { command: "sh", program: "ts", terminal: "text" };
+
+/** As many calls as Mermaid can draw; the rest are counted. */
 function diagram(all: Call[]): string {
   const calls = asCalls(condensed(all));
   for (let shown = calls.length;; shown = Math.floor(shown * 0.9)) {
@@ -57,8 +54,7 @@ function diagram(all: Call[]): string {
   }
 }
 
-/** Mermaid refuses longer texts, in characters. */
-const MOST_DRAWN = 50_000;
+const MOST_DRAWN = 50_000; // characters: Mermaid refuses more
 
 function table(head: string[], rows: Inline[][]): string {
   const line = (cells: string[]) => `| ${cells.join(" | ")} |`;

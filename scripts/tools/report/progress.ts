@@ -1,69 +1,51 @@
 /**
- * Tells how far a long run is: with the progress bar of `@std/cli` under Deno
- * on a terminal, where that can be loaded, and else with a line a report.
+ * Shows how far a long run is: with the progress bar of `@std/cli` under Deno
+ * on a terminal, if that can be loaded, else with one line a report.
  *
  * @module
  */
 import process from "node:process";
+import { within } from "../support/processes.ts";
 
-export interface Progress {
-  /** Says that one more is done, or with `failed` why it is not. */
-  done(line: string, failed?: "failed"): void;
-  /** Ends the bar, and prints what it has held back. */
-  end(): Promise<void>;
-}
-
-/** Begins to tell; `max` is how many there will be. */
-export async function progress(max: number): Promise<Progress> {
+/** Starts to show a run that makes `max` reports. */
+export async function progress(max: number) {
   const bar = max > 1 ? await loadBar(max) : undefined;
-  if (!bar) return { done: tell, async end() {} };
-  const held: Parameters<Progress["done"]>[] = [];
+  const held: [line: string, failed?: "failed"][] = [];
   return {
-    done(...one) {
+    /** Counts one more, and prints its file, or why it failed. */
+    done(...one: [line: string, failed?: "failed"]): void {
+      if (!bar) return print(...one);
       bar.value++;
       held.push(one);
     },
-    async end() {
-      await bar.stop();
-      for (const one of held) tell(...one);
+    /** Clears the bar, and prints the lines. */
+    async end(): Promise<void> {
+      await bar?.stop();
+      for (const one of held) print(...one);
     },
   };
 }
 
-function tell(line: string, failed?: "failed"): void {
+function print(line: string, failed?: "failed"): void {
   if (failed) console.error(line);
   else console.log(line);
 }
 
-interface Bar {
-  value: number;
-  stop(): Promise<void>;
-}
+const PATIENCE = 3000; // ms, to fetch the module
 
-/** How long to wait for a module that has to be fetched, in ms. */
-const PATIENCE = 3000;
-
-async function loadBar(max: number): Promise<Bar | undefined> {
+async function loadBar(
+  max: number,
+): Promise<{ value: number; stop(): Promise<void> } | undefined> {
   if (!("Deno" in globalThis) || !process.stderr.isTTY) return;
-  // Not literal, so that nothing is fetched unless it comes to this.
+  // Not a literal, so that it is fetched only when it is needed.
   const name = "@std/cli/unstable-progress-bar";
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE);
+  // Off line, or never fetched, there is none.
+  const module = await within(PATIENCE, import(name)).catch(() => undefined);
+  return module && new module.ProgressBar({
+    max,
+    barLength: 40,
+    clear: true,
+    formatter: (bar: { progressBar: string; value: number }) =>
+      `${bar.progressBar} ${bar.value} of ${max} reports`,
   });
-  try {
-    const module = await Promise.race([import(name), late]);
-    if (!module) return;
-    return new module.ProgressBar({
-      max,
-      barLength: 40,
-      clear: true,
-      formatter: (bar: { progressBar: string; value: number }) =>
-        `${bar.progressBar} ${bar.value} of ${max} reports`,
-    });
-  } catch {
-    return; // off line, or never fetched: lines will do
-  } finally {
-    clearTimeout(timer);
-  }
 }

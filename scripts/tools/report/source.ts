@@ -1,76 +1,65 @@
 /**
- * Reads from an experiment's file what a report says of it: the header's prose,
- * the numbered comments, and which part of the program belongs to which end.
+ * Takes the file of an experiment apart for its report: the header's prose, the
+ * numbered comments, and which part of the program belongs to which end.
  *
  * @module
  */
-import { readHeader } from "../support/header.ts";
+import { type Header, readHeader } from "../support/header.ts";
 
-/** One end of an experiment, as its file has it. */
+/** One end of an experiment, in its file. */
 export interface EndSource {
   /** The numbered comments of its function. */
   readonly steps: string[];
-  /** The function, and what at the top of the file only it uses. */
+  /** Its function, and the top-level statements that only it uses. */
   readonly program: string;
 }
 
 /** An experiment's file, taken apart. */
-export interface Source {
+export interface Source extends Header {
   /** Such as `tcp_time`. */
   readonly name: string;
-  /** The header's first sentence. */
+  /** The first sentence of the fact; the rest begins the prose. */
   readonly aim: string;
-  /** What else the header says, a paragraph each. */
-  readonly prose: string[];
-  /** The commands that run it, one for each runtime. */
-  readonly commands: string[];
-  /** The lines of the header's `Output:` block. */
-  readonly output: string[];
   readonly server: EndSource;
   readonly client: EndSource;
-  /** What neither end has for itself: imports, helpers of both, the start. */
+  /** The rest: imports, helpers of both ends, the start. */
   readonly shared: string;
 }
 
-/** The file's parts; undefined if it does not have two ends. */
-export function readSource(name: string, file: string): Source | undefined {
+/** Takes the file of an experiment with two ends apart. */
+export function readSource(name: string, file: string): Source {
   const chunks = chunksOf(file);
-  const server = chunks.find(({ names }) => names.includes("server"));
-  const client = chunks.find(({ names }) => names.includes("client"));
-  if (!server || !client) return;
-  const main = chunks.filter(isStart);
+  const [server, client] = ["server", "client"].map((end) =>
+    chunks.find(({ names }) => names.includes(end))!
+  );
   const forServer = reach(server, chunks);
   const forClient = reach(client, chunks);
   const only = (own: Set<Chunk>, other: Set<Chunk>) =>
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
-  const shared = chunks.filter((chunk) => !owned.flat().includes(chunk));
-  if (main.length === 0) return;
 
-  const { fact, commands, output } = readHeader(file);
-  const [aim, ...rest] = fact.split(/(?<=[.?]) (?=[A-Z])/);
+  const header = readHeader(file);
+  const [aim, ...rest] = header.fact.split(/(?<=[.?]) (?=[A-Z])/);
+  const more = rest.length > 0 ? [rest.join(" ")] : [];
   return {
+    ...header,
     name,
     aim,
-    prose: [rest.join(" "), ...proseOf(file)].filter((text) => text !== ""),
-    commands,
-    output,
+    prose: [...more, ...header.prose],
     server: { steps: stepsOf(server.text), program: joined(owned[0]) },
     client: { steps: stepsOf(client.text), program: joined(owned[1]) },
-    shared: joined(shared),
+    shared: joined(chunks.filter((chunk) => !owned.flat().includes(chunk))),
   };
 }
 
-/** A statement of the top level, with the comment before it. */
 interface Chunk {
   readonly text: string;
-  /** What it declares. */
   readonly names: string[];
 }
 
 /** The code below the header, split at the blank lines of the top level. */
 function chunksOf(file: string): Chunk[] {
-  const code = file.replace(HEADER, "").trim();
+  const code = file.replace(/^\/\*\*\n[\s\S]*?\n \*\/\n/, "").trim();
   const declaration =
     /^(?:export )?(?:async )?(?:function|const|let|class|interface|type) (\w+)/gm;
   return code.split(/\n\n(?=\S)/).map((text) => ({
@@ -79,11 +68,7 @@ function chunksOf(file: string): Chunk[] {
   }));
 }
 
-function isStart({ text }: Chunk): boolean {
-  return text.startsWith("if (import.meta.main)");
-}
-
-/** A chunk, and all that it needs: what it names, and what that names. */
+/** A chunk, and all chunks that it uses, directly or not. */
 function reach(
   chunk: Chunk,
   chunks: Chunk[],
@@ -104,24 +89,9 @@ function joined(chunks: Chunk[]): string {
   return chunks.map(({ text }) => text).join("\n\n");
 }
 
-/** The numbered comments of a function, without their numbers. */
 function stepsOf(code: string): string[] {
-  const steps: string[] = [];
-  const comment = /^ *\/\/ (\d+)\. (.*(?:\n *\/\/ {4}.*)*)/gm;
-  for (const [, , text] of code.matchAll(comment)) {
-    steps.push(text.replace(/\n *\/\/ +/g, " "));
-  }
-  return steps;
+  const comment = /^ *\/\/ \d+\. (.*(?:\n *\/\/ {4}.*)*)/gm;
+  return [...code.matchAll(comment)].map(([, text]) =>
+    text.replace(/\n *\/\/ +/g, " ")
+  );
 }
-
-/** The header's paragraphs between its commands and its output. */
-function proseOf(file: string): string[] {
-  const text = file.match(HEADER)?.[1].replace(/^ \* ?/gm, "") ?? "";
-  const paragraphs = text.split(/\n\n+/).slice(1);
-  const output = paragraphs.findIndex((text) => /^Output\b.*:$/.test(text));
-  return paragraphs.slice(0, output < 0 ? undefined : output)
-    .filter((paragraph) => !paragraph.startsWith("    "))
-    .map((paragraph) => paragraph.replaceAll("\n", " "));
-}
-
-const HEADER = /^\/\*\*\n([\s\S]*?)\n \*\/\n/;

@@ -1,15 +1,19 @@
 /**
- * The header of an experiment is data: its fact, its commands and its output.
+ * Reads the header of an experiment as data, and compares what a run prints
+ * with the output that it promises.
+ *
+ * @module
  */
 
 export interface Header {
   /** What the experiment shows, as one line. */
   fact: string;
-  /** The commands, as the header writes them. */
+  /** The paragraphs between the commands and the output, each as one line. */
+  prose: string[];
   commands: string[];
   /**
-   * The lines of the `Output` block; `<...>` stands for what varies, `...` for
-   * lines, or the rest of a line, that are left out.
+   * The lines of the `Output` block. `<...>` stands for what varies, as
+   * `placeholder` says; `...` for lines, or the rest of a line, left out.
    */
   output: string[];
 }
@@ -24,6 +28,9 @@ export function readHeader(source: string): Header {
     part.filter((line) => line.startsWith("    ")).map((line) => line.slice(4));
   return {
     fact: lines.slice(0, blank).join(" "),
+    prose: lines.slice(blank, output).join("\n").split(/\n\n+/)
+      .filter((text) => /^\S/.test(text))
+      .map((text) => text.replaceAll("\n", " ")),
     commands: indented(lines.slice(blank, output)),
     output: output < 0 ? [] : indented(lines.slice(output)),
   };
@@ -45,7 +52,7 @@ export function difference(expected: string[], printed: string[]) {
   return null;
 }
 
-/** The first pair of lines, wanted and seen, that do not fit; null if all do. */
+/** The first pair of lines, wanted and seen, that differ, or null. */
 function align(wanted: string[], seen: string[]): [string, string] | null {
   for (let i = 0; i < Math.max(wanted.length, seen.length); i++) {
     const [want = "nothing", see = "nothing"] = [wanted[i], seen[i]];
@@ -74,9 +81,45 @@ function speakerOf(line: string): string {
 
 function patternOf(line: string): RegExp {
   const whole = line.replace(/ \.\.\.$/, "");
-  const parts = whole.split(/<[^<>]+>/).map((part) =>
-    part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+  const parts = whole.split(/<([^<>]+)>/).map((part, i) =>
+    i % 2 === 0 ? literal(part) : placeholder(part)
   );
   const rest = whole === line ? "" : "( .*)?";
-  return new RegExp(`^${parts.join("\\S+")}${rest}$`);
+  return new RegExp(`^${parts.join("")}${rest}$`);
+}
+
+/**
+ * The pattern for a placeholder: alternatives such as `yes|no`, a name below, or
+ * an example, in which digits stand for digits (of a fraction, as many) and a
+ * sign for either sign: `-0.25`, `0.6..2.0`, `18:55:12.001`. Throws for others.
+ */
+export function placeholder(content: string): string {
+  if (Object.hasOwn(NAMED, content)) return NAMED[content];
+  const words = content.split("|").map(literal);
+  if (words.length > 1) return `(?:${words.join("|")})`;
+  const time = content.includes(":");
+  const number = /^[+-]?\d+(\.\d+)?(\.\.\d+(\.\d+)?)?$/;
+  if (!(time ? /^[\d:.T-]+Z?$/ : number).test(content)) {
+    throw new Error(`No placeholder is named <${content}>`);
+  }
+  if (time) return literal(content).replace(/\d/g, "\\d");
+  return literal(content).replace(/^(\\\+|-)/, "[+-]")
+    .replace(
+      /((?<!\.)\\\.)?(\d+)/g,
+      (_, point = "", digits) =>
+        `${point}\\d${point ? `{${digits.length}}` : "+"}`,
+    );
+}
+
+const NAMED: Record<string, string> = {
+  port: "\\d{1,5}",
+  name: "[\\w.-]+", // of a host
+  path: "(?:\\\\x00|/)[^' ]+", // of a socket: an abstract name, or a file
+  "dd/mm/yyyy": "\\d\\d/\\d\\d/\\d{4}",
+  "hh:mm:ss": "\\d\\d:\\d\\d:\\d\\d",
+  broadcast: "<broadcast>", // no placeholder: a host, as Python writes it
+};
+
+function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

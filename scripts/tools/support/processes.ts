@@ -1,6 +1,6 @@
 /**
- * Starts commands, each in a process group of its own, so that all that one
- * has started ends with it.
+ * Starts and stops commands: each can be a process group of its own, so that
+ * whatever it has started is stopped with it.
  *
  * @module
  */
@@ -11,11 +11,10 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 
 /**
- * Node keeps what it has made of TypeScript only where it is told to (Deno and
- * Bun do so by themselves), and each start costs it a third then. The folder is
- * the one that it chooses itself for a program that asks for a cache.
+ * Lets Node cache compiled TypeScript, as Deno and Bun do by themselves, which
+ * makes each start faster. It is the folder that Node would choose itself.
  */
-export const CACHE = {
+const CACHE = {
   NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
 };
 
@@ -28,96 +27,132 @@ export interface Ended {
   readonly error?: string;
 }
 
+type Output = "stdout" | "stderr";
+
 /** A command that runs, or has run. */
 export interface Running {
   /** undefined if it could not be started. */
   readonly pid: number | undefined;
-  /** Resolves when nothing that it has started can write any more. */
+  /** Resolves when it has ended and nobody can write to its output any more. */
   readonly ended: Promise<Ended>;
-  /** What it has written so far; of each at most `MOST` characters. */
-  readonly written: { stdout: string; stderr: string; both: string };
-  /** Resolves to the match when standard error has it. */
+  /** The output so far; of each stream at most `most` characters. */
+  readonly written: Record<Output | "both", string>;
+  /** Resolves to the match when either output contains the pattern. */
   said(pattern: RegExp): Promise<RegExpMatchArray>;
-  /** Says a line on its standard input, if that was asked for. */
+  /** Writes a line to its standard input; needs `orders`. */
   tell(line: string): void;
   /** Ends its standard input. */
   tellEnd(): void;
-  /** Sends a signal to the whole group. */
+  /** Sends a signal to the command, and to all that it has started. */
   signal(name: NodeJS.Signals): void;
 }
 
-/** How to deal with a command. */
+/** How to start a command. */
 export interface Dealings {
   readonly cwd?: string;
-  /** Is given each line of standard output, of which then nothing is kept. */
+  /** Added to the environment. */
+  readonly env?: Record<string, string>;
+  /** Called with each line of standard output, which then is not kept. */
   readonly heard?: (line: string) => void;
-  /** It has a standard input. */
+  /** Called with all output as it comes, which then is not kept. */
+  readonly heardBytes?: (output: Output, bytes: Uint8Array) => void;
+  /** The command has a standard input. */
   readonly orders?: boolean;
+  /** How many characters to keep of each output (`MOST`). */
+  readonly most?: number;
+  /**
+   * Whether the command gets a process group of its own (true). Without one,
+   * a Ctrl-C on the terminal ends it, and `signal` reaches the command alone.
+   */
+  readonly group?: boolean;
 }
 
-/** All is to end: nothing more is started. */
+/** Everything is being stopped: nothing more is started. */
 export class Stopped extends Error {}
 
-/** Starts a command; a text is for the shell. Throws `Stopped`. */
+/** Starts a command; a string is run by the shell. Throws `Stopped`. */
 export function start(
   command: string[] | string,
-  { cwd, heard, orders = false }: Dealings = {},
+  options: Dealings = {},
 ): Running {
   checkStopped();
+  const { cwd, env, orders = false, group = true } = options;
   const [file, args] = typeof command === "string"
     ? [command, []]
     : [command[0], command.slice(1)];
   const child = spawn(file, args, {
     cwd,
     shell: typeof command === "string",
-    detached: true, // the leader of a group
-    env: { ...CACHE, ...process.env, NO_COLOR: "1", NODE_NO_WARNINGS: "1" },
+    detached: group,
+    env: {
+      ...CACHE,
+      ...process.env,
+      NO_COLOR: "1",
+      NODE_NO_WARNINGS: "1",
+      ...env,
+    },
     stdio: [orders ? "pipe" : "ignore", "pipe", "pipe"],
   });
   child.stdin?.on("error", () => {}); // it has ended already
+  const running: Running = {
+    pid: child.pid,
+    ended: endOf(child),
+    ...readOutput(child, options),
+    tell: (line) => void child.stdin?.write(`${line}\n`),
+    tellEnd: () => void child.stdin?.end(),
+    signal(name) {
+      // Another process may have the id of one that has ended.
+      if (!alive.has(running)) return;
+      if (group && process.platform !== "win32") signalGroup(child, name);
+      else child.kill(name);
+    },
+  };
+  alive.add(running);
+  running.ended.then(() => {
+    running.signal("SIGKILL"); // whoever has closed its output, but stays
+    alive.delete(running);
+  });
+  return running;
+}
+
+/** Collects the output of a command, or passes it on. */
+function readOutput(
+  child: ChildProcess,
+  { heard, heardBytes, most = MOST }: Dealings,
+): Pick<Running, "written" | "said"> {
   const written = { stdout: "", stderr: "", both: "" };
   const watchers = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const) {
-    const output = child[name]!.setEncoding("utf8");
+    const output = child[name]!;
+    if (heardBytes) {
+      output.on("data", (bytes: Uint8Array) => heardBytes(name, bytes));
+      continue;
+    }
+    output.setEncoding("utf8");
     if (name === "stdout" && heard) {
       createInterface({ input: output }).on("line", heard);
       continue;
     }
     output.on("data", (text: string) => {
       for (const into of [name, "both"] as const) {
-        written[into] += text.slice(0, MOST - written[into].length);
+        written[into] += text.slice(0, most - written[into].length);
       }
       for (const watch of watchers) watch();
     });
   }
-  const running: Running = {
-    pid: child.pid,
-    ended: endOf(child),
-    written,
-    said: (pattern) =>
-      new Promise((resolve) => {
-        const watch = () => {
-          const match = written.stderr.match(pattern);
-          if (!match) return;
-          watchers.delete(watch);
-          resolve(match);
-        };
-        watchers.add(watch);
-        watch();
-      }),
-    tell: (line) => void child.stdin?.write(`${line}\n`),
-    tellEnd: () => void child.stdin?.end(),
-    signal(name) {
-      // The system may have given the id of an ended one to another.
-      if (alive.has(running)) signalGroup(child, name);
-    },
-  };
-  alive.add(running);
-  running.ended.then(() => {
-    running.signal("SIGKILL"); // what has closed its output, but stays
-    alive.delete(running);
-  });
-  return running;
+  const said = (pattern: RegExp) =>
+    new Promise<RegExpMatchArray>((resolve) => {
+      const watch = () => {
+        const match = written.stdout.match(pattern) ??
+          written.stderr.match(pattern);
+        if (!match) return;
+        watchers.delete(watch);
+        resolve(match);
+      };
+      watchers.add(watch);
+      watch();
+    });
+  return { written, said };
 }
 
 /** Throws `Stopped` after `endAll`. */
@@ -125,7 +160,7 @@ export function checkStopped(): void {
   if (stopped) throw new Stopped();
 }
 
-/** Ends whatever still runs: asks first, and after a second asks no more. */
+/** Stops whatever still runs: SIGTERM, and SIGKILL a second later. */
 export async function endAll(): Promise<void> {
   stopped = true;
   const all = [...alive];
@@ -136,22 +171,22 @@ export async function endAll(): Promise<void> {
   await within(1000, ended);
 }
 
-/** Ends all at Ctrl-C and the like; gives what then is the exit code. */
+/** Stops everything at Ctrl-C and the like; returns what gives the exit code. */
 export function endAllAtSignals(): () => number {
   let code = 0;
   for (const [signal, itsCode] of SIGNALS) {
     process.on(signal, () => {
       code = itsCode;
-      endAll(); // and that ends the rest of this
+      endAll(); // after which the tool ends by itself
     });
   }
   return () => code;
 }
 
-/** What ends a tool, and the exit code that says so. */
+/** The signals that stop a tool, and the exit codes that tell of them. */
 const SIGNALS = [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const;
 
-/** What the promise gives, or undefined if that takes longer than `ms`. */
+/** What the promise resolves to, or undefined if that takes longer than `ms`. */
 export async function within<T>(
   ms: number,
   promise: Promise<T>,
@@ -170,7 +205,7 @@ export async function within<T>(
 const alive = new Set<Running>();
 let stopped = false;
 
-/** More output than anybody reads; a command may write without end. */
+/** More output than anybody reads: a command may write without end. */
 export const MOST = 65_536;
 
 function endOf(child: ChildProcess): Promise<Ended> {
@@ -187,6 +222,6 @@ function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
   try {
     process.kill(-pid, name);
   } catch {
-    // all of the group have ended
+    // the whole group has ended
   }
 }

@@ -4,20 +4,20 @@
  * @module
  */
 import process from "node:process";
-import { printable } from "./text.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { start, within } from "./processes.ts";
 
 export const NAMES = ["deno", "bun", "node", "python3"] as const;
 export type Name = typeof NAMES[number];
 
-/** A runtime that is there. */
+/** A runtime that can be used. */
 export interface Runtime {
   readonly name: Name;
   readonly path: string;
   readonly version: string;
 }
 
-/** One that is not, or is too old, and the line that says so. */
+/** One that is missing or too old, and the line that says so. */
 export interface Missing {
   readonly name: Name;
   readonly reason: string;
@@ -32,23 +32,37 @@ export async function find(name: Name): Promise<Runtime | Missing> {
   const program = name === own
     ? process.execPath
     : process.env[variable] || name;
-  const { ended, written, signal } = start([program, ...QUESTIONS[name]]);
-  const end = await within(PATIENCE, ended);
+  const runtime = await ask(name, [program]);
+  if (!runtime) {
+    const where = program === name
+      ? "on the PATH"
+      : `at ${escapeControls(program)}`;
+    return { name, reason: `${name}: not found ${where}` };
+  }
+  if (isOlder(runtime.version, OLDEST[name])) {
+    const old = `${name}: ${runtime.version} is too old`;
+    const hint = `${variable}=PATH names another`;
+    return { name, reason: `${old}, it takes ${OLDEST[name]} (${hint})` };
+  }
+  return runtime;
+}
+
+/**
+ * Asks a program that should be this runtime, or lead to it, for its version
+ * and its own path; undefined if it does not answer.
+ */
+export async function ask(
+  name: Name,
+  program: string[],
+  patience = PATIENCE,
+): Promise<Runtime | undefined> {
+  const { ended, written, signal } = start([...program, ...QUESTIONS[name]]);
+  const end = await within(patience, ended);
   if (!end) signal("SIGKILL");
   const [, version, path] = end?.code === 0
     ? written.stdout.match(/^v?(\d+\.\d+\S*) (.+)/) ?? []
     : [];
-  if (!path) {
-    const where = program === name ? "on the PATH" : `at ${printable(program)}`;
-    return { name, reason: `${name}: not found ${where}` };
-  }
-  const shown = printable(version);
-  if (isOlder(version, OLDEST[name])) {
-    const least = `it takes ${OLDEST[name]}`;
-    const hint = `${variable}=PATH names another`;
-    return { name, reason: `${name}: ${shown} is too old, ${least} (${hint})` };
-  }
-  return { name, path, version: shown };
+  return path ? { name, path, version: escapeControls(version) } : undefined;
 }
 
 /** The runtime that runs this. */
@@ -67,8 +81,8 @@ const OLDEST: Record<Name, string> = {
 };
 
 /**
- * Each is asked for its version and its own path: what is on the PATH may be
- * another program that only leads to it, and costs a start more.
+ * How to ask for the version and the real path: what is on the PATH may be a
+ * shim, which costs another start each time.
  */
 const QUESTIONS: Record<Name, string[]> = {
   deno: ["eval", "console.log(Deno.version.deno, Deno.execPath())"],
@@ -80,7 +94,7 @@ const QUESTIONS: Record<Name, string[]> = {
   ],
 };
 
-/** What an answer may take, in ms. */
+/** How long an answer may take, in ms. */
 const PATIENCE = 10_000;
 
 function isOlder(version: string, oldest: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * The exchange of tcp_time.ts in one file on Bun's own sockets.
+ * The exchange of tcp_time.ts raw in one file, on Bun's own sockets.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const server = Bun.listen({
       console.log(
         `server: Client Address: ('${remoteAddress}', ${remotePort})`,
       );
-      client.write(dateAndTime());
+      client.write(new Date().toISOString().slice(0, 19)); // as long as there
     },
     data(client, bytes) {
       console.log("server: Acknowledgment from client:", bytes.toString());
@@ -32,10 +32,3 @@ Bun.connect({
     },
   },
 });
-
-function dateAndTime(date = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
-}

@@ -1,5 +1,5 @@
 /**
- * The exchange of tcp_time.ts in one file on Deno's own sockets.
+ * The exchange of tcp_time.ts raw in one file, on Deno's own sockets.
  *
  * @module
  */
@@ -21,22 +21,16 @@ await serving;
 async function serve() {
   const client = await server.accept();
   const { hostname, port } = client.remoteAddr;
+  const time = new Date().toISOString().slice(0, 19); // as long as tcp_time's
   console.log(`server: Client Address: ('${hostname}', ${port})`);
-  await client.write(encoder.encode(dateAndTime()));
+  await client.write(encoder.encode(time));
   console.log("server: Acknowledgment from client:", await text(client));
   client.close();
   server.close();
 }
 
 async function text(client: Deno.Conn): Promise<string> {
-  const room = new Uint8Array(1024);
-  const length = await client.read(room);
-  return decoder.decode(room.subarray(0, length ?? 0));
-}
-
-function dateAndTime(date = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
+  const buffer = new Uint8Array(1024);
+  const length = await client.read(buffer);
+  return decoder.decode(buffer.subarray(0, length!));
 }

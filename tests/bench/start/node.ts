@@ -1,5 +1,5 @@
 /**
- * The exchange of tcp_time.ts in one file on node:net.
+ * The exchange of tcp_time.ts raw in one file, on node:net.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import net from "node:net";
 const server = net.createServer((client) => {
   const { remoteAddress, remotePort } = client;
   console.log(`server: Client Address: ('${remoteAddress}', ${remotePort})`);
-  client.write(dateAndTime());
+  client.write(new Date().toISOString().slice(0, 19)); // as long as there
   client.on("data", (bytes) => {
     console.log("server: Acknowledgment from client:", bytes.toString());
     client.end();
@@ -24,10 +24,3 @@ server.listen(0, "127.0.0.1", () => {
     client.end("Time received successfully.");
   });
 });
-
-function dateAndTime(date = new Date()): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${two(date.getDate())}/${two(date.getMonth() + 1)}`;
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return `${day}/${date.getFullYear()} ${time.map(two).join(":")}`;
-}

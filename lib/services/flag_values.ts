@@ -1,0 +1,22 @@
+/**
+ * Values that the flags of several experiments take: what `--help` and errors
+ * call them, and their pattern.
+ *
+ * @module
+ */
+
+export const WHOLE_NUMBER = { takes: "a whole number", pattern: /^\d{1,9}$/ };
+export const FRACTION = {
+  takes: "a number from 0 to 1",
+  pattern: /^(0|1|0?\.\d+)$/,
+};
+export const MILLISECONDS = {
+  takes: "milliseconds, such as -2500",
+  pattern: /^-?\d{1,12}(\.\d+)?$/,
+};
+export const PORT = {
+  takes: "1 to 65535",
+  pattern:
+    /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/,
+};
+export const UP_TO_999 = { takes: "1 to 999", pattern: /^[1-9]\d{0,2}$/ };

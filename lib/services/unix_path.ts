@@ -1,0 +1,33 @@
+/**
+ * Paths of AF_UNIX servers: one that is free by default, and who has one that is
+ * taken, because a server that was killed leaves its file behind.
+ *
+ * @module
+ */
+import type { Address } from "../sockets/address.ts";
+import { AF_UNIX, SOCK_STREAM, socket } from "../sockets/socket.ts";
+import type { SocketError } from "../sockets/socket_error.ts";
+
+/**
+ * The path of a server's address; without one an abstract name that contains the
+ * port, or is unique if the port is 0.
+ */
+export function pathOf(address: Address, path?: string): string {
+  if (typeof address === "string") return address;
+  const [, port] = address;
+  return path ?? `\0socket-lab-${port || crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** Says who has a path that is taken, and what to do about a stale file. */
+export async function pathOwner(path: string): Promise<string> {
+  const visitor = socket(AF_UNIX, SOCK_STREAM);
+  try {
+    await visitor.connect(path);
+    return `A server is running on '${path}'`;
+  } catch (error) {
+    if ((error as SocketError).code !== "ECONNREFUSED") throw error;
+    return `No server has '${path}': if a killed one left it, remove it`;
+  } finally {
+    await visitor.close();
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Runs a tool: its help, its exit code, and one line for what goes wrong.
+ *
+ * @module
+ */
+import process from "node:process";
+import { UsageError } from "../../../lib/experiment/flags.ts";
+import { ignoreBrokenPipe } from "../../../lib/experiment/process.ts";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+
+/** What a tool cannot do; the message is for the user. */
+export class ToolError extends Error {}
+
+export interface Tool<Request> {
+  help(): string;
+  /** Reads the command line; undefined if it asks for help. */
+  read(args: string[]): Request | undefined;
+  /** Does what was asked for, and gives the exit code. */
+  run(request: Request): Promise<number>;
+}
+
+/** Sets the exit code to 1 for a ToolError, and to 2 for a UsageError. */
+export async function runTool<T>({ help, read, run }: Tool<T>): Promise<void> {
+  ignoreBrokenPipe();
+  try {
+    const request = read(process.argv.slice(2));
+    if (request === undefined) console.log(help());
+    else process.exitCode = await run(request);
+  } catch (error) {
+    const usage = error instanceof UsageError;
+    if (!usage && !(error instanceof ToolError)) throw error;
+    console.error(escapeControls(error.message));
+    process.exitCode = usage ? 2 : 1;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Runs an experiment in this process, and collects what its ends print.
+ */
+import { run } from "../../lib/experiment/experiment.ts";
+import type { Experiment, Settings } from "../../lib/experiment/settings.ts";
+
+export interface Played extends Awaited<ReturnType<typeof run>> {
+  /** What both ends printed: `client: a line`. */
+  readonly lines: string[];
+  /** What they printed for the user alone: `server: a note`. */
+  readonly notes: string[];
+}
+
+/** Runs both ends, or the one that the settings name; with another client. */
+export async function play(
+  experiment: Experiment,
+  settings: Partial<Settings> = {},
+  client = experiment.client,
+): Promise<Played> {
+  const own = { ...experiment, client };
+  const { error, ...played } = await playToEnd(own, settings);
+  if (error !== undefined) throw error;
+  return played;
+}
+
+/** The same for a run that may fail: `error` is what it rejected with. */
+export async function playToEnd(
+  experiment: Experiment,
+  settings: Partial<Settings> = {},
+): Promise<Played & { error?: unknown }> {
+  const lines: string[] = [];
+  const notes: string[] = [];
+  const ended = run(
+    experiment,
+    settings,
+    (end, line, note) => (note ? notes : lines).push(`${end}: ${line}`),
+  );
+  return await ended.then(
+    (outcome) => ({ ...outcome, lines, notes }),
+    (error) => ({ clients: [], lines, notes, error }),
+  );
+}

@@ -128,8 +128,8 @@ async function runMatrix(request: Request): Promise<boolean> {
   const versions = runtimes.map(({ name, version }) => `${name} ${version}`);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const outcome = failed > 0 ? `${failed} failed` : "all well";
-  console.log(`\n${versions.join(", ")}`);
-  console.log(`${pairs.length} pairs, ${outcome}, in ${seconds} s`);
+  console.log(`\n${versions.join(", ")}
+${pairs.length} pairs, ${outcome}, in ${seconds} s`);
   return failed === 0;
 }
 

@@ -18,7 +18,6 @@ import { contentOf, type Made } from "./report/content.ts";
 import { HEADINGS, type Headings, readHeadings } from "./report/headings.ts";
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
-import { progress } from "./report/progress.ts";
 import { runExperiment } from "./report/run.ts";
 import { readSource } from "./report/source.ts";
 import {
@@ -27,6 +26,7 @@ import {
   nameOf,
   sourceOf,
 } from "./support/experiments.ts";
+import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { runTool, ToolError } from "./support/tool.ts";
 
 const HELP = `Writes lab reports: runs experiments, and says what they show.
@@ -146,21 +146,22 @@ async function run(
   { names, out, format, headings, flags }: Request,
 ): Promise<number> {
   writing(out, () => mkdirSync(out, { recursive: true }));
-  const shown = await progress(names.length);
   let failed = 0;
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
+    if (names.length > 1) showProgress(`${i} of ${names.length} reports`);
     try {
       const report = contentOf(await make(name, flags), headings);
       const file = join(out, `${name}.${format}`);
       writing(file, () => writeFileSync(file, FORMATS[format](report)));
-      shown.done(file);
+      clearProgress();
+      console.log(file);
     } catch (error) {
+      clearProgress();
       if (!(error instanceof ToolError)) throw error;
-      shown.done(escapeControls(error.message), "failed");
+      console.error(escapeControls(error.message));
       failed++;
     }
   }
-  await shown.end();
   return failed === 0 ? 0 : 1;
 }
 

@@ -20,10 +20,8 @@ import { runTool, ToolError } from "./support/tool.ts";
 
 /** A bundler that a runtime ships. */
 export interface Bundler {
-  /** What the snippet calls it. */
   readonly name: string;
-  /** The program and its arguments, but for the file. */
-  readonly command: string[];
+  readonly command: string[]; // without the file
 }
 
 /** The bundlers to try: this runtime's own, then what is on the PATH. */

@@ -11,14 +11,11 @@ import { after, endedAs, type Result } from "./pair.ts";
 import { MOST, type Running, start, within } from "../support/processes.ts";
 
 /** The commands, in which `{port}` stands for a free port. */
-export interface Commands {
-  readonly server: string;
-  readonly client: string;
-}
+export type Commands = Record<"server" | "client", string>;
 
 /** How the pair went, and what the commands printed. */
 export interface OwnResult extends Result {
-  readonly lines: { readonly server: string[]; readonly client: string[] };
+  readonly lines: Record<"server" | "client", string[]>;
 }
 
 /** Runs the pair; each wait takes at most `timeout` ms. */

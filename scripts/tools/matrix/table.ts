@@ -14,10 +14,7 @@ export function table(results: Result[], runtimes: string[]): string {
     reasons.push(`[${reasons.length + 1}] ${inWords(result)}`);
     return `✗ [${reasons.length}]`;
   };
-  const rows = [
-    row("", "", ["client"]),
-    row("experiment", "server", runtimes),
-  ];
+  const rows = [row("", "", ["client"]), row("experiment", "server", runtimes)];
   for (const name of new Set(results.map(({ experiment }) => experiment))) {
     const own = results.filter(({ experiment }) => experiment === name);
     let title = name ?? "";

@@ -207,11 +207,11 @@ function result({ source, run: { calls, lines, notes } }: Made): Content {
       { code: differs },
       ".",
     ];
+  const bytes = (some: Call[]) =>
+    some.reduce((sum, call) => sum + (call.bytes ?? 0), 0);
   const rows = (["server", "client"] as const).map((end): Inline[] => {
     const own = calls.filter((call) => call.end === end);
     const failed = own.filter(({ error }) => error !== undefined);
-    const bytes = (some: Call[]) =>
-      some.reduce((sum, call) => sum + (call.bytes ?? 0), 0);
     return [
       [end === "server" ? "Server" : "Client"],
       ...[

@@ -55,12 +55,11 @@ function section({ name, heading, blocks, parts }: Section): string {
   const body = blocks.map(block);
   if (parts.length > 0) {
     // On paper, the two ends stand below each other if their lines are long.
-    const long = parts.flatMap(({ blocks }) =>
-        blocks
-      ).some((block) => block.kind === "terminal" && /.{45}/u.test(block.text))
-      ? " long"
-      : "";
-    body.push(`<div class="parts${long}">`, ...parts.map(part), "</div>");
+    const long = parts.some(({ blocks: [block] }) =>
+      block.kind === "terminal" && /.{45}/u.test(block.text)
+    );
+    const kind = long ? "parts long" : "parts";
+    body.push(`<div class="${kind}">`, ...parts.map(part), "</div>");
   }
   return `<section class="${id}" aria-labelledby="${id}">
 <h2 id="${id}">${escaped(heading)}</h2>

@@ -17,10 +17,7 @@ import type { Source } from "./source.ts";
 export interface Run {
   /** The command as a user types it. */
   readonly command: string;
-  readonly lines: {
-    readonly end: "server" | "client";
-    readonly line: string;
-  }[];
+  readonly lines: { end: Call["end"]; line: string }[];
   readonly calls: Call[];
   /** The lines that it printed on standard error, though it ended well. */
   readonly notes: string[];

@@ -34,6 +34,8 @@ export function readSource(name: string, file: string): Source {
   );
   const forServer = reach(server, chunks);
   const forClient = reach(client, chunks);
+  const joined = (chunks: Chunk[]) =>
+    chunks.map(({ text }) => text).join("\n\n");
   const only = (own: Set<Chunk>, other: Set<Chunk>) =>
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
@@ -83,10 +85,6 @@ function reach(
     if (used && !end && !found.has(other)) reach(other, chunks, found);
   }
   return found;
-}
-
-function joined(chunks: Chunk[]): string {
-  return chunks.map(({ text }) => text).join("\n\n");
 }
 
 function stepsOf(code: string): string[] {

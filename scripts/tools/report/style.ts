@@ -36,7 +36,6 @@ h3::before {
 .server > h3, th.server, .sequence .server b, .server code::before { color: var(--server); }
 .client > h3, th.client, .sequence .client b, .client code::before { color: var(--client); }
 p, ul, ol { margin: 0 0 1rem; }
-main > section > :is(p, ul, pre) { margin-inline: auto; }
 ol, ul { padding-left: 1.5em; }
 li { margin-bottom: 0.45rem; padding-left: 0.15em; }
 li::marker { color: var(--quiet); }

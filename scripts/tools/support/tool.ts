@@ -15,8 +15,7 @@ export interface Tool<Request> {
   help(): string;
   /** Reads the command line; undefined if it asks for help. */
   read(args: string[]): Request | undefined;
-  /** Does what was asked for, and gives the exit code. */
-  run(request: Request): Promise<number>;
+  run(request: Request): Promise<number>; // the exit code
 }
 
 /** Sets the exit code to 1 for a ToolError, and to 2 for a UsageError. */

@@ -21,7 +21,6 @@ import {
   handled,
   iterate,
   rejected,
-  type Signal,
   signalOf,
   type Wait,
   Waiter,
@@ -221,7 +220,7 @@ export class DatagramSocket {
   #receive(
     call: "recv" | "recvfrom",
     size: number,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<Datagram> {
     if (!Number.isInteger(size) || size < 0) {
       return rejected(new RangeError(`Cannot receive ${size} bytes`));
@@ -242,7 +241,7 @@ export class DatagramSocket {
     call: "send" | "sendto",
     data: string | Uint8Array,
     to: Address | undefined,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<number> {
     if (signal?.aborted) return rejected(signal.reason);
     let bytes: Uint8Array;

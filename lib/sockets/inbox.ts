@@ -6,7 +6,7 @@
  */
 import type { Address } from "./address.ts";
 import { SocketError } from "./socket_error.ts";
-import { rejected, type Signal, Waiter } from "./waiter.ts";
+import { rejected, Waiter } from "./waiter.ts";
 
 /** At most this many clients wait for accept(); the next one is reset. */
 export const ACCEPT_QUEUE_LIMIT = 4096;
@@ -55,7 +55,7 @@ export abstract class Inbox<T> {
     call: string,
     size: number,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
     return this.#take(call, size, undefined, timeout, signal);
   }
@@ -65,7 +65,7 @@ export abstract class Inbox<T> {
     call: string,
     buffer: Uint8Array,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<number> {
     const { length } = buffer;
     const taken = this.#take(call, length, buffer, timeout, signal);
@@ -149,7 +149,7 @@ export abstract class Inbox<T> {
     size: number,
     into: Uint8Array | undefined,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
     if (signal?.aborted) return rejected(signal.reason);
     if (this.waiting > 0) {

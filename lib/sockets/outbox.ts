@@ -6,7 +6,7 @@
  */
 import type { Address } from "./address.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-import { handled, rejected, type Signal, Waiter } from "./waiter.ts";
+import { handled, rejected, Waiter } from "./waiter.ts";
 
 /** Where an outbox sends to. */
 export interface Sink {
@@ -17,8 +17,6 @@ export interface Sink {
    * taken, at once where it can; never throws.
    */
   write(bytes: Uint8Array): number | Promise<number>;
-  /** The system may read the bytes later, even when the call has given up. */
-  readonly readsLater: boolean;
   /** Takes back what waits to be written, where it can. */
   unwrite?(): void;
   /** Sends a FIN after what was written; gives 0. */
@@ -48,6 +46,7 @@ const PART = 65536;
 
 export class Outbox {
   readonly #sink: Sink;
+  readonly #readsLater: boolean;
   #current: Promise<number | void> | undefined;
   #turns: Turn[] | undefined;
   #closed = false;
@@ -56,15 +55,17 @@ export class Outbox {
   /** Room for what is being sent: the caller may change the bytes. */
   #room: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(sink: Sink) {
+  /** `readsLater`: the system reads bytes even when the call has given up. */
+  constructor(sink: Sink, readsLater: boolean) {
     this.#sink = sink;
+    this.#readsLater = readsLater;
   }
 
   /** Sends in turn; of `send`, resolves to how many bytes the system has taken. */
   send(
     piece: Piece,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<number | void> {
     if (signal?.aborted) return rejected(signal.reason);
     const limited = timeout !== null || signal !== undefined;
@@ -104,7 +105,7 @@ export class Outbox {
   #limit(
     turn: Turn,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): void {
     const { piece, waiter } = turn;
     const late = () => this.#error(piece, { code: "ETIMEDOUT" });
@@ -124,7 +125,7 @@ export class Outbox {
 
   /** Sends some of it: what is handed over cannot be taken back. */
   #write(bytes: Uint8Array, lasting: boolean): number | Promise<number> {
-    if (!this.#sink.readsLater) return this.#sink.write(bytes);
+    if (!this.#readsLater) return this.#sink.write(bytes);
     const part = bytes.length > PART ? bytes.subarray(0, PART) : bytes;
     if (lasting) return this.#sink.write(part);
     const { length } = part;

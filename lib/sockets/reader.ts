@@ -8,14 +8,7 @@ import type { Address } from "./address.ts";
 import { bytesOf } from "./outbox.ts";
 import { SocketError } from "./socket_error.ts";
 import { innerOf, type StreamSocket } from "./stream_socket.ts";
-import {
-  handled,
-  rejected,
-  signalOf,
-  Stop,
-  type Wait,
-  Waiter,
-} from "./waiter.ts";
+import { handled, rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 
 /** How much one message may hold, in bytes (64 KiB unless said). */
 export interface Limit extends Wait {
@@ -143,7 +136,7 @@ export class Reader {
   #message<T>(
     call: string,
     limits: Limit | null | undefined,
-    work: (limit: number, stop?: Stop) => Promise<T>,
+    work: (limit: number, stop?: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const limit = limits?.limit ?? MESSAGE_LIMIT;
     if (typeof limit !== "number" || !(limit >= 0)) {
@@ -156,14 +149,19 @@ export class Reader {
   #call<T>(
     call: string,
     wait: Wait | null | undefined,
-    work: (stop?: Stop) => Promise<T>,
+    work: (stop?: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const signal = signalOf(wait);
     if (signal?.aborted) return rejected(signal.reason);
     const { timeout, peer } = innerOf(this.#socket);
     this.#peer = peer ?? this.#peer;
-    const stop = timeout === null && !signal ? undefined : new Stop();
-    const begin = () => stop?.aborted ? rejected(stop.reason) : work(stop);
+    const stop = timeout === null && !signal
+      ? undefined
+      : new AbortController();
+    const begin = () => {
+      stop?.signal.throwIfAborted();
+      return work(stop?.signal);
+    };
     const turn = handled(this.#last.then(begin, begin));
     this.#last = turn;
     if (!stop) return turn;
@@ -178,8 +176,8 @@ export class Reader {
   }
 
   /** Receives once; false at the end of the stream. */
-  async #more(stop: Stop | undefined): Promise<boolean> {
-    const bytes = await this.#socket.recv(65536, stop?.wait);
+  async #more(stop: AbortSignal | undefined): Promise<boolean> {
+    const bytes = await this.#socket.recv(65536, { signal: stop });
     const length = this.#end - this.#start;
     if (this.#end + bytes.length > this.#held.length) {
       // Twice the room, so that a long message is not copied for each recv().

@@ -26,7 +26,6 @@ import {
   handled,
   iterate,
   rejected,
-  type Signal,
   signalOf,
   type Wait,
   Waiter,
@@ -427,7 +426,7 @@ export class StreamSocket {
   #send(
     call: Piece["call"],
     data: string | Uint8Array,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<number | void> {
     let bytes: Uint8Array;
     try {
@@ -437,7 +436,7 @@ export class StreamSocket {
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
     if (this.#finished) return rejected(this.#error("EPIPE", call));
-    this.#outbox ??= new Outbox(this.#connection);
+    this.#outbox ??= new Outbox(this.#connection, runtime.readsLater);
     const lasting = typeof data === "string";
     return this.#outbox.send({ call, bytes, lasting }, this.#timeout, signal);
   }

@@ -12,47 +12,14 @@ export interface Wait {
   signal?: AbortSignal | undefined;
 }
 
-/** What is used of an AbortSignal. */
-export type Signal = Pick<
-  AbortSignal,
-  "aborted" | "reason" | "addEventListener" | "removeEventListener"
->;
-
-/** The signal of a call, checked: what is none ends the call with TypeError. */
-export function signalOf(wait: Wait | null | undefined): Signal | undefined {
-  if (wait === undefined) return;
+/** The signal of a call; what is none ends the call with TypeError. */
+export function signalOf(wait: Wait | null | undefined) {
   const signal = wait?.signal;
-  if (wait !== null && signal === undefined) return;
+  if (wait === undefined || (wait && signal === undefined)) return;
   if (typeof signal?.addEventListener === "function") return signal;
   return AbortSignal.abort(
     new TypeError("Options are { signal?: AbortSignal }"),
   );
-}
-
-/** A signal of the library's own, at a tenth of what an AbortController costs. */
-export class Stop implements Pick<Signal, "aborted" | "reason"> {
-  aborted = false;
-  reason: unknown;
-  #listener: (() => void) | undefined;
-
-  addEventListener(_: "abort", listener: () => void): void {
-    this.#listener = listener;
-  }
-
-  removeEventListener(): void {
-    this.#listener = undefined;
-  }
-
-  abort(reason?: unknown): void {
-    this.aborted = true;
-    this.reason = reason;
-    this.#listener?.();
-  }
-
-  /** The options of a call that this ends. */
-  get wait(): Wait {
-    return { signal: this as unknown as AbortSignal };
-  }
 }
 
 /** A promise that its maker settles, unless a time limit or a signal ends it. */
@@ -82,7 +49,7 @@ export class Waiter<T> {
    */
   limit(
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
     timeoutError: () => Error,
     leave: (reason: unknown) => void,
   ): void {

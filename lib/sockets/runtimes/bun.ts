@@ -21,6 +21,9 @@ import type {
 /** Bun switches TCP_NODELAY on; off again, it costs 2% of the exchanges. */
 export const noDelay = true;
 
+/** Whether the system may read what is sent after write() has returned. */
+export const readsLater = false;
+
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
   address: Address,
@@ -60,37 +63,14 @@ async function connectFar(
   const { failed } = pending;
   pending.failed = (error) => {
     if (codeOf(error) !== "ECONNREFUSED") return failed(error);
-    routeCode(address as [string, number]).then((code) =>
-      failed(code ? { code } : error)
-    );
+    import("./true_error.ts").then(async ({ routeByUdp }) => {
+      const code = await routeByUdp(address[0]);
+      failed(code ? { code } : error);
+    });
   };
   const node = await import("./node.ts");
   if (!cancelled) node.connect(address, from, pending);
 }
-
-/**
- * Why there is no way to a host, which Bun calls ECONNREFUSED over TCP: over UDP
- * it tells. If there is a way, an empty datagram goes as far as the first router.
- */
-async function routeCode(
-  [host]: [host: string, port: number],
-): Promise<string | undefined> {
-  if (host === "255.255.255.255") return "ENETUNREACH"; // TCP has no broadcast
-  const { default: dgram } = await import("node:dgram");
-  const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
-  return await new Promise((resolve) => {
-    socket.bind(0, () => {
-      socket.setTTL(1);
-      socket.send("", DISCARD, host, (error) => {
-        socket.close();
-        resolve(error ? codeOf(error) : undefined);
-      });
-    });
-  });
-}
-
-/** The port of RFC 863. */
-const DISCARD = 9;
 
 /** The data of a socket until it is connected. */
 interface Dialling {
@@ -223,10 +203,6 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
     return this.peer;
   }
 
-  get readsLater(): boolean {
-    return false;
-  }
-
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
     if (typeof this.#own === "string") return this.#own;
@@ -348,7 +324,7 @@ const CLIENT = {
     if (typeof address !== "string" || codeOf(error) !== "ECONNREFUSED") {
       return pending.failed(error);
     }
-    import("./unix_path.ts").then(({ connectCode }) =>
+    import("./true_error.ts").then(({ connectCode }) =>
       pending.failed({ code: connectCode(address) })
     );
   },

@@ -166,7 +166,7 @@ export class Endpoint extends Inbox<Datagram> {
     const address = to ?? this.errorAddress;
     // Deno does not say why: for a route, TCP does.
     const why = (error as { code?: string }).code === "UNKNOWN" && address
-      ? await (await import("./deno_route.ts")).routeCode(address as Name)
+      ? await (await import("./true_error.ts")).routeByTcp(address[0])
       : code;
     sending.reject(new SocketError(why, call, address, error));
   }

@@ -20,6 +20,9 @@ import type {
 /** As tcp(7) has it. */
 export const noDelay = false;
 
+/** Whether the system may read what is sent after write() has returned. */
+export const readsLater = true;
+
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
   address: Address,
@@ -160,10 +163,6 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   get errorAddress(): Address {
     return this.peer;
-  }
-
-  get readsLater(): boolean {
-    return true;
   }
 
   get peer(): Address {

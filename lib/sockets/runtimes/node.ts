@@ -24,6 +24,9 @@ const { default: net } = await import("node:net");
 /** As tcp(7) has it. */
 export const noDelay = false;
 
+/** Whether the system may read what is sent after write() has returned. */
+export const readsLater = true;
+
 export function listen<Client>(
   address: Address,
   admit: Admit<Client>,
@@ -40,7 +43,7 @@ export function listen<Client>(
       if (typeof address !== "string" || error.code !== "EACCES") {
         return reject(error);
       }
-      import("./unix_path.ts").then(({ bindCode }) =>
+      import("./true_error.ts").then(({ bindCode }) =>
         reject({ code: bindCode(address) })
       );
     });
@@ -152,10 +155,6 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
 
   get errorAddress(): Address {
     return this.peer;
-  }
-
-  get readsLater(): boolean {
-    return true;
   }
 
   want(): void {

@@ -6,7 +6,6 @@
  */
 import type { Address } from "../address.ts";
 import type { StreamOption } from "../options.ts";
-import type { Signal } from "../waiter.ts";
 
 /** Items that arrive, and calls that wait for them: see Inbox. */
 export interface Source<T> {
@@ -14,7 +13,7 @@ export interface Source<T> {
     call: string,
     size: number,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<T>;
   cancel(waiting: Promise<T>): void;
   drop(code?: string): T[];
@@ -30,10 +29,9 @@ export interface Connection extends Source<Uint8Array> {
     call: string,
     buffer: Uint8Array,
     timeout: number | null,
-    signal: Signal | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<number>;
-  /** These four: see Sink. */
-  readonly readsLater: boolean;
+  /** These three: see Sink. */
   write(bytes: Uint8Array): number | Promise<number>;
   unwrite?(): void;
   /** Sets SO_KEEPALIVE or TCP_NODELAY; no other option needs it. */
@@ -71,6 +69,8 @@ export interface PendingConnect {
 export interface Runtime {
   /** TCP_NODELAY of a new socket. */
   readonly noDelay: boolean;
+  /** The system may read what is sent after `write` has returned. */
+  readonly readsLater: boolean;
   /** Opens a listener; `admit` makes what accept() gives for a connection. */
   listen<Client>(
     address: Address,

@@ -107,7 +107,8 @@ abstract class BunInbox<T> extends Inbox<T> {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (released.push(this as BunInbox<unknown>) === 1) setTimeout(letGo, 1);
+    if (released.push(this as BunInbox<unknown>) > 1) return;
+    setTimeout(letGo, 1).unref(); // what is held keeps the process for it
   }
 
   letGo(): void {

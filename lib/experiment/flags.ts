@@ -74,13 +74,13 @@ function faultIn(args: string[], options: Options, code: string) {
 }
 
 /** The value of a flag that takes a whole number, if it is given. */
-export function wholeNumber<T extends string | undefined>(
+export function wholeNumber(
   name: string,
-  value: T,
+  value: string | undefined,
   least: number,
   most: number,
-): number | (T extends string ? never : undefined) {
-  if (value === undefined) return undefined as never;
+): number | undefined {
+  if (value === undefined) return;
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (number >= least && number <= most) return number;
   throw new UsageError(`--${name} takes ${least} to ${most}, not "${value}"`);

@@ -101,7 +101,7 @@ export function read(args: string[]): Request | undefined {
     runtimes: listOf("runtimes", runtimes, NAMES),
     only: all.filter(({ name }) => names.includes(name)),
     json,
-    timeout: wholeNumber("timeout", values.timeout ?? "20000", 1, 9_999_999),
+    timeout: wholeNumber("timeout", values.timeout, 1, 9_999_999) ?? 20_000,
     own: server === undefined || client === undefined
       ? undefined
       : { server, client },

@@ -85,8 +85,8 @@ async function run(args: string[]): Promise<boolean> {
   const clients = listOf("clients", values.clients, RUNTIMES);
   const most = firstNumber(DOOMED) - 1;
   const request = {
-    seconds: wholeNumber("seconds", values.seconds ?? "60", 1, 86_400),
-    seed: wholeNumber("seed", values.seed ?? "1", 0, 999_999_999),
+    seconds: wholeNumber("seconds", values.seconds, 1, 86_400) ?? 60,
+    seed: wholeNumber("seed", values.seed, 0, 999_999_999) ?? 1,
     only: wholeNumber("connection", values.connection, 0, most),
   };
   const wanted = RUNTIMES.filter((name) =>

@@ -53,12 +53,15 @@ export const workloads = workloadsOn<StreamSocket>({
 
 async function handle(
   connection: StreamSocket,
-  { open, data, close, limit = Infinity }: Handlers<StreamSocket>,
+  { open, data, close, into, limit = Infinity }: Handlers<StreamSocket>,
   size = 1024,
 ): Promise<void> {
   if (open) await open(connection);
+  const buffer = into ? new Uint8Array(size) : undefined;
   for (let left = limit; left > 0;) {
-    const bytes = await connection.recv(size);
+    const bytes = buffer
+      ? buffer.subarray(0, await connection.recv_into(buffer))
+      : await connection.recv(size);
     if (bytes.length === 0) {
       close?.();
       return connection.close();

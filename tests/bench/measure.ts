@@ -69,7 +69,13 @@ function report(
 
 // --- one connection, or one exchange after the other ---
 
-type Repeated = "round-trip" | "exchange" | "exchange-64" | "bulk" | "udp";
+type Repeated =
+  | "round-trip"
+  | "exchange"
+  | "exchange-64"
+  | "bulk"
+  | "bulk-into"
+  | "udp";
 
 /** How often takes about 50 ms (of bulk it is bytes), and the work. */
 const REPEATED: Record<
@@ -80,6 +86,7 @@ const REPEATED: Record<
   "exchange": [768, (own, rounds) => own.exchanges({ rounds })],
   "exchange-64": [1024, (own, rounds) => own.exchanges({ rounds, lanes: 64 })],
   "bulk": [64 << 20, (own, size) => own.bulk(size)],
+  "bulk-into": [64 << 20, (own, size) => own.bulk(size, true)],
   "udp": [2048, (own, count) => own.datagrams(count)],
 };
 
@@ -92,7 +99,7 @@ async function repeated(work: Repeated, python: Running | undefined) {
   const measures = [library, raw].map((own): Measure => () =>
     timed(() => act(own, count))
   );
-  if (python) {
+  if (python && work !== "bulk-into") {
     measures.push(async () => {
       const id = ++asked;
       python.tell(`${id} ${work} ${count}`);
@@ -101,7 +108,7 @@ async function repeated(work: Repeated, python: Running | undefined) {
   }
   const [own, others, theirs] = await costsOf(work, measures);
   // Of bulk it is the cost of 1 MiB.
-  const perUnit = 1000 / (work === "bulk" ? count >> 20 : count);
+  const perUnit = 1000 / (work.startsWith("bulk") ? count >> 20 : count);
   const row = { work, better: "more", unit: "us" } as const;
   report({ ...row, against: "raw" }, [own, others], perUnit);
   if (theirs) report({ ...row, against: "CPython" }, [own, theirs], perUnit);

@@ -17,7 +17,14 @@ export function bench(runtime: RuntimeName, ...args: string[]) {
   return run([...command, ...args], { cwd: ROOT });
 }
 
-const raw = ["round-trip", "exchange", "exchange-64", "bulk", "udp"];
+const raw = [
+  "round-trip",
+  "exchange",
+  "exchange-64",
+  "bulk",
+  "bulk-into",
+  "udp",
+];
 const python3 = python().path ? ["CPython"] : [];
 
 /** What is compared, in the order of the works. */

@@ -26,6 +26,8 @@ interface Listener {
 export interface Handlers<Connection> {
   /** After so many bytes nothing more is read (Infinity). */
   limit?: number;
+  /** The library reads into one buffer, as all others do by themselves. */
+  into?: boolean;
   open?(connection: Connection): unknown;
   data(connection: Connection, bytes: Uint8Array): unknown;
   close?(): void;
@@ -138,11 +140,12 @@ export function workloadsOn<C>(
     },
 
     /** So many bytes in one direction, written and read in chunks of 64 KiB. */
-    async bulk(size: number): Promise<void> {
+    async bulk(size: number, into = false): Promise<void> {
       const { promise: ended, resolve: close } = Promise.withResolvers<void>();
       let received = 0;
       const count = (_: C, { length }: Uint8Array) => void (received += length);
-      const server = await listen({ data: count, close }, CHUNK.length);
+      const handlers = { data: count, close, into };
+      const server = await listen(handlers, CHUNK.length);
       send(server.port, size);
       await ended;
       await server.close();

@@ -16,12 +16,10 @@ export function adviceFor(
 ): string | undefined {
   const path = typeof address === "string";
   const kind = KINDS[call] ?? call;
-  const { name, message = "", code: its } = (cause ?? {}) as Partial<
-    SocketError
-  >;
   // A permission of Deno, which says EPERM for the look-up of a name.
-  if (name === "NotCapable" || (code === "EACCES" && its === "EPERM")) {
-    const [flag = "--allow-net"] = message.match(/--allow-\w+/) ?? [];
+  const why = (cause ?? {}) as Partial<SocketError>;
+  if (why.name === "NotCapable" || code === "EACCES" && why.code === "EPERM") {
+    const [flag = "--allow-net"] = why.message?.match(/--allow-\w+/) ?? [];
     return `Add ${flag} before the name of the script`;
   }
   if (code === "ECONNREFUSED" || (code === "ENOENT" && call === "connect")) {
@@ -47,48 +45,37 @@ export function adviceFor(
 }
 
 /** Calls that fail for the same reasons as another one. */
-const KINDS: Record<string, string> = {
-  listen: "bind",
-  send: "sendto",
-};
+const KINDS: Record<string, string> = { listen: "bind", send: "sendto" };
 
 // By the code, or by the call and the code. There is no advice where the message
 // says enough (ENOSPC; EMFILE, with which nothing can be loaded), where the
 // program is wrong (EINVAL, ENOTCONN), or where nobody knows the cause (EIO).
-
-const PROHIBITED = "A firewall or a route prohibits it";
 
 const FOR_HOSTS: Record<string, string> = {
   "bind EADDRINUSE":
     "Another server has this port: stop it, or choose another with --port",
   "bind EADDRNOTAVAIL":
     "A server listens on an address of its own machine: see --host",
-  "connect EADDRNOTAVAIL":
-    "All ephemeral ports are taken: wait a minute for those in TIME-WAIT",
+  "connect EADDRNOTAVAIL": "All ephemeral ports are taken: wait a minute",
   "bind EACCES": "This system reserves the port: choose another with --port",
-  "connect EACCES": PROHIBITED,
-  "connect EPERM": PROHIBITED,
-  "sendto EACCES": `${PROHIBITED}; a broadcast needs SO_BROADCAST`,
-  "sendto EPERM": PROHIBITED,
+  EACCES: "A firewall or a route prohibits it, or it is a broadcast address",
+  "connect EPERM": "A firewall prohibits it",
+  "sendto EPERM": "A firewall prohibits it",
   EAFNOSUPPORT:
     "This experiment uses IPv4: give --host an IPv4 address or a name",
   ENOTFOUND: "Check the name after --host",
-  EAI_AGAIN:
-    "Check this machine's network, or give --host an address, not a name",
+  EAI_AGAIN: "Check this machine's network and its name server",
   ENETUNREACH: "Check the address after --host, and this machine's network",
   EHOSTUNREACH: "Check the address after --host, and that its machine is on",
-  ETIMEDOUT:
-    "Nothing answered: check --host and --port, and that a server runs",
+  ETIMEDOUT: "Nothing answered: check --host, --port, and that a server runs",
 };
 
-/** A path of AF_UNIX, or a file. */
 const FOR_PATHS: Record<string, string> = {
   "bind EACCES": "Check that this user may write in its folder",
   EACCES: "Check that this user may write to it",
   EPERM: "Its file system or its attributes prohibit it: choose another path",
   EINVAL: "The path of a socket has 1 to 107 bytes",
-  "append to EINVAL":
-    "It ends with over 1 MiB without a LF: choose another file",
+  "append to EINVAL": "It ends with over 1 MiB without LF: choose another",
   EISDIR: "Choose a path that is not a folder",
   ELOOP: "Check the path: its symbolic links lead in a circle",
   ENAMETOOLONG: "Choose a shorter path",

@@ -30,10 +30,7 @@ export function writer(
   };
 }
 
-/**
- * Prints on standard error what failed, and in a second line what the user can
- * do about it; rethrows anything but a SocketError.
- */
+/** Prints what failed and what the user can do; rethrows all but SocketErrors. */
 export async function printFailure(
   error: unknown,
   script: Pick<Experiment, "url" | "port">,

@@ -105,21 +105,21 @@ async function study(session: Session) {
 
   const port = Number(session.flags.port ?? 0);
   await listener.bind(["127.0.0.1", port]);
+  const address = listener.getsockname();
+  add("listener", "CLOSED", address);
   await step(
     `server: bind(('127.0.0.1', ${port}))`,
-    `Gives the socket the address to which clients will connect. With port 0
-    the system chooses a free one.`,
+    `Gives the socket its address, ${formatAddress(address)}; with port 0 the
+    system chooses a free one. If the port is taken, this call fails with
+    EADDRINUSE. Clients are still refused.`,
     { listener: [] },
   );
 
   await listener.listen(5);
-  const address = listener.getsockname();
-  add("listener", "CLOSED", address);
   await step(
     "server: listen(5)",
-    `The socket listens on ${formatAddress(address)}: from now on the kernel
-    answers clients and puts them in the accept queue; 5 is a hint at how many
-    may wait there.`,
+    `From now on the kernel answers clients and puts them in the accept queue;
+    5 is a hint at how many may wait there.`,
     { listener: ["listen"] },
   );
 

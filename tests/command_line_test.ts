@@ -93,7 +93,7 @@ for (const runtime of RUNTIMES) {
           ],
           ...["server", "both"].map((role): [string[], string] => [
             [role, "--port", taken.port],
-            `Cannot listen on 127.0.0.1:${taken.port}: address already in use\n` +
+            `Cannot bind to 127.0.0.1:${taken.port}: address already in use\n` +
             TAKEN,
           ]),
           [
@@ -244,11 +244,28 @@ for (const runtime of RUNTIMES) {
       expect(code).toBe(0);
     });
 
+    testOn(
+      runtime,
+      "without a free descriptor a failure is one line, too",
+      async () => {
+        const full = command([], ["--allow-net", "--allow-read"]);
+        full[full.length - 1] = "tests/faults/no_descriptor.ts";
+        const limited = ["sh", "-c", 'ulimit -n 64 && exec "$0" "$@"', ...full];
+        const { code, stdout, stderr } = await run(limited, { cwd: ROOT });
+        // Bun does not say why it cannot listen.
+        const reason = runtime === "bun" ? ".*" : "too many open files";
+        expect(stderr).toMatch(
+          new RegExp(`^Cannot bind to 127\\.0\\.0\\.1:0: ${reason}\n$`),
+        );
+        expect([code, stdout]).toEqual([1, ""]);
+      },
+    );
+
     if (runtime === "deno") {
       testOn(runtime, "a denied permission names the flag", async () => {
         const { code, stderr } = await run(command([], []), { cwd: ROOT });
         expect(stderr).toMatch(
-          /^Cannot listen on 127\.0\.0\.1:0: permission denied \(.*--allow-net/,
+          /^Cannot bind to 127\.0\.0\.1:0: permission denied \(.*--allow-net/,
         );
         expect(stderr).not.toContain("    at ");
         expect(code).toBe(1);

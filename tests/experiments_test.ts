@@ -3,9 +3,9 @@
  * return, how their servers treat a client that misbehaves, and the runner.
  */
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { run } from "../lib/experiment/experiment.ts";
-import { printFailure } from "../lib/experiment/failure.ts";
-import { joinWords, writer } from "../lib/experiment/print.ts";
+import { joinWords, printFailure, writer } from "../lib/experiment/print.ts";
 import { startServer } from "../lib/experiment/serve.ts";
 import {
   DEFAULTS,
@@ -32,7 +32,7 @@ import {
 import { lineOf } from "../lib/observe/strace.ts";
 import { play } from "./support/play.ts";
 import { canListen } from "./support/ports.ts";
-import { load } from "./support/scripts.ts";
+import { load, ROOT } from "./support/scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
 
@@ -354,77 +354,305 @@ describe("writer()", () => {
 });
 
 describe("printFailure()", () => {
-  const print = (
+  const print = async (
     error: unknown,
     settings: Pick<Settings, "flags" | "timeout"> = { flags: {} },
   ) => {
     const spy = spyOn(console, "error").mockImplementation(() => {});
     try {
       const url = "file:///lab/scripts/tcp_time.ts";
-      printFailure(error, { url, port: 8000 }, settings);
-      return spy.mock.calls.flat().slice(1);
+      await printFailure(error, { url, port: 8000 }, settings);
+      return spy.mock.calls.flat();
     } finally {
       spy.mockRestore();
     }
   };
-  const address: Address = ["127.0.0.1", 8000];
   const start = "Start the server first: bun scripts/tcp_time.ts server";
+  const HOST: Address = ["192.0.2.1", 8000];
+  const LOW: Address = ["192.0.2.1", 80];
+  const PATH: Address = "/tmp/a";
 
-  test("says how to start the server that the client needs", () => {
-    const refused = (at: Address) =>
-      new SocketError("ECONNREFUSED", "connect", at);
-    expect(print(refused(address))).toEqual([start]);
-    expect(print(refused(["127.0.0.1", 81]))).toEqual([`${start} --port 81`]);
-    const flags = { path: "/tmp/a", other: undefined };
-    expect(print(refused("/tmp/a"), { flags })).toEqual([
-      `${start} --path /tmp/a`,
-    ]);
-    expect(print(new SocketError("ENOENT", "connect", "/tmp/a"), { flags }))
-      .toEqual([`${start} --path /tmp/a`]);
+  /** What is printed below the message of these calls, if anything. */
+  const ADVICE: [code: string, at: Address, calls: string, advice: string][] = [
+    [
+      "EADDRINUSE",
+      HOST,
+      "bind,listen",
+      "Another server has this port: stop it, or choose another with --port",
+    ],
+    ["EADDRINUSE", HOST, "connect", ""],
+    ["EADDRINUSE", PATH, "bind,listen", ""], // unix_echo prints who has it
+    [
+      "EADDRNOTAVAIL",
+      HOST,
+      "bind,listen",
+      "A server listens on an address of its own machine: see --host",
+    ],
+    [
+      "EADDRNOTAVAIL",
+      HOST,
+      "connect",
+      "All ephemeral ports are taken: wait a minute",
+    ],
+    ["EADDRNOTAVAIL", HOST, "sendto", ""],
+    [
+      "EACCES",
+      LOW,
+      "bind,listen",
+      "Ports below 1024 are for root: choose another with --port",
+    ],
+    [
+      "EACCES",
+      HOST,
+      "bind,listen",
+      "This system reserves the port: choose another with --port",
+    ],
+    [
+      "EACCES",
+      HOST,
+      "connect",
+      "A firewall or a route prohibits it, or it is a broadcast address",
+    ],
+    [
+      "EACCES",
+      LOW,
+      "connect",
+      "A firewall or a route prohibits it, or it is a broadcast address",
+    ],
+    [
+      "EACCES",
+      HOST,
+      "send,sendto",
+      "A firewall or a route prohibits it, or it is a broadcast address",
+    ],
+    [
+      "EACCES",
+      PATH,
+      "bind,listen",
+      "Check that this user may write in its folder",
+    ],
+    [
+      "EACCES",
+      PATH,
+      "connect,append to",
+      "Check that this user may write to it",
+    ],
+    [
+      "EPERM",
+      HOST,
+      "connect,send,sendto",
+      "A firewall prohibits it",
+    ],
+    ["EPERM", HOST, "bind,setsockopt", ""],
+    [
+      "EPERM",
+      PATH,
+      "bind,append to",
+      "Its file system or its attributes prohibit it: choose another path",
+    ],
+    [
+      "EAFNOSUPPORT",
+      HOST,
+      "connect,sendto,bind",
+      "This experiment uses IPv4: give --host an IPv4 address or a name",
+    ],
+    ["ENOTFOUND", HOST, "connect,sendto,bind", "Check the name after --host"],
+    [
+      "EAI_AGAIN",
+      HOST,
+      "connect,sendto,bind,parseAddress",
+      "Check this machine's network and its name server",
+    ],
+    [
+      "ENETUNREACH",
+      HOST,
+      "connect,send,sendto",
+      "Check the address after --host, and this machine's network",
+    ],
+    [
+      "EHOSTUNREACH",
+      HOST,
+      "connect,recv,sendto",
+      "Check the address after --host, and that its machine is on",
+    ],
+    [
+      "ETIMEDOUT",
+      HOST,
+      "connect,recvfrom",
+      "Nothing answered: check --host, --port, and that a server runs",
+    ],
+    ["ECONNREFUSED", HOST, "connect,recv,recvfrom", start],
+    ["ECONNREFUSED", LOW, "connect", `${start} --port 80`],
+    ["ECONNREFUSED", PATH, "connect", start],
+    ["ENOENT", PATH, "connect", start],
+    ["ENOENT", PATH, "bind,listen,append to", "Check that its folder exists"],
+    [
+      "ENOTDIR",
+      PATH,
+      "bind,connect,append to",
+      "Check the path: a part of it is a file, not a folder",
+    ],
+    [
+      "ELOOP",
+      PATH,
+      "bind,connect,append to",
+      "Check the path: its symbolic links lead in a circle",
+    ],
+    ["ENAMETOOLONG", PATH, "bind,connect,append to", "Choose a shorter path"],
+    ["EISDIR", PATH, "append to", "Choose a path that is not a folder"],
+    [
+      "EROFS",
+      PATH,
+      "bind,append to",
+      "Choose a path on a file system that can be written",
+    ],
+    [
+      "EPROTOTYPE",
+      PATH,
+      "connect",
+      "A datagram socket has this path: choose another",
+    ],
+    ["EPROTOTYPE", HOST, "connect", ""],
+    ["EINVAL", PATH, "bind,connect", "The path of a socket has 1 to 107 bytes"],
+    [
+      "EINVAL",
+      PATH,
+      "append to",
+      "It ends with over 1 MiB without LF: choose another",
+    ],
+    ["EINVAL", HOST, "bind,listen,accept,connect,sendto", ""],
+    [
+      "EMSGSIZE",
+      HOST,
+      "send,sendto",
+      "A datagram has at most 65507 bytes, over IPv6 65527",
+    ],
+    [
+      "EMSGSIZE",
+      HOST,
+      "line,until,all",
+      "The message has no end, or is too long: is it the right server?",
+    ],
+    [
+      "EBADMSG",
+      HOST,
+      "line,until,exactly",
+      "The other end closed too early: run it again",
+    ],
+    [
+      "ECONNRESET",
+      HOST,
+      "recv,send,sendall",
+      "The other end reset the connection: run it again",
+    ],
+    [
+      "ECONNRESET",
+      PATH,
+      "recv,sendall",
+      "The other end reset the connection: run it again",
+    ],
+    [
+      "EPIPE",
+      HOST,
+      "send,sendall,shutdown",
+      "The other end reset the connection: run it again",
+    ],
+    [
+      "ECONNABORTED",
+      HOST,
+      "connect,accept",
+      "The other end reset the connection: run it again",
+    ],
+    // The message says enough.
+    ["EMFILE", HOST, "bind,connect,accept", ""],
+    ["EMFILE", PATH, "bind,append to", ""],
+    ["ENFILE", HOST, "bind,connect,accept", ""],
+    ["ENOSPC", PATH, "append to", ""],
+    ["EPROTO", HOST, "recv", ""],
+    ["ENOBUFS", HOST, "send,bind", ""],
+    ["ENOMEM", HOST, "send,bind", ""],
+    ["EAGAIN", HOST, "connect,send", ""],
+    // The program is wrong, or nobody knows the cause.
+    ["EIO", HOST, "bind,connect,recv,send", ""],
+    ["EBADF", HOST, "recv,accept", ""],
+    ["EALREADY", HOST, "connect", ""],
+    ["EISCONN", HOST, "connect,sendto", ""],
+    ["ENOTCONN", HOST, "recv,send", ""],
+    ["EDESTADDRREQ", HOST, "send", ""],
+    ["EINTR", HOST, "recv", ""],
+    ["ENOPROTOOPT", HOST, "setsockopt", ""],
+    ["ENOTSOCK", PATH, "connect", ""],
+    ["EOPNOTSUPP", PATH, "connect", ""],
+    ["EPROTONOSUPPORT", HOST, "socket", ""],
+  ];
+
+  test("says what to do, by the call and the code", async () => {
+    for (const [code, at, calls, advice] of ADVICE) {
+      for (const call of calls.split(",")) {
+        const error = new SocketError(code, call, at);
+        const printed = [code, call, ...await print(error)];
+        const lines = advice ? [error.message, advice] : [error.message];
+        expect(printed).toEqual([code, call, ...lines]);
+      }
+    }
   });
 
-  test("says what else to do, by the error", () => {
+  test("has decided about every code that has a meaning", () => {
+    const source = readFileSync(`${ROOT}lib/sockets/socket_error.ts`, "utf8");
+    const [meanings] = source.split("const MEANINGS")[1].split("\n};");
+    const known = [...meanings.matchAll(/^ {2}"?(?:\w+ )?(E[A-Z_]+)"?:/gm)];
+    expect(known.length).toBeGreaterThan(30);
+    const decided = ADVICE.map(([code]) => code);
+    for (const [, code] of known) expect(decided).toContain(code);
+  });
+
+  test("names the flags of the server, and the time limit", async () => {
+    const flags = { path: "/tmp/a", other: undefined };
+    for (const code of ["ECONNREFUSED", "ENOENT"]) {
+      const error = new SocketError(code, "connect", PATH);
+      expect((await print(error, { flags }))[1]).toBe(`${start} --path /tmp/a`);
+    }
     for (
-      const [code, call, at, advice] of [
-        ["EADDRINUSE", "listen", address, /choose another with --port/],
-        ["EADDRINUSE", "listen", "/tmp/a", undefined],
-        ["EADDRNOTAVAIL", "listen", address, /own machine: see --host/],
-        ["EACCES", "listen", address, /Ports below 1024/],
-        ["EACCES", "append to", "/a/b", /this user may write/],
-        ["ENOENT", "append to", "/a/b", /Check that its folder exists/],
-        ["EAFNOSUPPORT", "connect", address, /IPv4 address/],
-        ["ENOTFOUND", "connect", address, /name after --host/],
-        ["EHOSTUNREACH", "connect", address, /address after --host/],
-        ["ENETUNREACH", "connect", address, /address after --host/],
-        ["ETIMEDOUT", "connect", address, /Nothing answered/],
-        ["ECONNRESET", "recv", address, /reset the connection/],
-        ["EPIPE", "send", address, /reset the connection/],
-        ["EIO", "recv", address, undefined],
+      const [call, advice] of [
+        ["recv", "Nothing came in 70 ms: is it the right server? (--timeout)"],
+        ["sendall", "The other end read nothing in 70 ms (--timeout)"],
+        ["connect", expect.stringContaining("check --host, --port")],
+      ]
+    ) {
+      const late = new SocketError("ETIMEDOUT", call, HOST);
+      const [, line] = await print(late, { flags: {}, timeout: 70 });
+      expect(line).toEqual(advice);
+    }
+  });
+
+  test("names the permission that Deno denies", async () => {
+    const lookUp = Object.assign(new Error(), { code: "EPERM" });
+    const named = new SocketError("EACCES", "sendto", ["a.b", 80], lookUp);
+    expect((await print(named))[1]).toStartWith("Add --allow-net before");
+    for (
+      const [call, at, flag] of [
+        ["bind", LOW, "--allow-net"],
+        ["connect", HOST, "--allow-net"],
+        ["connect", PATH, "--allow-read"],
+        ["append to", PATH, "--allow-write"],
+        ["gethostname", undefined, "--allow-sys"],
       ] as const
     ) {
-      const [line] = print(new SocketError(code, call, at as Address));
-      if (advice) {
-        expect([code, line]).toEqual([code, expect.stringMatching(advice)]);
-      } else expect([code, line]).toEqual([code, undefined]);
+      const cause = Object.assign(
+        new Error(`run again with the ${flag} flag`),
+        {
+          name: "NotCapable",
+        },
+      );
+      const denied = new SocketError("EACCES", call, at as Address, cause);
+      expect((await print(denied)).slice(1)).toEqual([
+        `Add ${flag} before the name of the script`,
+      ]);
     }
-    const late = new SocketError("ETIMEDOUT", "recv", address);
-    expect(print(late, { flags: {}, timeout: 70 })[0]).toContain("in 70 ms");
-    const timeout = new SocketError("ETIMEDOUT", "connect", address);
-    expect(print(timeout, { flags: {}, timeout: 70 })[0]).toContain("--port");
   });
 
-  test("names the permission that Deno denies", () => {
-    const cause = Object.assign(new Error("Requires, run with --allow-read"), {
-      name: "NotCapable",
-    });
-    const denied = new SocketError("EACCES", "append to", "/a", cause);
-    expect(print(denied)).toEqual([
-      "Add --allow-read before the name of the script",
-    ]);
-  });
-
-  test("rethrows anything but a SocketError", () => {
-    expect(() => print(new TypeError("a bug"))).toThrow("a bug");
+  test("rethrows anything but a SocketError", async () => {
+    await expect(print(new TypeError("a bug"))).rejects.toThrow("a bug");
   });
 });
 

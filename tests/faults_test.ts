@@ -279,7 +279,7 @@ fault(
     expect(stdout).toBe(
       `No server has '${path}': if a killed one left it, remove it\n`,
     );
-    expect(stderr).toBe(`Cannot listen on ${path}: address already in use\n`);
+    expect(stderr).toBe(`Cannot bind to ${path}: address already in use\n`);
     expect(code).toBe(1);
     rmSync(path);
     const next = await serverOf(runtime, args, { permissions });

@@ -27,8 +27,8 @@ const EVIDENCE = [
   ],
   [
     "getsockname() = ('0.0.0.0', 0)",
-    "getsockname() after bind() = ('127.0.0.1', N)",
-    "listen() of a second server fails: EADDRINUSE",
+    "getsockname() after bind() with port 0 = ('127.0.0.1', N)",
+    "bind() of a second server fails: EADDRINUSE",
   ],
   [
     "connect() before listen() fails: ECONNREFUSED",

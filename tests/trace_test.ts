@@ -4,13 +4,14 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { SocketCall } from "../lib/observe/call_order.ts";
+import { CallOrder, type SocketCall } from "../lib/observe/call_order.ts";
 import { mermaid } from "../lib/observe/diagram.ts";
 import {
   AF_INET,
   AF_UNIX,
   DatagramSocket,
   observe,
+  Reader,
   SHUT_WR,
   SOCK_DGRAM,
   SOCK_STREAM,
@@ -153,6 +154,79 @@ describe("observe()", () => {
     expect(accepts).toEqual(connects);
   });
 
+  test("numbers a client on a port that another had as a new one", () => {
+    const order = new CallOrder();
+    const server = socket();
+    order.end(order.begin(server, "listen", [])!, undefined, undefined);
+    const accepts: number[] = [];
+    order.listeners.add(({ connection }) => accepts.push(connection));
+    for (let i = 0; i < 2; i++) {
+      const accept = order.begin(server, "accept", [], true)!;
+      order.end(accept, undefined, [socket(), ["192.0.2.1", 40404]]);
+    }
+    expect(accepts).toEqual([1, 2]);
+  });
+
+  test("shows recv_into() by the sizes, in the order of what arrives", async () => {
+    const calls = await watched();
+    const [client, connection] = await pair();
+    calls.splice(0);
+    const buffer = new Uint8Array(1024).fill(33);
+    const { signal } = new AbortController();
+    const waiting = connection.recv_into(buffer, { signal });
+    await client.sendall("x".repeat(64));
+    expect(await waiting).toBe(64);
+    await client.shutdown(SHUT_WR);
+    expect(await connection.recv_into(buffer.subarray(0, 9))).toBe(0);
+    expect(linesOf(calls)).toEqual([
+      `client sendall("${"x".repeat(32)}"... (64 bytes)) = 0`,
+      "server recv_into(1024 bytes) = 64",
+      "client shutdown(SHUT_WR) = 0",
+      "server recv_into(9 bytes) = 0",
+    ]);
+    expect(calls.map(({ bytes }) => bytes)).toEqual([64, 64, undefined, 0]);
+  });
+
+  test("shows the calls of a loop and of a Reader without their signals", async () => {
+    const calls = await watched();
+    const server = await listening();
+    const receiver = socket(AF_INET, SOCK_DGRAM);
+    await receiver.bind(["127.0.0.1", 0]);
+    const client = socket(AF_INET, SOCK_STREAM);
+    await client.connect(server.getsockname());
+    const sender = socket(AF_INET, SOCK_DGRAM);
+    await sender.sendto("?", receiver.getsockname());
+    await client.sendall("one\n");
+    calls.splice(0);
+    for await (const [connection] of server) {
+      connection.settimeout(60_000); // the Reader then has a signal of its own
+      expect(await new Reader(connection).line()).toBe("one");
+      await connection.close();
+      break;
+    }
+    for await (const _ of receiver) break;
+    const loop = receiver[Symbol.asyncIterator]();
+    const waiting = loop.next();
+    await loop.return?.();
+    await waiting;
+    await receiver.recvfrom(1, { signal: AbortSignal.abort("now") })
+      .catch(() => {});
+    await server.accept({ signal: AbortSignal.abort("now") }).catch(() => {});
+    for (const end of [client, sender, receiver]) await end.close();
+    expect(linesOf(calls)).toEqual([
+      "server accept() = socket, ('127.0.0.1', PORT)",
+      'server recv(65536) = "one\\n"',
+      "server close() = 0",
+      "server 2 recvfrom(65536) = \"?\", ('127.0.0.1', PORT)",
+      "server recvfrom(65536) = -1 AbortError (the loop was left)",
+      "server recvfrom(1) = -1 now ()",
+      "server accept() = -1 now ()",
+      "client close() = 0",
+      "client 2 close() = 0",
+      "server close() = 0",
+    ]);
+  });
+
   test("reports failures, and at the end calls that have not ended", async () => {
     const calls = await watched();
     const [client, connection] = await pair();
@@ -228,6 +302,11 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
     line("sendall", [new Uint8Array(1000).fill(97)]),
     line("sendall", [long]),
     line("recv", [5, { signal }], new Uint8Array()),
+    line("recv_into", [new Uint8Array(7).fill(97), { signal }], 3),
+    line("recv_into", [new Uint8Array(7).subarray(2), {}], 0),
+    line("recv", [5, null], new Uint8Array()),
+    line("accept", [{ signal: undefined }]),
+    line("send", [["x".repeat(99)]]),
     line("setsockopt", ["SO_BROADCAST", true]),
     line("setsockopt", ["IP_ADD_MEMBERSHIP", ["224.0.0.9"]]),
   ]).toEqual([
@@ -237,6 +316,11 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
     `sendall("${long}"... (1000 bytes)) = 0`,
     `sendall("${long}") = 0`,
     'recv(5) = ""',
+    "recv_into(7 bytes) = 3",
+    "recv_into(5 bytes) = 0",
+    'recv(5) = ""',
+    "accept() = 0",
+    `send(${"x".repeat(32)}) = 0`,
     "setsockopt(SO_BROADCAST, true) = 0",
     "setsockopt(IP_ADD_MEMBERSHIP, 224.0.0.9) = 0",
   ]);

@@ -6,7 +6,7 @@
  */
 import type { Address } from "../sockets/address.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
-import { joinWords, type Write, writer } from "./print.ts";
+import { joinWords, printFailure, type Write, writer } from "./print.ts";
 import { args, exit, ignoreBrokenPipe, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";
 import {
@@ -32,8 +32,7 @@ export async function experiment(experiment: Experiment): Promise<void> {
   try {
     await run(experiment, settings, transcript?.write).finally(transcript?.end);
   } catch (error) {
-    const { printFailure } = await import("./failure.ts");
-    printFailure(error, experiment, settings);
+    await printFailure(error, experiment, settings);
     exit(1);
   }
 }

@@ -1,37 +1,28 @@
 /**
- * Explains a socket call that failed: the error, and what the user can do about
- * it. Loaded only then.
+ * What the user can do about a socket call that failed. Loaded only then, by
+ * `printFailure`.
  *
  * @module
  */
-import { SocketError } from "../sockets/socket_error.ts";
+import type { SocketError } from "../sockets/socket_error.ts";
 import { command } from "./process.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
-/** Prints both on standard error; rethrows anything but a SocketError. */
-export function printFailure(
-  error: unknown,
-  script: Pick<Experiment, "url" | "port">,
-  settings: Pick<Settings, "flags" | "timeout">,
-): void {
-  if (!(error instanceof SocketError)) throw error;
-  console.error(error.message);
-  const advice = adviceFor(error, script, settings);
-  if (advice) console.error(advice);
-}
-
-function adviceFor(
+/** The advice, in one line; undefined if the message says all there is. */
+export function adviceFor(
   { code, call, address, cause }: SocketError,
   script: Pick<Experiment, "url" | "port">,
   { timeout, flags }: Pick<Settings, "flags" | "timeout">,
 ): string | undefined {
   const path = typeof address === "string";
-  const { name, message = "" } = (cause ?? {}) as Partial<Error>;
-  if (name === "NotCapable") { // a permission of Deno
-    const [flag = "--allow-net"] = message.match(/--allow-\w+/) ?? [];
+  const kind = KINDS[call] ?? call;
+  // A permission of Deno, which says EPERM for the look-up of a name.
+  const why = (cause ?? {}) as Partial<SocketError>;
+  if (why.name === "NotCapable" || code === "EACCES" && why.code === "EPERM") {
+    const [flag = "--allow-net"] = why.message?.match(/--allow-\w+/) ?? [];
     return `Add ${flag} before the name of the script`;
   }
-  if (code === "ECONNREFUSED" || (code === "ENOENT" && call !== "append to")) {
+  if (code === "ECONNREFUSED" || (code === "ENOENT" && call === "connect")) {
     const [file] = script.url.match(/(scripts\/)?[^/]+$/)!;
     const port = path ? script.port : address?.[1];
     let options = port === script.port ? "" : ` --port ${port}`;
@@ -41,29 +32,64 @@ function adviceFor(
     return `Start the server first: ${command} ${file} server${options}`;
   }
   if (code === "ETIMEDOUT" && call !== "connect" && timeout !== undefined) {
-    return `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
+    return call.startsWith("send")
+      ? `The other end read nothing in ${timeout} ms (--timeout)`
+      : `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
   }
-  return ADVICE[path ? `${code} path` : code] ?? ADVICE[code];
+  if (code === "EACCES" && kind === "bind" && Number(address?.[1]) < 1024) {
+    return "Ports below 1024 are for root: choose another with --port";
+  }
+  const advice = path ? FOR_PATHS : FOR_HOSTS;
+  return advice[`${kind} ${code}`] ?? advice[code] ??
+    FOR_BOTH[`${kind} ${code}`] ?? FOR_BOTH[code];
 }
 
-/** By the code of the error, for a path by that and `path`. */
-const ADVICE: Record<string, string> = {
-  EADDRINUSE:
+/** Calls that fail for the same reasons as another one. */
+const KINDS: Record<string, string> = { listen: "bind", send: "sendto" };
+
+// By the code, or by the call and the code. There is no advice where the message
+// says enough (ENOSPC; EMFILE, with which nothing can be loaded), where the
+// program is wrong (EINVAL, ENOTCONN), or where nobody knows the cause (EIO).
+
+const FOR_HOSTS: Record<string, string> = {
+  "bind EADDRINUSE":
     "Another server has this port: stop it, or choose another with --port",
-  "EADDRINUSE path": "", // the experiment's own message says more
-  EADDRNOTAVAIL:
+  "bind EADDRNOTAVAIL":
     "A server listens on an address of its own machine: see --host",
-  EACCES: "Ports below 1024 are for root: choose another with --port",
-  "EACCES path":
-    "Check that its folder exists, and that this user may write there",
-  ENOENT: "Check that its folder exists",
+  "connect EADDRNOTAVAIL": "All ephemeral ports are taken: wait a minute",
+  "bind EACCES": "This system reserves the port: choose another with --port",
+  EACCES: "A firewall or a route prohibits it, or it is a broadcast address",
+  "connect EPERM": "A firewall prohibits it",
+  "sendto EPERM": "A firewall prohibits it",
   EAFNOSUPPORT:
     "This experiment uses IPv4: give --host an IPv4 address or a name",
   ENOTFOUND: "Check the name after --host",
+  EAI_AGAIN: "Check this machine's network and its name server",
   ENETUNREACH: "Check the address after --host, and this machine's network",
-  EHOSTUNREACH: "Check the address after --host, and this machine's network",
-  ETIMEDOUT:
-    "Nothing answered: check --host and --port, and that a server runs",
+  EHOSTUNREACH: "Check the address after --host, and that its machine is on",
+  ETIMEDOUT: "Nothing answered: check --host, --port, and that a server runs",
+};
+
+const FOR_PATHS: Record<string, string> = {
+  "bind EACCES": "Check that this user may write in its folder",
+  EACCES: "Check that this user may write to it",
+  EPERM: "Its file system or its attributes prohibit it: choose another path",
+  EINVAL: "The path of a socket has 1 to 107 bytes",
+  "append to EINVAL": "It ends with over 1 MiB without LF: choose another",
+  EISDIR: "Choose a path that is not a folder",
+  ELOOP: "Check the path: its symbolic links lead in a circle",
+  ENAMETOOLONG: "Choose a shorter path",
+  ENOENT: "Check that its folder exists",
+  ENOTDIR: "Check the path: a part of it is a file, not a folder",
+  EPROTOTYPE: "A datagram socket has this path: choose another",
+  EROFS: "Choose a path on a file system that can be written",
+};
+
+const FOR_BOTH: Record<string, string> = {
+  "sendto EMSGSIZE": "A datagram has at most 65507 bytes, over IPv6 65527",
+  EMSGSIZE: "The message has no end, or is too long: is it the right server?",
+  EBADMSG: "The other end closed too early: run it again",
+  ECONNABORTED: "The other end reset the connection: run it again",
   ECONNRESET: "The other end reset the connection: run it again",
   EPIPE: "The other end reset the connection: run it again",
 };

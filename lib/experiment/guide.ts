@@ -5,7 +5,7 @@
  * @module
  */
 import type { Given, Script } from "./command_line.ts";
-import { joinWords } from "./print.ts";
+import { joinWords, printFailure } from "./print.ts";
 import { args, exit, ignoreBrokenPipe } from "./process.ts";
 import { ask, choose, close, interactive } from "./terminal.ts";
 
@@ -45,8 +45,8 @@ export async function guide(script: GuidedScript): Promise<void> {
   try {
     await script.run({ ...given, interactive: interactive(), ...terminal });
   } catch (error) {
-    const { printFailure } = await import("./failure.ts");
-    printFailure(error, { url: script.url, port: 0 }, { flags: given.flags });
+    const own = { url: script.url, port: 0 };
+    await printFailure(error, own, { flags: given.flags });
     exit(1);
   } finally {
     close();

@@ -1,11 +1,12 @@
 /**
  * Formats the output of experiments: escaped lines that are tagged with their
- * end, and the date and time.
+ * end, failures, and the date and time.
  *
  * @module
  */
 import { escapeControls } from "../sockets/escape.ts";
-import type { Settings } from "./settings.ts";
+import { SocketError } from "../sockets/socket_error.ts";
+import type { Experiment, Settings } from "./settings.ts";
 
 type Name = "server" | "client";
 
@@ -27,6 +28,20 @@ export function writer(
     if (note) console.error(tagged);
     else print(json ? JSON.stringify({ end, line }) : tagged);
   };
+}
+
+/** Prints what failed and what the user can do; rethrows all but SocketErrors. */
+export async function printFailure(
+  error: unknown,
+  script: Pick<Experiment, "url" | "port">,
+  settings: Pick<Settings, "flags" | "timeout">,
+): Promise<void> {
+  if (!(error instanceof SocketError)) throw error;
+  console.error(error.message);
+  // When no descriptor is left it cannot be loaded: then the message has to do.
+  const failure = await import("./failure.ts").catch(() => undefined);
+  const advice = failure?.adviceFor(error, script, settings);
+  if (advice) console.error(advice);
 }
 
 /** The local date and time, `dd/mm/yyyy HH:MM:SS`. */

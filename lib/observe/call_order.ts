@@ -12,8 +12,8 @@ import { type Client, StreamSocket } from "../sockets/stream_socket.ts";
 export interface SocketCall {
   /**
    * In ms since observation began: when a call that waits for the other end
-   * (accept, recv, recvfrom) returned, when any other was made. So bytes are
-   * sent before they are received.
+   * (accept, recv, recv_into, recvfrom) returned, when any other was made. So
+   * bytes are sent before they are received.
    */
   readonly time: number;
   /** The end that made it, inferred from the calls on its socket. */
@@ -227,7 +227,10 @@ export class CallOrder {
     }
     if (call !== "accept" || !result) return info.connection;
     const [client, address] = result as Client;
-    return this.#infoOf(client).connection = this.#numberOf(String(address));
+    const name = String(address);
+    const number = this.#infoOf(client).connection = this.#numberOf(name);
+    this.#named.delete(name); // who has this port next is another client
+    return number;
   }
 
   #numberOf(name: string): number {
@@ -262,14 +265,16 @@ function bytesOf(
   args: readonly unknown[],
   result: unknown,
 ): number | undefined {
-  if (typeof result === "number") return result; // of send, sendto
+  if (typeof result === "number") return result; // of send, sendto, recv_into
   if (result instanceof Uint8Array) return result.length;
   if (call === "recvfrom") {
     return (result as [Uint8Array] | undefined)?.[0].length;
   }
   if (call !== "sendall") return;
   const [data] = args as [string | Uint8Array];
-  return typeof data === "string" ? encoder.encode(data).length : data?.length;
+  return typeof data === "string"
+    ? encoder.encode(data).length
+    : data?.byteLength;
 }
 
 /** So many calls may queue behind one that blocks; it then goes after them. */

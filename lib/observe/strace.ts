@@ -89,7 +89,9 @@ function outcomeOf(error: string, reason = ""): string {
 
 /** The name and the meaning of an error. */
 function failureOf(error: unknown): [name: string, meaning: string] {
-  if (error instanceof SocketError) return [error.code, meaningOf(error.code)];
+  if (error instanceof SocketError) {
+    return [error.code, meaningOf(error.code, error.call)];
+  }
   const { name = "", message = "" } = error as Partial<Error> ?? {};
   return [escapeControls(name || String(error)), escapeControls(message)];
 }
@@ -101,7 +103,10 @@ function wordOf(
   index: number,
 ): string | undefined {
   if (index === 0 && call.startsWith("send")) return quote(value as Uint8Array);
-  const hidden = value instanceof Object && "signal" in value;
+  // The buffer of recv_into: it holds nothing yet.
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  // Options, such as a signal, are no argument of the man page.
+  const hidden = typeof value === "object" && !Array.isArray(value);
   if (value !== undefined && !hidden) return plain(value);
 }
 
@@ -131,7 +136,9 @@ function plain(value: unknown): string {
 /** Bytes in quotes; of many only the first, and their number. */
 function quote(data: string | Uint8Array): string {
   const bytes = typeof data === "string" ? encoder.encode(data) : data;
-  if (!(bytes instanceof Uint8Array)) return escapeControls(String(data));
+  if (!ArrayBuffer.isView(bytes)) { // a mistake
+    return escapeControls(String(data).slice(0, MOST_SHOWN));
+  }
   const shown = bytes.subarray(0, MOST_SHOWN);
   // Most data is plain text; a decoder takes a third of the time for it.
   const text = isPlain(shown)

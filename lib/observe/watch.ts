@@ -40,7 +40,7 @@ type Method = (this: AnySocket, ...args: unknown[]) => unknown;
 const methods: [owner: Record<string, Method>, call: string, Method][] = [];
 
 /** The calls that wait for the other end. */
-const BLOCKING = ["accept", "recv", "recvfrom"];
+const BLOCKING = ["accept", "recv", "recv_into", "recvfrom"];
 const CALLS = [
   ...["bind", "listen", "connect", "send", "sendall", "sendto", "shutdown"],
   ...["close", "getsockname", "getpeername", "setsockopt", "getsockopt"],
@@ -75,7 +75,8 @@ function watched(order: CallOrder, call: string, method: Method): Method {
     const pending = order.begin(this, call, args, blocks);
     if (!pending) return method.apply(this, args);
     const done = (result: unknown) => order.end(pending, undefined, result);
-    const failed = (error: unknown) => order.end(pending, error, undefined);
+    const failed = (error: unknown = new DOMException(...LEFT)) =>
+      order.end(pending, error, undefined);
     try {
       const result = method.apply(this, args);
       if (result instanceof Promise) result.then(done, failed);
@@ -87,3 +88,6 @@ function watched(order: CallOrder, call: string, method: Method): Method {
     }
   };
 }
+
+/** Why a call of a loop did not end: it rejects without a reason. */
+const LEFT = ["the loop was left", "AbortError"] as const;

@@ -20,6 +20,7 @@ const MEANINGS: Record<string, string> = {
   send: "Sends bytes, perhaps not all; tells how many.",
   sendall: "Sends all the bytes.",
   recv: "Waits for bytes, and gives at most so many; none is the end.",
+  recv_into: "Waits for bytes, which fill the caller's buffer; 0 is the end.",
   sendto: "Sends one datagram to an address.",
   recvfrom: "Waits for one datagram; gives it with its sender's address.",
   shutdown: "Ends one direction: after SHUT_WR nothing more is sent (FIN), " +

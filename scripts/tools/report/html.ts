@@ -136,7 +136,7 @@ function arrivalOf({ call, bytes }: Row): [what: string, kind: string] {
     return ["connection", "signal"];
   }
   if (call.result === undefined || !receives(call)) return ["", ""];
-  const ended = bytes === 0 && call.call === "recv";
+  const ended = bytes === 0 && /^recv(_into)?$/.test(call.call);
   return ended ? ["end of stream", "signal"] : [count(bytes, "byte"), "data"];
 }
 

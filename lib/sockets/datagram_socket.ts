@@ -391,5 +391,3 @@ const THIS_HOST: Record<string, string> = {
   "0.0.0.0": "127.0.0.1",
   "::": "::1",
 };
-
-const encoder = new TextEncoder();

@@ -227,7 +227,10 @@ export class CallOrder {
     }
     if (call !== "accept" || !result) return info.connection;
     const [client, address] = result as Client;
-    return this.#infoOf(client).connection = this.#numberOf(String(address));
+    const name = String(address);
+    const number = this.#numberOf(name);
+    this.#named.delete(name); // the next client may have the same port
+    return this.#infoOf(client).connection = number;
   }
 
   #numberOf(name: string): number {

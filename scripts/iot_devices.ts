@@ -37,7 +37,12 @@ import {
 } from "../lib/mod.ts";
 import { formatReading, parseReading } from "../lib/protocols/reading.ts";
 import { FrameDecoder, frameLine } from "../lib/protocols/syslog_framing.ts";
-import { monotonic, realtime, realtimeOffset } from "../lib/services/clock.ts";
+import {
+  monotonic,
+  realtime,
+  realtimeOffset,
+  sleepUntil,
+} from "../lib/services/clock.ts";
 import { PORT } from "../lib/services/flag_values.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { random } from "../lib/services/random.ts";
@@ -47,11 +52,7 @@ import {
   readingTable,
 } from "../lib/services/reading_table.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
-import {
-  serveTime,
-  sleepUntil,
-  synchronize,
-} from "../lib/services/time_service.ts";
+import { serveTime, synchronize } from "../lib/services/time_service.ts";
 
 export async function server(end: End) {
   const { address, print, ready } = end;
@@ -96,12 +97,11 @@ export async function client({ address, flags, print }: End) {
   const boot = async (_: unknown, i: number) => {
     const error = Math.round((2 * random(seed, 2 * i + 1) - 1) * 600_000);
     const celsius = (15 + 10 * random(seed, 2 * i + 2)).toFixed(1);
-    const ahead = error + realtimeOffset();
+    const [ahead, lost] = [error + realtimeOffset(), [] as number[]];
     const service = i < devices - deaf ? address : silent.getsockname();
-    const lost: number[] = [];
     const own = () => monotonic() + ahead;
     const onTimeout = (ms: number) => lost.push(ms);
-    const clock = await synchronize(own, service, onTimeout);
+    const clock = await synchronize(own, service, { onTimeout, print });
     return { device: `dev${i + 1}`, error, celsius, lost, ...clock };
   };
   const booted = await Promise.all(Array.from({ length: devices }, boot));

@@ -27,11 +27,15 @@ import {
   type End,
   experiment,
   formatAddress,
-  SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
 import { type Job, verdictOf } from "../lib/protocols/jobs.ts";
-import { monotonic, realtimeOffset, withSign } from "../lib/services/clock.ts";
+import {
+  monotonic,
+  realtimeOffset,
+  sleepUntil,
+  withSign,
+} from "../lib/services/clock.ts";
 import { UP_TO_999, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
 import { createRounds, serveJobs } from "../lib/services/job_server.ts";
 import { work } from "../lib/services/job_worker.ts";
@@ -40,9 +44,7 @@ import { random } from "../lib/services/random.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
 import {
   type Clock,
-  SAMPLES,
   serveTime,
-  sleepUntil,
   synchronize,
 } from "../lib/services/time_service.ts";
 
@@ -98,18 +100,17 @@ export async function client({ address, flags, print }: End) {
   // 2. Correct each clock by the server's time, one worker after the other:
   //    requests that wait for no other give the best samples.
   const ask = async (skew: number) => {
-    const onTimeout = (ms: number) => print(`No answer in ${ms} ms`);
     const own = () => monotonic() + skew;
-    const clock = await synchronize(own, address, onTimeout);
-    const code = clock.answered ? "EPROTO" : "ETIMEDOUT";
-    if (!clock.sample) throw new SocketError(code, "recv", address);
+    const clock = await synchronize(own, address, { print });
+    if (!clock.sample) throw clock.failure;
     return { ...clock, bound: clock.sample.bound };
   };
   const punctual = skews.length > 1 ? skews.slice(0, -1) : skews;
   const clocks = [];
   for (const skew of punctual) clocks.push(await ask(skew));
   const bound = Math.max(...clocks.map(({ bound }) => bound)).toFixed(1);
-  print(`The server's time, from ${SAMPLES} answers: within ${bound} ms`);
+  const [{ answers }] = clocks;
+  print(`The server's time, from ${answers} answers: within ${bound} ms`);
 
   // 3. Get the list of jobs over TCP, with all workers at once. Wait for the
   //    moment of each job by the corrected clock, start it, and report it.

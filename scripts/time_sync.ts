@@ -7,8 +7,8 @@
  *     node scripts/time_sync.ts
  *
  * Both ends speak SNTP (RFC 4330), so chrony can replace either. `--skew 2500`
- * sets the server's clock wrong by so many ms. Ask a public server rarely: it
- * wants 15 s between two requests.
+ * sets the server's clock wrong by so many ms. Requests to another machine are
+ * 15 s apart, as public servers want it; by default there are four then.
  *
  * Output:
  *
@@ -37,9 +37,11 @@ import {
 } from "../lib/protocols/sntp.ts";
 import { PRECISION, realtime, realtimeOffset } from "../lib/services/clock.ts";
 import { MILLISECONDS, UP_TO_999 } from "../lib/services/flag_values.ts";
+import { pauseAfter } from "../lib/services/request_spacing.ts";
 import { formatSample, queryTime } from "../lib/services/time_service.ts";
 
-export async function server({ address, flags, print, ready, serve }: End) {
+export async function server(end: End) {
+  const { address, flags, print, ready, serve, done } = end;
   // 1. Create a socket and bind it to the server's port.
   const receiver = socket(AF_INET, SOCK_DGRAM);
   await receiver.bind(address);
@@ -54,14 +56,18 @@ export async function server({ address, flags, print, ready, serve }: End) {
     const request = parseTimeRequest(data);
 
     // 3. Reply with T1 of the request, T2, and the time of the reply (T3).
+    //    ntpd asks from the server's own port. A request replies to nothing, so
+    //    two servers cannot answer each other for ever.
     if (request) {
-      await serve(sender, () => {
+      const answer = async () => {
         const times = { received, sent: now(), precision: PRECISION };
-        return receiver.sendto(pack(timeReply(request, times)), sender);
-      });
-      answered++;
+        await receiver.sendto(pack(timeReply(request, times)), sender);
+        answered++;
+      };
+      await serve(sender, answer, { anyPort: true, pause: pauseAfter(sender) });
     } else dropped++;
   }
+  await done();
   print(`${answered} answered, ${dropped} dropped`);
   return { answered, dropped };
 }
@@ -71,14 +77,14 @@ export async function client({ address, flags, print }: End) {
   //    server only.
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
-  const onTimeout = (ms: number) => print(`No answer in ${ms} ms`);
-  const query = { waits: [500, 1000, 2000], onTimeout };
+  const query = { waits: [500, 1000, 2000], print, server: address };
 
   // 2. Send several requests, each when the reply to the last one has come. Four
   //    timestamps make a sample: request sent (T1) and received (T2), reply
   //    sent (T3) and received (T4).
+  const usual = pauseAfter(address) > 0 ? 4 : 8;
   const samples: Sample[] = [];
-  for (let left = Number(flags.samples ?? 8); left > 0; left--) {
+  for (let left = Number(flags.samples ?? usual); left > 0; left--) {
     const [reply, arrival] = await queryTime(connection, query);
     const reason = unusableReason(reply);
     if (reason) {
@@ -112,7 +118,10 @@ export async function client({ address, flags, print }: End) {
 if (import.meta.main) {
   const help = "set the server's clock wrong by so many ms (0)";
   const skew = { ...MILLISECONDS, help };
-  const samples = { ...UP_TO_999, help: "take so many samples (8)" };
+  const samples = {
+    ...UP_TO_999,
+    help: "take so many samples (8, elsewhere 4)",
+  };
   const flags = { skew, samples };
   await experiment({ url: import.meta.url, port: 1123, flags, server, client });
 }

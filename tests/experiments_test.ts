@@ -288,6 +288,29 @@ describe("a server alone", async () => {
     await ended;
   });
 
+  test("waits for a sender that pauses between two datagrams", async () => {
+    limits.quiet = 20;
+    const echo = await load("udp_datagrams");
+    const server = (end: End) => {
+      const serve: End["serve"] = (client, work) =>
+        end.serve(client, work, { pause: 60_000 });
+      return echo.server({ ...end, serve });
+    };
+    const role = { role: "server", port: 0, clients: 1 } as const;
+    const settings = { ...DEFAULTS, ...role };
+    const own = { ...echo, server };
+    const { listening, ended, stop } = startServer(own, settings, () => {});
+    const address = await listening;
+    await using sender = socket(AF_INET, SOCK_DGRAM);
+    for (let i = 0; i < 2; i++) {
+      await sender.sendto("Hello", address);
+      await sender.recvfrom(1024);
+      await Bun.sleep(100); // a stop would have come by now
+    }
+    stop();
+    await ended;
+  });
+
   test("does not listen when it was stopped before", async () => {
     const opened: StreamSocket[] = [];
     const start = Promise.withResolvers<void>();

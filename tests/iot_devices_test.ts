@@ -7,7 +7,14 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { run } from "../lib/experiment/experiment.ts";
 import type { Experiment, Settings } from "../lib/experiment/settings.ts";
-import { AF_INET, type End, SOCK_DGRAM, socket } from "../lib/mod.ts";
+import {
+  AF_INET,
+  type End,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  socket,
+  type StreamSocket,
+} from "../lib/mod.ts";
 import {
   formatReading,
   parseReading,
@@ -381,6 +388,35 @@ async function logNoise(port: string): Promise<void> {
 
 describe("in two processes", () => {
   const flags = ["--devices", "3"];
+
+  for (const runtime of RUNTIMES) {
+    const title = `devices on ${runtime} go on where nobody tells the time`;
+    testOn(runtime, title, async () => {
+      // Its port answers requests for the time with ICMP messages.
+      await using listener = socket(AF_INET, SOCK_STREAM);
+      await listener.bind(["127.0.0.1", 0]);
+      await listener.listen();
+      const messages: Uint8Array[] = [];
+      const collect = async (device: StreamSocket) => {
+        const decoder = new FrameDecoder();
+        for (let data; (data = await device.recv(9999)).length > 0;) {
+          for (const { bytes } of decoder.push(data)) messages.push(bytes);
+        }
+        await device.close();
+      };
+      const collecting = (async () => {
+        for await (const [device] of listener) collect(device);
+      })();
+      const [, port] = listener.getsockname() as [string, number];
+      const told = await clientOn("iot_devices", runtime, port);
+      expect(told.match(/not set; no answer in 300, 600, 1200 ms$/gm))
+        .toHaveLength(4);
+      await listener.close();
+      await collecting;
+      expect(messages.map((bytes) => parseReading(bytes)!.bound))
+        .toEqual(Array(8).fill(undefined));
+    });
+  }
 
   for (const runtime of RUNTIMES) {
     const other = nextTo(runtime);

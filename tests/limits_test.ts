@@ -168,8 +168,10 @@ describe("every server", () => {
     }));
   });
 
+  // A request for the time is no reply, and so may come from any port.
   test("does not answer a server's port, since that might never end", async () => {
-    await Promise.all(DATAGRAMS.map(async (name) => {
+    const others = DATAGRAMS.filter((name) => name !== "time_sync");
+    await Promise.all(others.map(async (name) => {
       const exchange = EXCHANGES[name] as DatagramExchange;
       const { notes } = await play(name, async ({ address }) => {
         const port = Number(address[1]);

@@ -75,8 +75,14 @@ describe("pack() and unpack()", () => {
 
   test("keep a time that is too long for its field the longest", () => {
     const bytes = pack({ ...answer, rootDelay: 1e9, rootDispersion: 1e8 });
-    expect([...bytes.subarray(4, 8)]).toEqual([255, 255, 255, 255]);
+    expect([...bytes.subarray(4, 8)]).toEqual([127, 255, 255, 255]);
     expect([...bytes.subarray(8, 12)]).toEqual([255, 255, 255, 255]);
+  });
+
+  test("have a root delay with a sign, RFC 4330, section 4", () => {
+    const bytes = pack({ ...answer, rootDelay: -250 });
+    expect([...bytes.subarray(4, 8)]).toEqual([255, 255, 0xc0, 0]);
+    expect(unpack(bytes)?.rootDelay).toBe(-250);
   });
 });
 
@@ -193,12 +199,19 @@ describe("a server", () => {
       precision: -19,
       rootDelay: 0,
       rootDispersion: 1,
-      referenceId: "LOCL",
+      // RFC 4330, section 4: above stratum 1 an IPv4 address, 127.127.1.1.
+      referenceId: "\x7f\x7f\x01\x01",
       reference: toNtpTimestamp(NOW + 1),
       originate: 77n,
       receive: toNtpTimestamp(NOW + 1),
       transmit: toNtpTimestamp(NOW + 2),
     });
+    expect([...pack(answer).subarray(12, 16)]).toEqual([127, 127, 1, 1]);
+  });
+
+  test("tells no reference time after T3, though its clock was set back", () => {
+    const set = timeReply(request, { ...times, sent: NOW - HOUR });
+    expect(set.reference).toBe(set.transmit);
   });
 });
 
@@ -218,7 +231,8 @@ describe("a client", () => {
         [undefined, "shorter than 48 bytes"],
         [{ ...answer, mode: 3 }, "mode 3, not 4"], // a request
         [{ ...answer, mode: 5 }, "mode 5, not 4"], // a broadcast
-        [{ ...answer, version: 3 }, "version 3, not 4"],
+        [{ ...answer, version: 0 }, "version 0, not 1 to 4"],
+        [{ ...answer, version: 5 }, "version 5, not 1 to 4"],
         [{ ...answer, originate: originate ^ 1n }, "not to this request"],
         [{ ...answer, originate: 0n }, "not to this request"],
       ] as const
@@ -227,6 +241,31 @@ describe("a client", () => {
       const bytes = packet ? pack(packet) : pack(answer).subarray(0, 47);
       expect([reason, parseTimeReply(bytes, request)])
         .toEqual([reason, undefined]);
+    }
+  });
+
+  test("takes the answer in any version that has the same header", () => {
+    for (const version of [1, 2, 3, 4]) {
+      for (const asked of [3, 4]) {
+        const own = { ...request, version: asked };
+        const bytes = pack({ ...answer, version });
+        expect(parseTimeReply(bytes, own)).toMatchObject({ version });
+      }
+    }
+  });
+
+  test("takes a reference time up to T3, and none, in any era", () => {
+    for (const sent of [NOW, ERA_1]) {
+      const request = timeRequest(sent);
+      const reply = timeReply(request, { ...times, received: sent, sent });
+      for (const ms of [-HOUR, -1, 0]) {
+        const reference = toNtpTimestamp(sent + ms);
+        expect(unusableReason({ ...reply, reference })).toBeUndefined();
+      }
+      expect(unusableReason({ ...reply, reference: 0n })).toBeUndefined();
+      const reference = toNtpTimestamp(sent + 1);
+      expect(unusableReason({ ...reply, reference }))
+        .toBe("its reference time is in the future");
     }
   });
 
@@ -248,6 +287,7 @@ describe("a client", () => {
         [{ ...answer, receive: 0n }, "it does not tell the time"],
         [{ ...answer, rootDispersion: 16_000 }, wrong],
         [{ ...answer, rootDelay: 32_000 }, wrong],
+        [{ ...answer, rootDelay: -32_000 }, wrong],
         [{ ...answer, precision: 4 }, wrong],
       ] as const
     ) expect(unusableReason(packet)).toBe(reason);
@@ -304,6 +344,7 @@ describe("measure()", () => {
     const least = bound({});
     expect(least).toBeLessThan(0.1); // reading this machine's own clock
     expect(bound({ rootDelay: 100 }) - least).toBeCloseTo(50, 4);
+    expect(bound({ rootDelay: -100 }) - least).toBeCloseTo(50, 4);
     expect(bound({ rootDispersion: 70 }) - least).toBeCloseTo(70, 4);
     expect(bound({ precision: -3 }) - least).toBeCloseTo(125, 4);
     // and 15 us of drift a second
@@ -313,6 +354,18 @@ describe("measure()", () => {
   test("has no use for an exchange in which a clock was set", () => {
     for (const jump of [-HOUR, -50, 50, HOUR]) {
       expect(measured({ there: 1, inside: 1, back: 1, jump })).toBeUndefined();
+    }
+  });
+
+  test("takes no T3 long before T2, whatever the dispersion", () => {
+    for (const rootDispersion of [1, 1000, 15_999]) {
+      const server = { rootDispersion };
+      for (const jump of [-20, -1000, -10_000, -HOUR]) {
+        expect(measured({ jump }, server)).toBeUndefined();
+        const coarse = { ...server, precision: 3 };
+        expect(measured({ jump }, coarse)).toBeUndefined();
+      }
+      expect(measured({ jump: -1 }, server)).toBeDefined();
     }
   });
 

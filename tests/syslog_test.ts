@@ -390,6 +390,82 @@ describe("FrameDecoder", () => {
     ]);
   });
 
+  test("takes a number for a length only where a < follows", () => {
+    expect(split("5 opens\n<1>a\n999 lines\n<2>b\n7 <3>89\n<4>c\n12 ")).toEqual(
+      [
+        "5 opens | line",
+        "<1>a | line",
+        "999 lines | line",
+        "<2>b | line",
+        "<3>89\n< | counted",
+        "4>c | line",
+        "12  | line | the stream ended before the LF",
+      ],
+    );
+  });
+
+  test("ends lines where the first one ends: at LF or at NUL", () => {
+    // Python's SysLogHandler, with a traceback in the second message.
+    expect(split("<1>a\0<2>b\n  c\0<3>d\r\n\0<4>")).toEqual([
+      "<1>a | line",
+      "<2>b\n  c | line",
+      "<3>d\r\n | line",
+      "<4> | line | the stream ended before the NUL",
+    ]);
+    expect(split("<1>a\n<2>b\0c\n<3>\0")).toEqual([
+      "<1>a | line",
+      "<2>b\0c | line",
+      "<3>\0 | line | the stream ended before the LF",
+    ]);
+    // A counted message decides nothing.
+    expect(split("5 <1>\na<2>b\x005 <3>\0a<4>\nc\0")).toEqual([
+      "<1>\na | counted",
+      "<2>b | line",
+      "<3>\0a | counted",
+      "<4>\nc | line",
+    ]);
+  });
+
+  test("takes NUL or LF for text where the next line has no PRI", () => {
+    expect(split("<1>a\0b\n<2>c\0d\n")).toEqual([
+      "<1>a | line",
+      "b | line",
+      "<2>c\0d | line",
+    ]);
+    expect(split("a\0b\n<2>c\0d\n")).toEqual([
+      "a\0b | line",
+      "<2>c\0d | line",
+    ]);
+    // A traceback in the first message: its lines are split, the next ones not.
+    expect(split("<1>a\n  b\n  c\0<2>d\n  e\0")).toEqual([
+      "<1>a | line",
+      "  b | line",
+      "  c | line",
+      "<2>d\n  e | line",
+    ]);
+  });
+
+  test("ignores LF and NUL between messages", () => {
+    expect(split("\0\n<1>a\n\0<2>b\n\0")).toEqual([
+      "<1>a | line",
+      "<2>b | line",
+    ]);
+    expect(split("3 <1>\0" + "3 <2>\n\0<3>\0\n<4>\0")).toEqual([
+      "<1> | counted",
+      "<2> | counted",
+      "<3> | line",
+      "<4> | line",
+    ]);
+  });
+
+  test("finds each of 500 messages that end with a NUL", () => {
+    const texts = Array.from({ length: 500 }, (_, i) => `<14>message ${i}`);
+    const frames = deframe(texts.map((text) => bytesOf(`${text}\0`)));
+    expect(frames.map(frameInWords)).toEqual(
+      texts.map((one) => `${one} | line`),
+    );
+  });
+
   test("passes over empty lines, such as those behind counted messages", () => {
     expect(split("3 <1>\n\r\n\n<2>\n\n")).toEqual([
       "<1> | counted",
@@ -405,8 +481,8 @@ describe("FrameDecoder", () => {
     expect(split("9 <1>")).toEqual([
       "<1> | counted | the stream ended after 3 of 9 bytes",
     ]);
-    expect(split("9 ")).toEqual([
-      " | counted | the stream ended after 0 of 9 bytes",
+    expect(split("9 <")).toEqual([
+      "< | counted | the stream ended after 1 of 9 bytes",
     ]);
     expect(split("12")).toEqual(["12 | line | the stream ended before the LF"]);
     expect(split("")).toEqual([]);
@@ -468,6 +544,8 @@ describe("datagramFrame()", () => {
     expect(read("4 <1>a")).toBe("<1>a | datagram");
     expect(read("4 <1>ab")).toBe("4 <1>ab | datagram");
     expect(read("04 <1>a")).toBe("04 <1>a | datagram");
+    expect(read("5 opens")).toBe("5 opens | datagram");
+    expect(read(`${"9".repeat(7)} <1>`)).toBe("9999999 <1> | datagram");
   });
 
   test("cuts what is too long", () => {
@@ -486,7 +564,7 @@ describe("frameCounted() and frameLine()", () => {
   test("refuse what would not come back as it was", () => {
     expect(() => frameCounted(bytesOf(""))).toThrow(RangeError);
     expect(() => frameCounted(new Uint8Array(10_000_000))).toThrow(RangeError);
-    for (const text of ["", "<1>\n", "<1>\r", "1", "9 <1>"]) {
+    for (const text of ["", "<1>\n", "<1>\0", "<1>\r", "1", "9 <1>"]) {
       expect(() => frameLine(bytesOf(text))).toThrow(RangeError);
     }
   });

@@ -35,7 +35,12 @@ import {
   unpack,
 } from "../lib/protocols/sntp.ts";
 import { realtime } from "../lib/services/clock.ts";
-import { queryTime } from "../lib/services/time_service.ts";
+import { spacing } from "../lib/services/request_spacing.ts";
+import {
+  queryTime,
+  serveTime,
+  synchronize,
+} from "../lib/services/time_service.ts";
 import {
   clientOn,
   command,
@@ -202,7 +207,7 @@ describe("the client", () => {
       new Uint8Array(1400).fill(0xff),
       pack({ ...answer, mode: 3 }),
       pack({ ...answer, ...T3, mode: 5 }),
-      pack({ ...answer, ...T3, version: 3 }),
+      pack({ ...answer, ...T3, version: 5 }),
       pack({ ...answer, ...T3, ...T1 }),
       pack({ ...answer, ...T1, stratum: 0, referenceId: "DENY" }),
       answer,
@@ -296,6 +301,100 @@ describe("queryTime()", () => {
     await peer.close();
   });
 
+  test("asks again after an ICMP message, and takes the answer to that", async () => {
+    const { peer, connection } = await pair();
+    const server = peer.getsockname();
+    await peer.close(); // its port answers with ICMP now
+    const lost: number[] = [];
+    let serving: Promise<void> | undefined;
+    const late = socket(AF_INET, SOCK_DGRAM);
+    const onTimeout = async (ms: number) => {
+      if (lost.push(ms) > 1) return;
+      await late.bind(server);
+      serving = serveTime(late);
+    };
+    const query = { waits: [50, 5000, 60_000], onTimeout };
+    const [{ originate }] = await queryTime(connection, query);
+    expect(originate).toBeGreaterThan(0n);
+    expect(lost).toContain(50);
+    await connection.close();
+    await late.close();
+    await serving;
+  });
+
+  test("tells the ICMP message when no wait has brought a reply", async () => {
+    const { peer, connection } = await pair();
+    await peer.close();
+    const lines: string[] = [];
+    const print = (line: string) => lines.push(line);
+    const failed = queryTime(connection, { waits: [5, 10, 20], print });
+    await expect(failed).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    const told = [5, 10, 20].map((ms) => `No answer in ${ms} ms`);
+    expect(lines).toEqual(told);
+    await connection.close();
+  });
+
+  test("spaces requests to another machine, and says so", async () => {
+    const { peer, connection } = await pair();
+    const serving = serveTime(peer);
+    const lines: string[] = [];
+    const query = { waits: [5000], print: (line: string) => lines.push(line) };
+    const times: number[] = [];
+    const ask = async (server?: Address) => {
+      const options = server ? { ...query, server } : query;
+      const [{ originate }] = await queryTime(connection, options);
+      times.push(toUnixTime(originate, Date.now()));
+    };
+    const interval = spacing.elsewhere;
+    spacing.elsewhere = 100;
+    try {
+      // One machine asks them all: the third is not the first one's server.
+      await ask(["192.0.2.1", 123]);
+      await ask(["192.0.2.1", 123]);
+      await ask(["2001:db8::1", 123]);
+      await ask();
+      await ask(["localhost", 123]);
+    } finally {
+      spacing.elsewhere = interval;
+    }
+    expect(interval).toBe(15_000);
+    expect(times[1] - times[0]).toBeGreaterThan(99);
+    expect(times[2] - times[1]).toBeGreaterThan(99);
+    expect(lines.filter((line) => line.startsWith("The next request")))
+      .toEqual(
+        Array(2).fill("The next request follows in 1 s (RFC 4330, section 10)"),
+      );
+    await connection.close();
+    await peer.close();
+    await serving;
+  });
+
+  test("takes fewer samples of another machine", async () => {
+    const counts: number[] = [];
+    const interval = spacing.elsewhere;
+    spacing.elsewhere = 1;
+    // An address that is not in 127/8 by its name, and yet of this machine.
+    const client = ({ address, ...end }: End) =>
+      sync.client({ ...end, address: ["0.0.0.0", Number(address[1])] });
+    try {
+      for (const samples of [undefined, "2"]) {
+        const flags = { samples };
+        const { result } = await play({ ...sync, client }, { flags });
+        counts.push(result.answers);
+      }
+      const { peer, connection } = await pair();
+      const serving = serveTime(peer);
+      const there: Address = ["0.0.0.0", Number(peer.getsockname()[1])];
+      counts.push((await synchronize(realtime, there)).answers);
+      await connection.close();
+      await peer.close();
+      await serving;
+    } finally {
+      spacing.elsewhere = interval;
+    }
+    expect(counts).toEqual([4, 2, 1]);
+  });
+
   test("asks again when nothing comes, and takes the answer to that", async () => {
     const { peer, connection } = await pair();
     const heard: bigint[] = [];
@@ -355,9 +454,10 @@ describe("a clock that is set meanwhile", () => {
 
     test(`by ${step} ms there counts from then on`, async () => {
       const set = answering((answer, n) => {
-        const [receive, transmit] = [answer.receive, answer.transmit]
+        const { reference: set, receive: t2, transmit: t3 } = answer;
+        const [reference, receive, transmit] = [set, t2, t3]
           .map((time) => n > 5 ? time + seconds : time);
-        return [{ ...answer, receive, transmit }];
+        return [{ ...answer, reference, receive, transmit }];
       });
       const { result, lines } = await play(set);
       expectOffset(result, step);
@@ -370,7 +470,8 @@ describe("a clock that is set meanwhile", () => {
     test(`by ${step} ms within an answer makes that one void`, async () => {
       const set = answering((answer, n) => {
         const transmit = answer.transmit + (n === 2 ? seconds : 0n);
-        return [{ ...answer, transmit }];
+        const reference = [answer.reference, transmit].sort()[0];
+        return [{ ...answer, reference, transmit }];
       });
       const { result, lines } = await play(set);
       expectOffset(result);
@@ -419,13 +520,48 @@ describe("the server", () => {
     for (const [i, answer] of (answers as Packet[]).entries()) {
       expect(answer).toMatchObject({
         ...{ leap: 0, version: i + 1, mode: 4, stratum: 10, poll: -7 },
-        referenceId: "LOCL",
+        referenceId: "\x7f\x7f\x01\x01",
         originate: BigInt(i + 1) << 60n | 0x0123_4567_89ab_cdefn,
       });
       expect(answer.transmit).toBeGreaterThanOrEqual(answer.receive);
     }
     expect(server).toEqual({ answered: 4, dropped: 14 });
     expect(lines).toEqual(["server: 4 answered, 14 dropped"]);
+  });
+
+  test("answers a client that has its own port, as ntpd has, but no reply", async () => {
+    const client = async ({ address: [host, port] }: End) => {
+      await using asker = socket(AF_INET, SOCK_DGRAM);
+      await asker.bind(["127.0.0.2", Number(port)]);
+      const server: Address = [String(host), Number(port)];
+      const request = timeRequest(realtime());
+      await asker.sendto(pack(goodReply(request)), server);
+      await asker.sendto(pack(request), server);
+      asker.settimeout(30_000);
+      const [data] = await asker.recvfrom(1024);
+      return unpack(data)?.originate === request.transmit;
+    };
+    const { clients, server, notes } = await playBoth({ ...sync, client });
+    expect(clients).toEqual([true]);
+    expect(server).toEqual({ answered: 1, dropped: 1 });
+    expect(notes).toEqual([]);
+  });
+
+  test("counts only what it has answered", async () => {
+    const server = (end: End) => {
+      let requests = 0;
+      const serve: End["serve"] = async (...served) => {
+        if (++requests > 1) await end.serve(...served);
+      };
+      return sync.server({ ...end, serve });
+    };
+    const client = async ({ address }: End) => {
+      await using asker = await connected(address);
+      for (let i = 0; i < 2; i++) await asker.send(pack(timeRequest(i)));
+      await asker.recv(1024);
+    };
+    const played = await playBoth({ ...sync, server, client });
+    expect(played.server).toEqual({ answered: 1, dropped: 0 });
   });
 
   test("answers 200 clients at once, each its own request", async () => {

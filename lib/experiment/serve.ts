@@ -38,6 +38,8 @@ export function startServer(
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
   let served = 0;
+  /** Between two datagrams of one sender, in ms. */
+  let longestPause = 0;
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
   let grace: ReturnType<typeof setTimeout> | undefined;
@@ -68,14 +70,15 @@ export function startServer(
       }
       listening.resolve(address);
     },
-    async serve(client, work) {
+    async serve(client, work, { anyPort = false, pause = 0 } = {}) {
       if (client instanceof StreamSocket) client.settimeout(idle);
-      else if (client[1] === ownPort) {
+      else if (client[1] === ownPort && !anyPort) {
         // A server, or forged: the two would answer each other for ever.
         note(`Not answered: ${displayAddress(client)} has a server's port`);
         return;
       }
       serving.set(client, serveOne(client, work));
+      longestPause = Math.max(longestPause, pause);
       if (alone && clients !== undefined) count(client, clients);
       if (serving.size < limits.clients) return;
       slot ??= Promise.withResolvers();
@@ -106,7 +109,7 @@ export function startServer(
     if (served < most) return;
     if (stream) return stop();
     clearTimeout(quiet);
-    quiet = setTimeout(stop, limits.quiet);
+    quiet = setTimeout(stop, limits.quiet + longestPause);
   }
 
   function stop(): void {

@@ -228,9 +228,9 @@ export class CallOrder {
     if (call !== "accept" || !result) return info.connection;
     const [client, address] = result as Client;
     const name = String(address);
-    const number = this.#infoOf(client).connection = this.#numberOf(name);
-    this.#named.delete(name); // who has this port next is another client
-    return number;
+    const number = this.#numberOf(name);
+    this.#named.delete(name); // the next client may have the same port
+    return this.#infoOf(client).connection = number;
   }
 
   #numberOf(name: string): number {

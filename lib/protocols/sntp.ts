@@ -31,10 +31,13 @@ export interface Packet {
   /** Largest interval between messages, and precision of the clock: log2 s. */
   poll: number;
   precision: number;
-  /** Round trip to the reference clock, and its largest error. */
+  /** Round trip to the reference clock (signed), and its largest error. */
   rootDelay: number;
   rootDispersion: number;
-  /** Four characters: the reference clock, or the code of a kiss-o'-death. */
+  /**
+   * Four bytes as characters: of stratum 1 the reference clock, of stratum 0 the
+   * code of a kiss-o'-death; above, the IPv4 address of the server's own server.
+   */
   referenceId: string;
   /** NTP timestamps: when the clock was set, and T1 to T3 of the exchange. */
   reference: bigint;
@@ -61,8 +64,8 @@ export function pack(packet: Packet): Uint8Array {
   const view = new DataView(bytes.buffer);
   const { leap, version, mode, stratum, poll, precision } = packet;
   bytes.set([leap << 6 | version << 3 | mode, stratum, poll, precision]);
-  view.setUint32(4, toNtpShort(packet.rootDelay));
-  view.setUint32(8, toNtpShort(packet.rootDispersion));
+  view.setInt32(4, toNtpShort(packet.rootDelay, 2 ** 31 - 1));
+  view.setUint32(8, toNtpShort(packet.rootDispersion, 2 ** 32 - 1));
   for (let i = 0; i < 4; i++) bytes[12 + i] = packet.referenceId.charCodeAt(i);
   const { reference, originate, receive, transmit } = packet;
   for (const [i, time] of [reference, originate, receive, transmit].entries()) {
@@ -82,7 +85,7 @@ export function unpack(bytes: Uint8Array): Packet | undefined {
     stratum: bytes[1],
     poll: view.getInt8(2),
     precision: view.getInt8(3),
-    rootDelay: view.getUint32(4) * SHORT_UNIT,
+    rootDelay: view.getInt32(4) * SHORT_UNIT,
     rootDispersion: view.getUint32(8) * SHORT_UNIT,
     referenceId: String.fromCharCode(...bytes.subarray(12, 16)),
     reference: view.getBigUint64(16),
@@ -140,7 +143,8 @@ export function parseTimeRequest(bytes: Uint8Array): Packet | undefined {
  * What the clock of this machine is synchronized to is not known. So the reply
  * claims the stratum of chrony's local clock, 10, and clients prefer any other
  * server. Its dispersion is 1 ms, because `realtime()` of the services may
- * notice a smaller step late. The real error of the clock is unknown.
+ * notice a smaller step late. The real error of the clock is unknown. The
+ * reference time is not later than T3, even if the clock was set back since T2.
  */
 export function timeReply(
   request: Packet,
@@ -152,7 +156,8 @@ export function timeReply(
 ): Packet {
   const { version, poll, transmit: originate } = request;
   const [receive, transmit] = [toNtpTimestamp(received), toNtpTimestamp(sent)];
-  const times = { reference: receive, originate, receive, transmit };
+  const reference = toNtpTimestamp(Math.min(received, sent));
+  const times = { reference, originate, receive, transmit };
   return { ...LOCAL, ...times, version, poll, precision };
 }
 
@@ -168,7 +173,8 @@ export function parseTimeReply(
 /**
  * Why a packet is not the reply to a request; undefined if it is. Anybody can
  * send a bogus packet, and the reply may still come: RFC 5905, section 8;
- * RFC 4330, section 5.
+ * RFC 4330, section 5. The originate timestamp tells whose reply it is: some
+ * servers reply with a version of their own, and 1 to 4 have the same header.
  */
 export function bogusReason(
   packet: Packet | undefined,
@@ -177,9 +183,7 @@ export function bogusReason(
   if (!packet) return `shorter than ${HEADER_LENGTH} bytes`;
   const { mode, version, originate } = packet;
   if (mode !== 4) return `mode ${mode}, not 4`;
-  if (version !== request.version) {
-    return `version ${version}, not ${request.version}`;
-  }
+  if (version < 1 || version > 4) return `version ${version}, not 1 to 4`;
   if (originate !== request.transmit) return "not to this request";
 }
 
@@ -189,13 +193,16 @@ export function bogusReason(
  * 7.4 and appendix A.5.1.1.
  */
 export function unusableReason(reply: Packet): string | undefined {
-  const { leap, stratum, referenceId, receive, transmit } = reply;
+  const { leap, stratum, referenceId, reference, receive, transmit } = reply;
   const code = stratum === 0 && referenceId.replace(/\0+$/, "");
   if (code) return `kiss-o'-death ${code}`;
   if (leap === 3 || stratum === 0 || stratum > 15) {
     return "its clock is not synchronized";
   }
   if (transmit === 0n || receive === 0n) return "it does not tell the time";
+  if (reference !== 0n && ntpDifference(transmit, reference) > 0) {
+    return "its reference time is in the future";
+  }
   if (rootDistance(reply) >= MAXDISP) return "its time may be 16 s wrong";
 }
 
@@ -207,7 +214,8 @@ export function unusableReason(reply: Packet): string | undefined {
  * clocks, and the drift between T1 and T4.
  *
  * Undefined if the server claims to have taken less than no time, or more than
- * the whole exchange: a clock was set meanwhile.
+ * the whole exchange: a clock was set meanwhile. One clock gives both T2 and T3,
+ * so T3 is earlier by a tick at most, whatever the dispersion.
  */
 export function measure(
   reply: Packet,
@@ -220,7 +228,7 @@ export function measure(
   const delay = Math.max(elapsed - inside, 0);
   const drift = PHI * elapsed;
   const error = rootDistance(reply) + log2ToMs(precision) + drift;
-  if (inside < -error || inside > elapsed + error) return;
+  if (inside < -Math.min(error, TICK) || inside > elapsed + error) return;
   return { offset, delay, bound: delay / 2 + error, stratum };
 }
 
@@ -238,7 +246,7 @@ export function clockFilter(samples: Sample[]): Sample[] {
 
 /** The largest error of a server's time: RFC 5905, appendix A.5.5.2. */
 function rootDistance({ rootDelay, rootDispersion, precision }: Packet) {
-  return rootDelay / 2 + rootDispersion + log2ToMs(precision);
+  return Math.abs(rootDelay) / 2 + rootDispersion + log2ToMs(precision);
 }
 
 /** The milliseconds of a time in log2 s. */
@@ -247,8 +255,8 @@ function log2ToMs(exponent: number): number {
 }
 
 /** The NTP short format of a time; one that is too long becomes the longest. */
-function toNtpShort(time: number): number {
-  return Math.min(Math.round(time / SHORT_UNIT), 0xffffffff);
+function toNtpShort(time: number, longest: number): number {
+  return Math.min(Math.round(time / SHORT_UNIT), longest);
 }
 
 const HEADER_LENGTH = 48;
@@ -259,6 +267,8 @@ const SHORT_UNIT = 1000 / 2 ** 16;
 /** RFC 5905, section 7.2: the drift of a clock, and the largest dispersion. */
 const PHI = 15e-6;
 const MAXDISP = 16_000;
+/** The tick of the coarsest clock in use, 1/64 s, rounded up. */
+const TICK = 16;
 
 const BLANK: Packet = {
   leap: 0,
@@ -276,11 +286,11 @@ const BLANK: Packet = {
   transmit: 0n,
 };
 
-/** LOCL is an uncalibrated local clock: RFC 4330, section 4. */
+/** 127.127.1.1 is an uncalibrated local clock, as ntpd and chrony write it. */
 const LOCAL: Packet = {
   ...BLANK,
   mode: 4,
   stratum: 10,
   rootDispersion: 1,
-  referenceId: "LOCL",
+  referenceId: "\x7f\x7f\x01\x01",
 };

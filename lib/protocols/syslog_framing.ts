@@ -8,7 +8,7 @@
 /** A received message, or the part of it that is kept. */
 export interface Frame {
   readonly bytes: Uint8Array;
-  /** How its end was found: octet counting, a LF, or the datagram's end. */
+  /** How its end was found: octet counting, LF or NUL, the datagram's end. */
   readonly framing: "counted" | "line" | "datagram";
   /** What is wrong with it: it was truncated, or the stream ended inside it. */
   readonly fault?: string;
@@ -27,12 +27,13 @@ export function frameCounted(message: Uint8Array): Uint8Array {
 
 /**
  * Non-transparent framing, RFC 6587 section 3.4.2: the message and an LF.
- * RangeError if the message contains an LF, ends with a CR, or begins with a
- * digit, as octet counting does.
+ * RangeError if the message contains an LF or NUL, ends with a CR, or begins
+ * with a digit, as octet counting does.
  */
 export function frameLine(message: Uint8Array): Uint8Array {
   const [first = ZERO] = message;
-  if (message.includes(LF) || message.at(-1) === CR || isDigit(first)) {
+  const split = message.includes(LF) || message.includes(NUL);
+  if (split || message.at(-1) === CR || isDigit(first)) {
     throw new RangeError("Cannot frame this message as a line");
   }
   return joined(message, Uint8Array.of(LF));
@@ -46,8 +47,8 @@ export function datagramFrame(
   datagram: Uint8Array,
   limit = FRAME_LIMIT,
 ): Frame {
-  const begin = String.fromCharCode(...datagram.subarray(0, LENGTH_DIGITS + 1));
-  const [head, count] = begin.match(/^([1-9]\d*) /) ?? [];
+  const begin = String.fromCharCode(...datagram.subarray(0, LENGTH_DIGITS + 2));
+  const [head, count] = begin.match(/^([1-9]\d*) (?=<)/) ?? [];
   if (head && head.length + Number(count) === datagram.length) {
     const message = datagram.subarray(head.length);
     return frame(message.subarray(0, limit), "datagram", message.length);
@@ -60,9 +61,14 @@ export function datagramFrame(
 
 /**
  * Finds the messages in one stream, however TCP has split it. A message that
- * begins with a length (a digit from 1 to 9, at most six more, a space) is
- * counted; any other ends at LF or CR LF; empty lines are ignored. The bytes of
- * a message beyond `limit` are discarded, so memory stays bounded.
+ * begins with a length (a digit from 1 to 9, at most six more, a space) and `<`
+ * is counted; any other is a line. Lines end at LF or CR LF, or in the streams of
+ * some senders (Python's SysLogHandler) at NUL. The first line that begins with
+ * `<` decides: it ends at the first of both, and so do all lines behind it if the
+ * next begins with `<`, too. If it does not, NUL was text, and lines end at LF; or
+ * LF was text, and the next line decides. Between messages both are ignored, and
+ * so are empty lines. The bytes of a message beyond `limit` are discarded, so
+ * memory stays bounded.
  *
  * ```ts
  * import { FrameDecoder } from "./syslog_framing.ts";
@@ -75,8 +81,12 @@ export function datagramFrame(
  */
 export class FrameDecoder {
   readonly #limit: number;
-  /** Digits at the start of a message, while they may be a length. */
-  #digits = "";
+  /** Digits at the start of a message, and a space, while they may be a length. */
+  #head = "";
+  /** What ends the line, or ended the last: LF or NUL; undefined: either. */
+  #delimiter: number | undefined;
+  /** Whether that is decided for the rest of the stream. */
+  #decided = false;
   /** Of the current message; undefined between two messages. */
   #framing: "counted" | "line" | undefined;
   /** The length of a counted message. */
@@ -101,11 +111,12 @@ export class FrameDecoder {
       const counted = this.#framing === "counted";
       const end = counted
         ? at + this.#count - this.#size
-        : bytes.indexOf(LF, at);
+        : this.#endOfLine(bytes, at);
       const whole = counted ? end <= bytes.length : end >= 0;
       const part = bytes.subarray(at, whole ? end : bytes.length);
       at += part.length + (whole && !counted ? 1 : 0);
       if (whole) {
+        if (!counted) this.#delimiter ??= bytes[end];
         const frame = this.#finish(part);
         if (counted || frame.bytes.length > 0) frames.push(frame);
       } else this.#keep(part);
@@ -115,38 +126,51 @@ export class FrameDecoder {
 
   /** The message that the end of the stream has cut off, if any. */
   end(): Frame[] {
-    if (this.#digits) this.#beginLine();
+    if (this.#head) this.#beginLine(ZERO);
     if (!this.#framing) return [];
     const fault = this.#framing === "counted"
       ? `the stream ended after ${this.#size} of ${this.#count} bytes`
-      : "the stream ended before the LF";
+      : `the stream ended before the ${this.#delimiter === NUL ? "NUL" : "LF"}`;
     return [this.#finish(NOTHING, fault)];
   }
 
   /** Decides between the two framings; returns where to continue. */
   #begin(bytes: Uint8Array, at: number): number {
     const byte = bytes[at];
-    const first = this.#digits === "";
-    if (isDigit(byte) && !(first && byte === ZERO)) {
-      if (this.#digits.length < LENGTH_DIGITS) {
-        this.#digits += byte - ZERO;
-        return at + 1;
-      }
-    } else if (byte === SPACE && !first) {
-      this.#framing = "counted";
-      this.#count = Number(this.#digits);
-      this.#digits = "";
+    if (this.#head === "" && (byte === LF || byte === NUL)) return at + 1;
+    const head = this.#head + String.fromCharCode(byte);
+    if (LENGTH.test(head)) {
+      this.#head = head;
       return at + 1;
     }
-    this.#beginLine();
+    if (byte === LESS_THAN && this.#head.endsWith(" ")) {
+      this.#framing = "counted";
+      this.#count = Number(this.#head);
+      this.#head = "";
+    } else this.#beginLine(byte);
     return at;
   }
 
-  /** The digits were not a length: the line begins with them. */
-  #beginLine(): void {
+  /** A line begins with the digits, which were not a length, or this byte. */
+  #beginLine(byte: number): void {
+    const text = this.#head !== "" || byte !== LESS_THAN;
+    if (!this.#decided) {
+      const last = this.#delimiter;
+      this.#decided = text ? last === NUL : last !== undefined;
+      if (text) this.#delimiter = last === LF ? undefined : LF;
+    }
     this.#framing = "line";
-    if (this.#digits) this.#keep(encoder.encode(this.#digits));
-    this.#digits = "";
+    if (this.#head) this.#keep(encoder.encode(this.#head));
+    this.#head = "";
+  }
+
+  /** Where the line ends; -1 if not in these bytes. */
+  #endOfLine(bytes: Uint8Array, at: number): number {
+    if (this.#delimiter !== undefined) {
+      return bytes.indexOf(this.#delimiter, at);
+    }
+    const [lf, nul] = [bytes.indexOf(LF, at), bytes.indexOf(NUL, at)];
+    return lf < 0 || nul < 0 ? Math.max(lf, nul) : Math.min(lf, nul);
   }
 
   #keep(part: Uint8Array): void {
@@ -173,7 +197,7 @@ export class FrameDecoder {
       bytes = this.#kept.subarray(0, Math.min(size, this.#limit));
     }
     if (framing === "line" && !fault && size === bytes.length) {
-      bytes = withoutReturn(bytes, true);
+      bytes = withoutReturn(bytes, this.#delimiter === LF);
       size = bytes.length;
     }
     this.#framing = undefined;
@@ -227,10 +251,12 @@ function joined(one: Uint8Array, two: Uint8Array): Uint8Array {
 
 /** A longer number is text, such as a date, and not a length. */
 const LENGTH_DIGITS = 7;
+/** A length, or the first part of one. */
+const LENGTH = /^[1-9]\d{0,6} ?$/;
 const NUL = 0;
 const LF = 10;
 const CR = 13;
-const SPACE = 32;
 const ZERO = 48;
+const LESS_THAN = 60;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();

@@ -68,3 +68,28 @@ export const PRECISION = measurePrecision(realtime);
 export function withSign(difference: number, digits = 3): string {
   return `${difference < 0 ? "" : "+"}${difference.toFixed(digits)}`;
 }
+
+/**
+ * Waits until the time by `now`, a clock that may be set meanwhile; rejects as
+ * soon as `interrupt` does. Long timers are less exact, so it sleeps until a
+ * little earlier first.
+ */
+export function sleepUntil(
+  time: number,
+  now: () => number,
+  interrupt?: Promise<never>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    function wake(): void {
+      const left = time - now();
+      if (left <= 0) return resolve();
+      timer = setTimeout(wake, left > 40 ? Math.min(left - 20, 1e9) : left);
+    }
+    interrupt?.catch((error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    wake();
+  });
+}

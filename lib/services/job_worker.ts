@@ -18,8 +18,7 @@ import type { Address } from "../sockets/address.ts";
 import { Reader } from "../sockets/reader.ts";
 import { AF_INET, SHUT_WR, SOCK_STREAM, socket } from "../sockets/socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
-import { monotonic } from "./clock.ts";
-import { sleepUntil } from "./time_service.ts";
+import { monotonic, sleepUntil } from "./clock.ts";
 
 /** A worker, and what it does. */
 export interface Worker {

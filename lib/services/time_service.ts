@@ -1,7 +1,7 @@
 /**
  * Both ends of an SNTP exchange: a server answers every request; a client
  * repeats a lost request with a growing timeout (RFC 4330, section 10), and asks
- * several times to get one quick reply.
+ * a server on this machine several times to get one quick reply.
  *
  * @module
  */
@@ -28,6 +28,7 @@ import {
   realtimeOffset,
   withSign,
 } from "./clock.ts";
+import { pauseAfter, takeTurn } from "./request_spacing.ts";
 
 /**
  * Answers each request that a bound socket receives with the time by `now`,
@@ -50,35 +51,56 @@ export async function serveTime(
 interface Query {
   /** How long to wait for the reply to each request, in ms. */
   readonly waits: readonly number[];
-  /** Is told after each wait that has brought no reply. */
+  /** Prints what makes the client wait: a lost reply, or `takeTurn`. */
+  readonly print?: (line: string) => void;
+  /** Is told instead after each wait that has brought no reply. */
   readonly onTimeout?: (ms: number) => void;
   /** The client's clock: the monotonic one, unless it is another. */
   readonly now?: () => number;
+  /** The server's address, by default that of the socket's peer. */
+  readonly server?: Address;
 }
 
 /**
  * Sends a request over a connected socket, once for each of the waits (cut to
  * the socket's timeout), until a reply comes: the reply, and its arrival by the
- * client's clock. Its time may be unusable: see `unusableReason`.
+ * client's clock. Its time may be unusable: see `unusableReason`. Each request
+ * waits for its turn. An ICMP message that the server cannot be reached changes
+ * nothing, because the server may come up, and anybody can send one.
  *
- * @throws {SocketError} ETIMEDOUT if no wait has brought a reply; any other
- *   error of the socket at once.
+ * @throws {SocketError} If no wait has brought a reply: the last ICMP message,
+ *   else ETIMEDOUT. Any other error of the socket at once.
  */
 export async function queryTime(
   connection: DatagramSocket,
-  { waits, onTimeout = () => {}, now = monotonic }: Query,
+  { waits, now = monotonic, ...query }: Query,
 ): Promise<[reply: Packet, arrival: number]> {
   const timeout = connection.gettimeout();
+  const { server = connection.getpeername(), print = () => {} } = query;
+  const lost = (ms: number) => print(`No answer in ${ms} ms`);
+  const { onTimeout = lost } = query;
+  let failure: unknown;
+  const attempt = async <T>(call: () => Promise<T>) => {
+    try {
+      return await call();
+    } catch (error) {
+      if (!UNREACHABLE.includes((error as SocketError).code)) throw error;
+      failure = error;
+    }
+  };
   for (const wait of waits) {
+    await takeTurn(server, print);
     const ms = Math.min(wait, timeout ?? wait);
     const request = timeRequest(now());
-    await connection.send(pack(request));
+    const send = () => connection.send(pack(request));
+    // A message about an earlier request fails send(), which then sends nothing.
+    await attempt(send) ?? await attempt(send);
     connection.settimeout(ms);
     try {
       for (const end = monotonic() + ms; monotonic() < end;) {
-        const data = await connection.recv(1024);
+        const data = await attempt(() => connection.recv(1024));
         const arrival = now();
-        const reply = parseTimeReply(data, request);
+        const reply = data && parseTimeReply(data, request);
         if (reply) return [reply, arrival];
       }
     } catch (error) {
@@ -88,7 +110,7 @@ export async function queryTime(
     }
     onTimeout(ms);
   }
-  throw new SocketError("ETIMEDOUT", "recv", connection.getpeername());
+  throw failure ?? new SocketError("ETIMEDOUT", "recv", server);
 }
 
 /** A machine's clock, before and after a time server has corrected it. */
@@ -97,47 +119,53 @@ export interface Clock {
   uncorrected(): number;
   /** The corrected time; the same if no server has told a usable one. */
   now(): number;
-  /** Whether any reply came. */
-  readonly answered: boolean;
-  /** The best sample; undefined if no reply was usable. */
+  /** How many samples count, and the best; undefined if no reply was usable. */
+  readonly answers: number;
   readonly sample: Sample | undefined;
+  /** Why there is no sample: no reply, or EPROTO if none was usable. */
+  readonly failure: SocketError | undefined;
 }
 
 /**
- * Corrects a clock by the best of SAMPLES replies of a time server. A server
- * that sends an unusable time, or is silent, is not asked again.
+ * Corrects a clock by the best of eight replies of a time server, or by one if
+ * the server is on another machine. A server that sends an unusable time, or that
+ * no query reaches, is not asked again.
  *
- * @throws {SocketError} for any failure but silence.
+ * @throws {SocketError} for any other failure.
  */
 export async function synchronize(
   uncorrected: () => number,
   server: Address,
-  onTimeout?: (ms: number) => void,
+  { onTimeout, print }: Pick<Query, "onTimeout" | "print"> = {},
 ): Promise<Clock> {
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(server);
-  const query = { waits: WAITS, onTimeout, now: uncorrected };
+  const query = { waits: WAITS, onTimeout, print, now: uncorrected, server };
   const samples: Sample[] = [];
-  let answered = false;
+  let failure: SocketError | undefined;
   try {
-    for (let left = SAMPLES; left > 0; left--) {
+    for (let left = pauseAfter(server) > 0 ? 1 : 8; left > 0; left--) {
       const [reply, arrival] = await queryTime(connection, query);
-      answered = true;
       if (unusableReason(reply)) break;
       const sample = measure(reply, { arrival, precision: PRECISION });
       if (sample) samples.push(sample);
     }
   } catch (error) {
-    if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+    failure = error as SocketError;
+    if (!["ETIMEDOUT", ...UNREACHABLE].includes(failure.code)) throw error;
   }
-  const sample = clockFilter(samples).at(0);
-  const offset = sample?.offset ?? 0;
-  return { uncorrected, now: () => uncorrected() + offset, answered, sample };
+  const sorted = clockFilter(samples);
+  const [sample, answers] = [sorted.at(0), sorted.length];
+  if (!sample) failure ??= new SocketError("EPROTO", "recv", server);
+  const now = () => uncorrected() + (sample?.offset ?? 0);
+  return { uncorrected, now, answers, sample, failure };
 }
 
-/** How many samples a client takes, and its waits for each reply, in ms. */
-export const SAMPLES = 8;
+/** A client's waits for each reply, in ms. */
 const WAITS = [300, 600, 1200];
+/** What an ICMP message becomes: on Windows, ECONNRESET. */
+const UNREACHABLE = "ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EHOSTDOWN"
+  .split(" ");
 
 /**
  * A sample that was measured by the monotonic clock, in words: the offset is that
@@ -146,29 +174,4 @@ const WAITS = [300, 600, 1200];
 export function formatSample({ delay, offset }: Sample): string {
   const ahead = withSign(offset - realtimeOffset());
   return `delay ${delay.toFixed(3)}, offset ${ahead} ms`;
-}
-
-/**
- * Waits until the time by `now`, a clock that may be set meanwhile; rejects as
- * soon as `interrupt` does. Long timers are less exact, so it sleeps until a
- * little earlier first.
- */
-export function sleepUntil(
-  time: number,
-  now: () => number,
-  interrupt?: Promise<never>,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    function wake(): void {
-      const left = time - now();
-      if (left <= 0) return resolve();
-      timer = setTimeout(wake, left > 40 ? Math.min(left - 20, 1e9) : left);
-    }
-    interrupt?.catch((error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    wake();
-  });
 }

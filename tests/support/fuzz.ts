@@ -258,14 +258,17 @@ export function frameInWords({ bytes, framing, fault }: Frame): string {
 }
 
 /** Pieces in which lengths, delimiters and messages are near each other. */
-const PARTS = ["1", "2 ", "3 ", "12 ", "0", "<1>", "a", " ", "\n", "\r", "é"];
+const PARTS = "1|2 |3 |12 |0|<1>|3 <1>|a| |\n|\0|\r|é".split("|");
 
 /** A stream has the same frames in whatever pieces, by another decoder, too. */
 export function fuzzStreams(count: number): void {
   const next = numbers(3);
   const inWords = (frames: Frame[]) => JSON.stringify(frames.map(frameInWords));
   for (let i = 0; i < count; i++) {
-    const parts = Array.from({ length: next(20) }, () => PARTS[next(11)]);
+    const parts = Array.from(
+      { length: next(20) },
+      () => PARTS[next(PARTS.length)],
+    );
     const stream = encoder.encode(parts.join(""));
     const limit = next(3) === 0 ? 1 + next(12) : undefined;
     const whole = deframe([stream], limit);
@@ -283,7 +286,7 @@ export function fuzzFrames(count: number): void {
   for (let i = 0; i < count; i++) {
     const frames = Array.from({ length: next(5) }, (): Frame => {
       const bytes = formatSyslog(randomRecord(next));
-      const line = !/[\r\n]/.test(decoder.decode(bytes));
+      const line = !/[\r\n\0]/.test(decoder.decode(bytes));
       return { bytes, framing: line ? "line" : "counted" };
     });
     const stream = Buffer.concat(
@@ -310,8 +313,9 @@ function reference(stream: Uint8Array): Frame[] {
   const bytes = (text: string) =>
     Uint8Array.from(text, (one) => one.charCodeAt(0));
   const frames: Frame[] = [];
-  while (text) {
-    const [head, count] = text.match(/^([1-9]\d{0,6}) /) ?? [];
+  const lines: { pri: boolean; end: string }[] = [];
+  while ((text = text.replace(/^[\n\0]+/, ""))) {
+    const [head, count] = text.match(/^([1-9]\d{0,6}) (?=<)/) ?? [];
     if (head) {
       const message = text.slice(head.length, head.length + Number(count));
       text = text.slice(head.length + Number(count));
@@ -322,12 +326,28 @@ function reference(stream: Uint8Array): Frame[] {
       frames.push(whole ? frame : { ...frame, fault });
       continue;
     }
-    const [line, body, end] = text.match(/^([^\n]*?)(\r?\n|$)/)!;
-    text = text.slice(line.length);
+    lines.push({ pri: text.startsWith("<"), end: "" });
+    const ends = endsOf(lines);
+    const at = [...text].findIndex((one) => ends.includes(one));
+    const whole = at < 0 ? text : text.slice(0, at);
+    const end = lines.at(-1)!.end = text.slice(whole.length, whole.length + 1);
+    const body = end === "\n" ? whole.replace(/\r$/, "") : whole;
+    text = text.slice(whole.length + 1);
     const frame: Frame = { bytes: bytes(body), framing: "line" };
-    const fault = "the stream ended before the LF";
+    const fault = `the stream ended before the ${ends === "\0" ? "NUL" : "LF"}`;
     if (!end) frames.push({ ...frame, fault });
     else if (body) frames.push(frame);
   }
   return frames;
+}
+
+/** What may end the last of these lines: the first pair that can tell decides. */
+function endsOf(lines: { pri: boolean; end: string }[]): string {
+  if (lines.length === 1 && !lines[0].pri) return "\n";
+  for (const [i, { pri }] of lines.entries()) {
+    if (i === 0) continue;
+    if (pri) return lines[i - 1].end;
+    if (lines[i - 1].end === "\0") return "\n";
+  }
+  return "\n\0";
 }

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { decode } from "../../lib/mod.ts";
+import { type Address, decode } from "../../lib/mod.ts";
 import { freePort } from "../../scripts/tools/support/free_port.ts";
 import {
   accepted,
@@ -73,8 +73,11 @@ export const cases: Case[] = [
   ...casesOf("24", {
     async "connect() to 0.0.0.0 reaches this machine"() {
       const server = await listening();
-      await tcp().connect(["0.0.0.0", nameOf(server)[1]]);
-      await accepted(server);
+      const client = tcp();
+      await client.connect(["0.0.0.0", nameOf(server)[1]]);
+      const connection = await accepted(server);
+      assert.deepEqual(client.getpeername(), server.getsockname());
+      assert.deepEqual(connection.getpeername(), client.getsockname());
     },
     async "connect() refuses port 0"() {
       await refuses(tcp().connect(["127.0.0.1", 0]));
@@ -118,12 +121,11 @@ export const cases: Case[] = [
   }),
   ...casesOf({ statement: "25", needs: "all permissions" }, {
     async "connect() that was given up frees its descriptor"() {
-      const address = await hole();
-      const client = tcp();
-      client.settimeout(20);
-      const before = socketDescriptors();
-      await rejects(client.connect(address), "ETIMEDOUT");
-      await socketsFallTo(before);
+      await isGivenUp(await hole());
+    },
+    async "connect() to 0.0.0.0 that was given up frees its descriptor"() {
+      const [, port] = await hole();
+      await isGivenUp(["0.0.0.0", port]);
     },
     async "close() of a socket that connects frees its descriptor"() {
       const address = await hole();
@@ -220,6 +222,15 @@ export const cases: Case[] = [
     },
   }),
 ];
+
+/** Asserts that a connect() to where nobody answers leaves no descriptor. */
+async function isGivenUp(address: Address): Promise<void> {
+  const client = tcp();
+  client.settimeout(20);
+  const before = socketDescriptors();
+  await rejects(client.connect(address), "ETIMEDOUT");
+  await socketsFallTo(before);
+}
 
 /**
  * An address that answers nothing: its queue is full, and nobody accepts.

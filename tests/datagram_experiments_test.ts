@@ -14,19 +14,17 @@ import {
   socket,
 } from "../lib/mod.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
-import {
-  commandFor,
-  find,
-  run as runCommand,
-  RUNTIMES,
-  start,
-} from "./support/runtimes.ts";
+import { testEnds } from "./support/datagram_ends.ts";
+import { commandFor, run as runCommand } from "./support/runtimes.ts";
 import { load, ROOT } from "./support/scripts.ts";
-import { calmly, needing, testOn } from "./support/test_on.ts";
+import { alongside, calmly, testOn } from "./support/test_on.ts";
 
 /** Runs both ends in this process and collects what they say. */
-async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
-  const lines: string[] = [];
+async function play(
+  experiment: Experiment,
+  settings: Partial<Settings> = {},
+  lines: string[] = [],
+) {
   const notes: string[] = [];
   const outcome = await run(
     experiment,
@@ -48,8 +46,6 @@ function answering(answer: (text: string) => string | undefined) {
     }
   };
 }
-
-const EXPERIMENTS = ["udp_echo", "udp_datagrams", "udp_broadcast"];
 
 describe("udp_echo", async () => {
   const echo = await load("udp_echo");
@@ -98,12 +94,14 @@ describe("udp_echo", async () => {
   test("gives up after three, sooner with a smaller timeout", async () => {
     let asked = 0;
     const server = answering(() => void asked++);
-    const begin = performance.now();
+    const lines: string[] = [];
     const failure = { code: "ETIMEDOUT", call: "recvfrom" };
-    await expect(play({ ...echo, server }, { timeout: 20 })).rejects
+    await expect(play({ ...echo, server }, { timeout: 20 }, lines)).rejects
       .toMatchObject(failure);
     expect(asked).toBe(3);
-    expect(performance.now() - begin).toBeLessThan(240);
+    expect(lines.filter((line) => line.includes("No answer"))).toEqual(
+      Array(3).fill("client: No answer in 20 ms"),
+    );
   });
 });
 
@@ -147,20 +145,17 @@ describe("udp_datagrams", async () => {
         `client: 10 sent, ${10 - lost.length} received, ${lost.length}0% lost`,
       );
     });
+  }
 
-    for (const runtime of RUNTIMES) {
-      testOn(
-        runtime,
-        `loses those of seed ${seed} on ${runtime}, too`,
-        async () => {
-          const { stdout } = await runCommand([
-            ...commandFor(runtime, ["--allow-net"]),
-            ...[`${ROOT}scripts/udp_datagrams.ts`, "--seed", seed],
-          ]);
-          expect(lostPings(stdout.split("\n"))).toEqual([...lost]);
-        },
-      );
-    }
+  // Of seed 7, the default, headers_test.ts asks the same.
+  for (const runtime of ["deno", "node"] as const) {
+    testOn(runtime, `loses those of seed 42 on ${runtime}, too`, async () => {
+      const { stdout } = await runCommand([
+        ...commandFor(runtime, ["--allow-net"]),
+        ...[`${ROOT}scripts/udp_datagrams.ts`, "--seed", "42"],
+      ]);
+      expect(lostPings(stdout.split("\n"))).toEqual([5, 7]);
+    });
   }
 
   calmly("loses none with --loss 0, and tells the times in order", async () => {
@@ -230,8 +225,8 @@ describe("udp_broadcast", async () => {
           await using one = socket(AF_INET, SOCK_DGRAM);
           for (const other of [any, one]) {
             other.setsockopt("SO_REUSEADDR", true);
-            other.settimeout(100);
           }
+          one.settimeout(100);
           await any.bind(["0.0.0.0", port]);
           await one.bind(["127.0.0.1", port]);
           await broadcast.client(end);
@@ -291,70 +286,40 @@ describe("run()", async () => {
     ]);
   });
 
-  calmly("stops a server of datagrams after so many senders", async () => {
+  alongside("stops a server after so many senders of datagrams", async () => {
     const port = await freePort();
-    const server = play(echo, { role: "server", port, clients: 2 });
-    const [one, two] = await Promise.all([
-      play(echo, { role: "client", port }),
-      play(echo, { role: "client", port }),
-    ]);
-    expect([...one.clients, ...two.clients]).toHaveLength(2);
-    const { received } = (await server).server as { received: number };
-    expect(received).toBeWithin(3, 5);
+    const address: Address = ["127.0.0.1", port];
+    const ready = Promise.withResolvers<void>();
+    const server = play({
+      ...echo,
+      async server(end) {
+        const receiver = socket(AF_INET, SOCK_DGRAM);
+        await receiver.bind(end.address);
+        end.ready(receiver);
+        ready.resolve();
+        let answered = 0;
+        for await (const [data, sender] of receiver) {
+          end.serve(sender, () => receiver.sendto(data, sender));
+          answered++;
+        }
+        return answered;
+      },
+    }, { role: "server", port, clients: 2 });
+    await ready.promise;
+    await using first = socket(AF_INET, SOCK_DGRAM);
+    await using second = socket(AF_INET, SOCK_DGRAM);
+    const ask = async (client: typeof first) => {
+      client.settimeout(20_000);
+      await client.sendto("?", address);
+      return decode((await client.recvfrom(1))[0]);
+    };
+    // Datagrams of one sender, however many, are one client: it still answers
+    // after the second for which it would wait for more.
+    expect([await ask(first), await ask(first)]).toEqual(["?", "?"]);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect([await ask(first), await ask(second)]).toEqual(["?", "?"]);
+    expect((await server).server).toBe(4);
   });
 });
 
-describe("a flood of 100,000 datagrams at a socket that does not read", () => {
-  for (const runtime of RUNTIMES) {
-    const { reason } = find(runtime);
-    needing(reason, `takes no memory on ${runtime}`, async () => {
-      const { stdout, stderr } = await runCommand([
-        ...commandFor(runtime, ["--allow-net"]),
-        `${ROOT}tests/hostile/flood.ts`,
-      ], { limit: 120_000, measured: true });
-      expect(stderr).toBe("");
-      const { grown, kept, answer } = JSON.parse(stdout);
-      expect(grown).toBeLessThan(32 * 1024 * 1024);
-      // The library keeps 1024; the system's own buffer may hold some more.
-      expect(kept).toBeWithin(1024, 1024 + 500);
-      expect(answer).toBe("still there?");
-    }, 130_000);
-  }
-});
-
-describe("in two terminals", () => {
-  RUNTIMES.forEach((runtime, i) => {
-    const other = RUNTIMES[(i + 1) % RUNTIMES.length];
-    for (const name of EXPERIMENTS) {
-      const script = `${ROOT}scripts/${name}.ts`;
-      const title = `${name}: a client on ${runtime}, a server on ${other}`;
-
-      testOn(runtime, title, async () => {
-        const server = start([
-          ...commandFor(other, ["--allow-net"]),
-          ...[script, "server", "--port", "0"],
-        ]);
-        const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
-        const client = await runCommand([
-          ...commandFor(runtime, ["--allow-net"]),
-          ...[script, "client", "--port", port],
-        ]);
-        expect(client).toMatchObject({ code: 0, stderr: "" });
-        server.kill("SIGINT");
-        expect(await server.finished).toMatchObject({ code: 0 });
-      });
-
-      testOn(runtime, `${name}: no server, on ${runtime}`, async () => {
-        const port = String(await freePort());
-        const { code, stderr } = await runCommand([
-          ...commandFor(runtime, ["--allow-net"]),
-          ...[script, "client", "--port", port],
-        ], { limit: 10_000 });
-        expect(code).toBe(1);
-        expect(stderr).toMatch(
-          /^Cannot (send to|receive from) 127\.\S+: .+\n.* server.*\n$/,
-        );
-      });
-    }
-  });
-});
+describe("in two terminals", () => testEnds({ gate: false }));

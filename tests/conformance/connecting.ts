@@ -8,7 +8,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { decode } from "../../lib/mod.ts";
+import { type Address, decode } from "../../lib/mod.ts";
+import { freePort } from "../../scripts/tools/support/free_port.ts";
 import {
   accepted,
   afterwards,
@@ -72,8 +73,11 @@ export const cases: Case[] = [
   ...casesOf("24", {
     async "connect() to 0.0.0.0 reaches this machine"() {
       const server = await listening();
-      await tcp().connect(["0.0.0.0", nameOf(server)[1]]);
-      await accepted(server);
+      const client = tcp();
+      await client.connect(["0.0.0.0", nameOf(server)[1]]);
+      const connection = await accepted(server);
+      assert.deepEqual(client.getpeername(), server.getsockname());
+      assert.deepEqual(connection.getpeername(), client.getsockname());
     },
     async "connect() refuses port 0"() {
       await refuses(tcp().connect(["127.0.0.1", 0]));
@@ -117,12 +121,11 @@ export const cases: Case[] = [
   }),
   ...casesOf({ statement: "25", needs: "all permissions" }, {
     async "connect() that was given up frees its descriptor"() {
-      const address = await hole();
-      const client = tcp();
-      client.settimeout(20);
-      const before = socketDescriptors();
-      await rejects(client.connect(address), "ETIMEDOUT");
-      await socketsFallTo(before);
+      await isGivenUp(await hole());
+    },
+    async "connect() to 0.0.0.0 that was given up frees its descriptor"() {
+      const [, port] = await hole();
+      await isGivenUp(["0.0.0.0", port]);
     },
     async "close() of a socket that connects frees its descriptor"() {
       const address = await hole();
@@ -220,6 +223,15 @@ export const cases: Case[] = [
   }),
 ];
 
+/** Asserts that a connect() to where nobody answers leaves no descriptor. */
+async function isGivenUp(address: Address): Promise<void> {
+  const client = tcp();
+  client.settimeout(20);
+  const before = socketDescriptors();
+  await rejects(client.connect(address), "ETIMEDOUT");
+  await socketsFallTo(before);
+}
+
 /**
  * An address that answers nothing: its queue is full, and nobody accepts.
  *
@@ -235,8 +247,9 @@ async function hole(): Promise<[host: string, port: number]> {
   if (!("Bun" in globalThis)) {
     return ["127.0.0.1", await (stuckPort ??= startStuck(2))];
   }
-  // The connects that Bun cannot cancel end when the process is gone. It knows
-  // no backlog but 512, which the kernel may lower.
+  // The connects that Bun cannot cancel end soon after the process, and nobody
+  // else may have its port by then. Bun knows no backlog but 512, which the
+  // kernel may lower.
   leaveOpen();
   const most = Number(readFileSync("/proc/sys/net/core/somaxconn"));
   return ["127.0.0.1", await startStuck(1 + Math.min(512, most))];
@@ -248,7 +261,7 @@ let stuckPort: Promise<number> | undefined;
 async function startStuck(clients: number): Promise<number> {
   const child = spawn(process.execPath, ["-e", STUCK], {
     stdio: ["ignore", "pipe", "ignore"],
-    env: { ...process.env, CLIENTS: String(clients) },
+    env: { ...process.env, PORT: `${await freePort()}`, CLIENTS: `${clients}` },
   });
   const kill = () => child.kill("SIGKILL");
   if ("Bun" in globalThis) afterwards(kill);
@@ -261,13 +274,13 @@ async function startStuck(clients: number): Promise<number> {
 
 const STUCK = `
   const server = require("node:net").createServer();
-  server.listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
-    const { port } = server.address();
+  const port = Number(process.env.PORT);
+  server.listen({ host: "127.0.0.1", port, backlog: 1 }, () => {
     for (let count = 0; count < process.env.CLIENTS; count++) {
       require("node:net").connect(port, "127.0.0.1");
     }
     process.nextTick(() => { // they have connected: the kernel answers at once
-      require("node:fs").writeSync(1, String(port));
+      require("node:fs").writeSync(1, process.env.PORT);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     });
   });

@@ -69,6 +69,12 @@ export const cases: Case[] = [
       await server.recv(1);
       assert.equal(decode(first.subarray(1)), "bc");
       assert.equal(decode(second), "def");
+      await receives(server, "hi", "more");
+      await client.sendall("a large one");
+      const large = await server.recv(100_000);
+      await client.sendall("another one");
+      await server.recv(100_000);
+      assert.equal(decode(large), "a large one");
     },
   }),
   ...casesOf("rule", {

@@ -5,6 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import dgram from "node:dgram";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -513,11 +514,10 @@ export const cases: Case[] = [
         const [, port] = nameOf(server);
         const sender = udp();
         sender.setsockopt("IP_MULTICAST_IF", "127.0.0.1");
-        await sender.bind(["127.0.0.1", 0]);
         await sender.sendto("to the group", [group, port]);
         const [data, address] = await server.recvfrom(100);
         assert.equal(decode(data), "to the group");
-        assert.deepEqual(address, sender.getsockname());
+        assert.deepEqual(address, ["127.0.0.1", nameOf(sender)[1]]);
         server.setsockopt("IP_DROP_MEMBERSHIP", [group, "127.0.0.1"]);
         await sender.sendto("to the group", [group, port]);
         await sender.sendto("to one", ["127.0.0.1", port]);
@@ -565,6 +565,8 @@ export const cases: Case[] = [
       const join = ["192.0.2.1", "127.0.0.1"] as [string, string]; // no group
       throws(() => socket.setsockopt("IP_ADD_MEMBERSHIP", join), "EINVAL");
       assert.equal(socket.getsockopt("IP_ADD_MEMBERSHIP"), false);
+      throws(() => socket.setsockopt("IP_MULTICAST_TTL", 256), "EINVAL");
+      assert.equal(socket.getsockopt("IP_MULTICAST_TTL"), 1);
     },
   }),
   ...casesOf("79", {
@@ -626,6 +628,18 @@ export const cases: Case[] = [
       await rejectsWith(reason, first);
       await client.sendto("kept", nameOf(server));
       assert.equal(decode((await second)[0]), "kept");
+    },
+    async "sendto() that is aborted ends with its signal's reason"() {
+      const server = await bound();
+      const client = udp();
+      for (let count = 0; count < 2; count++) { // without and with a name
+        const controller = new AbortController();
+        const sending = client.sendto("x", nameOf(server), controller);
+        controller.abort("no");
+        await rejectsWith("no", sending);
+        await client.sendto("sent", nameOf(server));
+      }
+      while (await text(server) !== "sent");
     },
     async "recvfrom() and sendto() with an aborted signal do nothing"() {
       const server = await bound();
@@ -761,8 +775,8 @@ export const cases: Case[] = [
       const socket = udp();
       const binding = socket.bind(address).then(() => "done", (e) => e.code);
       await socket.close();
-      assert.ok(["done", "EBADF"].includes(await binding));
       await udp().bind(address);
+      assert.ok(["done", "EBADF"].includes(await binding));
     },
   }),
   ...casesOf({ statement: "rule", needs: "all permissions" }, {
@@ -885,8 +899,11 @@ export const cases: Case[] = [
       const server = await bound("localhost");
       const [host, port] = nameOf(server);
       assert.equal(host, "127.0.0.1");
-      await udp().sendto("x", ["localhost", port]);
-      assert.equal(await text(server), "x");
+      const client = udp();
+      for (const word of ["once", "again"]) {
+        await client.sendto(word, ["localhost", port]);
+        assert.equal(await text(server), word);
+      }
     },
   }),
 
@@ -911,6 +928,20 @@ export const cases: Case[] = [
       assert.deepEqual([sending.call, binding.call], ["sendto", "bind"]);
       assert.deepEqual(sending.address, [host, port]);
     },
+    async "recvfrom() gives nothing from port 0, which nobody can answer"() {
+      const [server, inner] = await withInner();
+      const from = { address: "127.0.0.1", family: "IPv4", port: 0, size: 6 };
+      inner.emit("message", Buffer.from("forged"), from);
+      await udp().sendto("honest", nameOf(server));
+      assert.equal(await text(server), "honest");
+    },
+    async "recvfrom() of a socket without a peer tells of nobody's refusal"() {
+      const [server, inner] = await withInner();
+      const refusal = Object.assign(new Error(), { code: "ECONNREFUSED" });
+      inner.emit("error", refusal);
+      await udp().sendto("fine", nameOf(server));
+      assert.equal(await text(server), "fine");
+    },
     async "recvfrom() and sendto() work with a node:dgram socket"() {
       const peer = dgram.createSocket("udp4");
       afterwards(() => peer.close());
@@ -934,6 +965,20 @@ async function bound(host = "127.0.0.1"): Promise<DatagramSocket> {
   const server = udp(host);
   await server.bind([host, 0]);
   return server;
+}
+
+/** The same, and the runtime's socket in it. */
+async function withInner(): Promise<[DatagramSocket, dgram.Socket]> {
+  const { createSocket } = dgram;
+  let inner: dgram.Socket | undefined;
+  dgram.createSocket =
+    ((options: dgram.SocketOptions) =>
+      inner = createSocket(options)) as typeof createSocket;
+  try {
+    return [await bound(), inner!];
+  } finally {
+    dgram.createSocket = createSocket;
+  }
 }
 
 /** A socket that is connected to an address which nobody has any more. */

@@ -54,7 +54,7 @@ export interface Result {
   ms: number;
   /** The stack of the first failure. */
   error?: string;
-  /** The sockets and timers that outlive the case. */
+  /** What outlives the case: sockets, timers, or the case itself. */
   left?: string[];
 }
 

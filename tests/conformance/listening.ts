@@ -237,9 +237,8 @@ export const cases: Case[] = [
       const before = processorTime();
       await untilItFails(async () => void await accepted(server));
       const used = processorTime() - before;
-      // On a busy machine, one that is busy as well gets its share only.
-      const limit = Math.max(50, 500 * shareOfProcessor() / 2);
-      assert.ok(used < limit, `${used} ms of 500 on the processor`);
+      // It takes 7 ms; one that is busy gets 100, even on a machine that is.
+      assert.ok(used < 30, `${used} ms of 500 on the processor`);
     },
     async "connect() is EMFILE while there is no descriptor"() {
       const server = await listening();
@@ -399,14 +398,6 @@ async function connectUntilItFails(
 function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-/** Which part of a processor this process can have at the moment. */
-function shareOfProcessor(): number {
-  const [start, before] = [performance.now(), processorTime()];
-  let used = 0;
-  while (used < 20) used = processorTime() - before;
-  return used / (performance.now() - start);
 }
 
 async function untilItFails(step: () => Promise<void>): Promise<SocketError> {

@@ -27,6 +27,8 @@ import {
   nameOf,
   pair,
   pattern,
+  pending,
+  receives,
   receivesToEnd,
   rejects,
   tcp,
@@ -63,6 +65,7 @@ export const cases: Case[] = [
     async "setsockopt() while a send is pending loses no byte"() {
       const [client, server] = await pair();
       const sending = client.sendall(pattern(MUCH));
+      await pending(sending);
       client.setsockopt("TCP_NODELAY", true);
       client.setsockopt("SO_KEEPALIVE", true);
       const receiving = receivesToEnd(server, pattern(MUCH));
@@ -93,6 +96,15 @@ export const cases: Case[] = [
       await keepaliveIs(true, client);
       client.setsockopt("SO_KEEPALIVE", false);
       await keepaliveIs(false, client);
+    },
+    async "setsockopt(SO_KEEPALIVE) while a send is pending reaches it, too"() {
+      const [client, server] = await pair();
+      const sending = client.sendall(pattern(MUCH));
+      await pending(sending);
+      client.setsockopt("SO_KEEPALIVE", true);
+      await receives(server, pattern(MUCH));
+      await sending;
+      await keepaliveIs(true, client);
     },
   }),
   ...casesOf("94", {
@@ -153,7 +165,7 @@ export const cases: Case[] = [
 ];
 
 /**
- * Waits until the kernel has a keepalive timer for a connection, or has none,
+ * Asserts that the kernel has a keepalive timer for a connection, or has none,
  * proc(5). One look would not do: the table is read in parts, and a line that
  * moves meanwhile is missed.
  */
@@ -163,9 +175,9 @@ async function keepaliveIs(on: boolean, client: StreamSocket): Promise<void> {
   const line = new RegExp(
     `: 0100007F:${port} 0100007F:[0-9A-F]{4} 01 [0-9A-F:]+ (..):`,
   );
-  while (true) {
+  for (let ms = 1; ms < 2000; ms *= 2, await delay(ms)) {
     const [, timer] = readFileSync("/proc/net/tcp", "utf8").match(line) ?? [];
     if (timer && (timer === "02") === on) return;
-    await delay(5);
   }
+  assert.fail(`the kernel's keepalive is not ${on}`);
 }

@@ -44,7 +44,7 @@ export async function performAll(
   }
   after(() => {
     const found = leaks.length > 0 ? leaks : ["nothing that is known"];
-    const report = ["The process does not end. Left open:", ...found];
+    const report = ["The process does not end. Left behind:", ...found];
     console.error(report.join("\n  "));
     process.exit(HUNG);
   }, EXIT_LIMIT).unref();
@@ -58,40 +58,34 @@ async function perform(
   const start = performance.now();
   const before = openNow();
   const failures: unknown[] = [];
-  const unhandled = (reason: unknown) => failures.push(reason);
-  process.on("unhandledRejection", unhandled).on(
-    "uncaughtException",
-    unhandled,
-  );
-  await guarded("the case", run(), guard).catch(unhandled);
-  await guarded("closing its sockets", closeAll(), guard / 2).catch(unhandled);
+  const fail = (reason: unknown) => void failures.push(reason);
+  const left: string[] = [];
+  process.on("unhandledRejection", fail).on("uncaughtException", fail);
+  const caseEnds = within(guard, run().catch(fail));
+  if (!await caseEnds) left.push(`itself, which did not end in ${guard} ms`);
+  const allCloses = within(guard / 2, closeAll().catch(fail));
+  if (!await allCloses) left.push("sockets that do not close");
   await delay(1); // a rejection that nobody handles shows by then
-  const left = mayLeaveOpen() ? [] : await leftOpen(before);
-  process.off("unhandledRejection", unhandled)
-    .off("uncaughtException", unhandled);
+  if (!mayLeaveOpen()) left.push(...await leftOpen(before));
+  process.off("unhandledRejection", fail).off("uncaughtException", fail);
   const ms = Math.round(performance.now() - start);
-  const result: Result = { statement, name, ok: failures.length === 0, ms };
+  const ok = failures.length === 0 && left.length === 0;
+  const result: Result = { statement, name, ok, ms };
   if (left.length > 0) result.left = left;
-  if (result.ok) return result;
   const [failure] = failures;
-  result.error = failure instanceof Error
-    ? failure.stack ?? failure.message
-    : String(failure);
+  if (failure instanceof Error) result.error = failure.stack ?? failure.message;
+  else if (failures.length > 0) result.error = String(failure);
   return result;
 }
 
-async function guarded(
-  what: string,
-  work: Promise<void>,
-  ms: number,
-): Promise<void> {
+/** Whether the work has ended within so many ms. */
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
   let timer: ReturnType<typeof after> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`${what} did not end in ${ms} ms`);
-    timer = after(() => reject(error), ms);
+  const late = new Promise<boolean>((resolve) => {
+    timer = after(() => resolve(false), ms);
   });
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -3,9 +3,7 @@
  * and in strace's words; and nothing is reported while nobody observes.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createConnection } from "node:net";
 import { CallOrder, type SocketCall } from "../lib/observe/call_order.ts";
 import { mermaid } from "../lib/observe/diagram.ts";
 import {
@@ -122,37 +120,6 @@ describe("observe()", () => {
     expect(numbers("recv"))
       .toEqual(['1 1024"one"', '2 1024"two"', '3 1024"three"']);
     opened.push(...clients);
-  });
-
-  test("numbers a new client on the port of an old one as a new one", async () => {
-    const calls = await watched();
-    const server = await listening();
-    const [host, port] = server.getsockname() as [string, number];
-    // As from another process: these sockets are not observed.
-    const visit = async (localPort = 0) => {
-      const client = createConnection({ host, port, localPort });
-      client.on("error", () => {});
-      await once(client, "connect");
-      const own = client.localPort!;
-      const [connection] = await server.accept();
-      client.resetAndDestroy(); // leaves no TIME-WAIT
-      await connection.recv(1).catch(() => {});
-      await connection.close();
-      return own;
-    };
-    const own = await visit();
-    expect([await visit(own), await visit(own)]).toEqual([own, own]);
-    // And one of the library's, whose number both ends know.
-    await using last = socket(AF_INET, SOCK_STREAM);
-    await last.bind(["127.0.0.1", own]);
-    await last.connect([host, port]);
-    opened.push((await server.accept())[0]);
-    const numbers = (name: string) =>
-      calls.filter(({ call }) => call === name)
-        .map(({ connection }) => connection);
-    expect(numbers("accept")).toEqual([1, 2, 3, 4]);
-    expect(numbers("recv")).toEqual([1, 2, 3]);
-    expect(numbers("connect")).toEqual([4]);
   });
 
   test("numbers senders of datagrams, and AF_UNIX clients without a name", async () => {

@@ -1,7 +1,6 @@
 /**
- * Runs a script: its two ends, server limits, flags, errors and lines. This room
- * knows the process and the command line; it knows no experiment by name, no
- * protocol and no runtime's sockets.
+ * Runs a script: its ends, limits, flags, errors and lines. This room knows the
+ * process and the command line, but no experiment, protocol or runtime's sockets.
  *
  * @module
  */

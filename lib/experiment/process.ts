@@ -37,8 +37,9 @@ export function ignoreBrokenPipe(): void {
   for (const output of [process.stdout, process.stderr]) {
     output.on("error", () => {});
     // Blocking, or the output of a pipe with a slow reader grows without bound.
-    (output as { _handle?: Handle })._handle?.setBlocking?.(true);
+    const { _handle } = output as {
+      _handle?: { setBlocking?(on: boolean): void };
+    };
+    _handle?.setBlocking?.(true);
   }
 }
-
-type Handle = { setBlocking?(on: boolean): void };

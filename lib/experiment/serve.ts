@@ -38,8 +38,7 @@ export function startServer(
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
   let served = 0;
-  /** Between two datagrams of one sender, in ms. */
-  let longestPause = 0;
+  let longestPause = 0; // between two datagrams of one sender, in ms
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
   let grace: ReturnType<typeof setTimeout> | undefined;

@@ -23,27 +23,17 @@ export interface End {
    * datagram. A failure is printed in one line and affects no other client. The
    * socket is closed at the end, or once silent for longer than `limits.idle`.
    * Resolves when the next client may be served: at once, unless
-   * `limits.clients` are being served. A sender that has the server's own port
-   * is not served: see `Datagram`.
+   * `limits.clients` are being served. A sender with the server's own port may be
+   * a server, and is served only if `anyPort` says that it sends no reply; one
+   * that sends again may wait `pause` ms before.
    */
   serve(
     client: StreamSocket | Address,
     work: () => Promise<unknown>,
-    datagram?: Datagram,
+    datagram?: { anyPort?: boolean; pause?: number },
   ): Promise<void>;
   /** Resolves when all clients that are being served now are done. */
   done(): Promise<unknown>;
-}
-
-/** What the server knows about the sender of a datagram. */
-export interface Datagram {
-  /**
-   * Serves a sender that has the server's own port, too: for a request that is
-   * no reply to anything, so that two servers cannot answer each other for ever.
-   */
-  readonly anyPort?: boolean;
-  /** How long such a sender pauses between two datagrams, in ms. */
-  readonly pause?: number;
 }
 
 /** Both ends of an experiment. */
@@ -79,9 +69,7 @@ export interface Settings {
   clients?: number;
   /** The timeout of each wait, in ms. */
   timeout?: number;
-  /** Whether to print each socket call. */
   trace?: boolean;
-  /** Whether to print a diagram of all socket calls at the end. */
   diagram?: boolean;
   json?: boolean;
   /** The values of the experiment's own flags. */

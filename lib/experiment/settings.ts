@@ -1,6 +1,5 @@
 /**
- * Types, defaults and limits that the files of this room share: an experiment,
- * its ends and the settings of a run.
+ * Types, defaults and limits of an experiment, its ends and the settings of a run.
  *
  * @module
  */
@@ -67,8 +66,7 @@ export interface Settings {
   port?: number;
   /** How often to run the client; when to stop a server that runs alone. */
   clients?: number;
-  /** The timeout of each wait, in ms. */
-  timeout?: number;
+  timeout?: number; // of each wait, in ms
   trace?: boolean;
   diagram?: boolean;
   json?: boolean;

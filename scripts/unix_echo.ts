@@ -34,8 +34,8 @@ export async function server({ address, flags, print, ready, serve }: End) {
   //    print who has it.
   const path = pathOf(address, flags.path);
   const listener = socket(AF_UNIX, SOCK_STREAM);
-  await listener.bind(path);
   try {
+    await listener.bind(path);
     await listener.listen();
   } catch (error) {
     if (error instanceof SocketError && error.code === "EADDRINUSE") {

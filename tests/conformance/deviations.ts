@@ -28,9 +28,6 @@ export const deviations: Record<
   "connect() is EMFILE while there is no descriptor": {
     bun: "ECONNREFUSED, whatever the errno",
   },
-  "connect() to 255.255.255.255 is ENETUNREACH": {
-    bun: "ECONNREFUSED, whatever the errno; its node:net says so too",
-  },
   "connect() that was given up frees its descriptor": {
     bun: "stays until the kernel gives up: Bun.connect() has no cancel",
   },
@@ -60,9 +57,6 @@ export const deviations: Record<
     deno: "removes whatever has the path, as the runtime does",
     bun: "removes whatever has the path, as the runtime does",
     node: "removes whatever has the path, as the runtime does",
-  },
-  "listen() in a folder that is not there is ENOENT": {
-    node: "EACCES: libuv makes one of the other, see uv_pipe_bind2()",
   },
   "bind() of an AF_UNIX client is the name that the server sees": {
     deno: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",

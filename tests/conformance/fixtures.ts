@@ -43,8 +43,15 @@ export interface Terms {
 /**
  * "all permissions": it reads /proc, which Deno allows with --allow-all only.
  * "few descriptors": it uses up what there are, so run it under `ulimit -n 256`.
+ * "permissions of Deno": it is about them; no other runtime has any.
+ * "a network of its own": it needs the routes, the firewall and the names that
+ * `own_network.ts` sets up.
  */
-export type Need = "all permissions" | "few descriptors";
+export type Need =
+  | "all permissions"
+  | "few descriptors"
+  | "permissions of Deno"
+  | "a network of its own";
 
 /** The outcome of a case. */
 export interface Result {

@@ -5,6 +5,7 @@
  * @module
  */
 import { cases as addresses } from "./addresses.ts";
+import { cases as binding } from "./binding.ts";
 import { cases as closing } from "./closing.ts";
 import { cases as connecting } from "./connecting.ts";
 import { cases as data } from "./data.ts";
@@ -23,6 +24,7 @@ import { cases as waits } from "./waits.ts";
 export const cases: readonly Case[] = [
   ...errors,
   ...addresses,
+  ...binding,
   ...listening,
   ...connecting,
   ...data,

@@ -278,10 +278,13 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   }
 
   drained(): void {
-    const taken = this.#unsent ? this.#socket.write(this.#unsent.bytes) : 0;
-    if (taken === 0) return; // nobody waits, or there is no room after all
+    const bytes = this.#unsent?.bytes;
+    const taken = bytes ? this.#socket.write(bytes) : 0;
+    // Nobody waits, or there is no room after all; none are left if their buffer
+    // has been transferred.
+    if (!bytes || (taken === 0 && bytes.length > 0)) return;
     const unsent = this.#settle();
-    if (taken > 0) unsent?.resolve(taken);
+    if (taken >= 0) unsent?.resolve(taken);
     else unsent?.reject(BROKEN);
   }
 

@@ -15,6 +15,7 @@ import type { Case } from "./fixtures.ts";
 import { cases as listening } from "./listening.ts";
 import { cases as load } from "./load.ts";
 import { cases as options } from "./options.ts";
+import { cases as ownership } from "./ownership.ts";
 import { cases as reader } from "./reader.ts";
 import { cases as resets } from "./resets.ts";
 import { cases as unix } from "./unix.ts";
@@ -28,6 +29,7 @@ export const cases: readonly Case[] = [
   ...listening,
   ...connecting,
   ...data,
+  ...ownership,
   ...closing,
   ...resets,
   ...waits,

@@ -188,7 +188,11 @@ const encoder = new TextEncoder();
  * buffer has been transferred.
  */
 export function bytesOf(data: string | Uint8Array, call: string): Uint8Array {
-  if (typeof data === "string") return encoder.encode(data);
+  return typeof data === "string" ? encoder.encode(data) : viewOf(data, call);
+}
+
+/** The bytes; TypeError for what is none, and if their buffer is detached. */
+export function viewOf(data: Uint8Array, call: string): Uint8Array {
   if (data instanceof Uint8Array && data.length > 0) return data;
   const { buffer, byteOffset, byteLength } = data ?? {};
   // Another realm's Uint8Array (node:vm, a frame) is no instance of this one's.

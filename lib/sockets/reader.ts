@@ -9,6 +9,7 @@ import { bytesOf } from "./outbox.ts";
 import { SocketError } from "./socket_error.ts";
 import { innerOf, type StreamSocket } from "./stream_socket.ts";
 import {
+  FOR_EVER,
   handled,
   rejected,
   signalOf,
@@ -90,9 +91,14 @@ export class Reader {
     mark: string | Uint8Array,
     limits?: Limit,
   ): Promise<Uint8Array | null> {
-    return this.#message("until", limits, async (limit, stop) => {
-      const wanted = bytesOf(mark, "until");
+    let wanted: Uint8Array;
+    try {
+      wanted = new Uint8Array(bytesOf(mark, "until")); // as it is now
       if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
+    } catch (error) {
+      return rejected(error);
+    }
+    return this.#message("until", limits, async (limit, stop) => {
       for (let from = 0;;) {
         const held = this.#held.subarray(this.#start, this.#end);
         const end = indexOf(held, wanted, from) + wanted.length;
@@ -122,7 +128,7 @@ export class Reader {
   some(size: number, wait?: Wait): Promise<Uint8Array> {
     return this.#call("some", wait, async (stop) => {
       checkSize(size);
-      if (this.#end === this.#start) await this.#more(stop);
+      if (size > 0 && this.#end === this.#start) await this.#more(stop);
       return this.#take(Math.min(size, this.#end - this.#start));
     });
   }
@@ -179,7 +185,8 @@ export class Reader {
 
   /** Receives once; false at the end of the stream. */
   async #more(stop: Stop | undefined): Promise<boolean> {
-    const bytes = await this.#socket.recv(65536, stop?.wait);
+    // The time limit of the call, not that of each recv().
+    const bytes = await this.#socket.recv(65536, stop?.wait ?? FOR_EVER);
     const length = this.#end - this.#start;
     if (this.#end + bytes.length > this.#held.length) {
       // Twice the room, so that a long message is not copied for each recv().

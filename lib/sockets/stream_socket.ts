@@ -11,7 +11,7 @@ import {
   unnamedAddress,
 } from "./address.ts";
 import type { StreamOption } from "./options.ts";
-import { bytesOf, Outbox, type Piece } from "./outbox.ts";
+import { bytesOf, Outbox, type Piece, viewOf } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import { runtime } from "./runtimes/mod.ts";
 import type {
@@ -22,12 +22,14 @@ import type {
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
+  FOR_EVER,
   getdefaulttimeout,
   handled,
   iterate,
   rejected,
   type Signal,
   signalOf,
+  Stop,
   type Wait,
   Waiter,
 } from "./waiter.ts";
@@ -178,7 +180,10 @@ export class StreamSocket {
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", "recv"));
     if (size === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#connection.take("recv", size, this.#timeout, signalOf(wait));
+    const signal = signalOf(wait);
+    const own = wait === FOR_EVER || signal instanceof Stop; // a Reader's
+    const timeout = own ? null : this.#timeout;
+    return this.#connection.take("recv", size, timeout, signal);
   }
 
   /**
@@ -188,7 +193,7 @@ export class StreamSocket {
    */
   recv_into(buffer: Uint8Array, wait?: Wait): Promise<number> {
     try {
-      buffer = bytesOf(buffer as Uint8Array, "recv_into");
+      buffer = viewOf(buffer, "recv_into");
     } catch (error) {
       return rejected(error);
     }

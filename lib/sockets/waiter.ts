@@ -12,6 +12,9 @@ export interface Wait {
   signal?: AbortSignal | undefined;
 }
 
+/** Of a call that no timeout ends, whatever that of its socket. */
+export const FOR_EVER: Wait = {};
+
 /** What is used of an AbortSignal. */
 export type Signal = Pick<
   AbortSignal,

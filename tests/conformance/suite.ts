@@ -17,6 +17,7 @@ import { cases as load } from "./load.ts";
 import { cases as options } from "./options.ts";
 import { cases as ownership } from "./ownership.ts";
 import { cases as reader } from "./reader.ts";
+import { cases as recvInto } from "./recv_into.ts";
 import { cases as resets } from "./resets.ts";
 import { cases as unix } from "./unix.ts";
 import { cases as waits } from "./waits.ts";
@@ -29,6 +30,7 @@ export const cases: readonly Case[] = [
   ...listening,
   ...connecting,
   ...data,
+  ...recvInto,
   ...ownership,
   ...closing,
   ...resets,

@@ -15,7 +15,6 @@ import {
 } from "../../lib/mod.ts";
 import {
   accepted,
-  afterwards,
   type Case,
   casesOf,
   casesOfEach,

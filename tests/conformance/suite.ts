@@ -12,6 +12,7 @@ import { cases as data } from "./data.ts";
 import { cases as datagrams } from "./datagrams.ts";
 import { cases as errors } from "./errors.ts";
 import type { Case } from "./fixtures.ts";
+import { cases as givenUp } from "./given_up.ts";
 import { cases as listening } from "./listening.ts";
 import { cases as load } from "./load.ts";
 import { cases as options } from "./options.ts";
@@ -35,6 +36,7 @@ export const cases: readonly Case[] = [
   ...closing,
   ...resets,
   ...waits,
+  ...givenUp,
   ...unix,
   ...options,
   ...datagrams,

@@ -370,10 +370,6 @@ export const cases: Case[] = [
 async function connectUntilItFails(
   server: StreamSocket,
 ): Promise<StreamSocket[]> {
-  // Deno 2.9.6 watches signals from half a second after its start, and panics
-  // if it then finds no descriptor: let it begin now.
-  const nothing = () => {};
-  process.on("SIGUSR2", nothing).off("SIGUSR2", nothing);
   const clients: StreamSocket[] = [];
   await untilItFails(async () => {
     assert.ok(clients.length < 256, "run this under `ulimit -n 256`");

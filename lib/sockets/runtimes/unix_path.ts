@@ -14,7 +14,7 @@ export function bindCode(path: string): string {
 
 /**
  * Why connect(2) failed with ECONNREFUSED, as Bun has it: ENOENT, ENOTDIR,
- * ELOOP, EACCES; EAGAIN if somebody listens and the backlog is full.
+ * ELOOP, EACCES; EPROTOTYPE for a socket of datagrams; EAGAIN if somebody listens and the backlog is full.
  */
 export function connectCode(path: string): string {
   const abstract = path.startsWith("\0");
@@ -22,11 +22,13 @@ export function connectCode(path: string): string {
   if (code) return code;
   const name = abstract ? `@${path.slice(1)}` : path;
   try {
-    // The flag 00010000 is __SO_ACCEPTCON: it listens, proc_net_unix(5).
-    const lines = readFileSync("/proc/net/unix", "latin1").split("\n");
-    const listens = lines.some((line) =>
-      line.split(" ")[3] === "00010000" && line.endsWith(` ${name}`)
-    );
+    const sockets = readFileSync("/proc/net/unix", "latin1").split("\n")
+      .filter((line) => line.endsWith(` ${name}`))
+      .map((line) => line.split(" "));
+    // Its type is not 0001, SOCK_STREAM: proc_net_unix(5).
+    if (sockets.some(([, , , , type]) => type !== "0001")) return "EPROTOTYPE";
+    // The flag 00010000 is __SO_ACCEPTCON: it listens.
+    const listens = sockets.some(([, , , flags]) => flags === "00010000");
     return listens ? "EAGAIN" : "ECONNREFUSED";
   } catch {
     return "ECONNREFUSED"; // no Linux

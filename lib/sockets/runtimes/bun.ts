@@ -60,37 +60,12 @@ async function connectFar(
   const { failed } = pending;
   pending.failed = (error) => {
     if (codeOf(error) !== "ECONNREFUSED") return failed(error);
-    routeCode(address as [string, number]).then((code) =>
-      failed(code ? { code } : error)
-    );
+    import("./bun_route.ts").then(({ routeCode }) => routeCode(address[0]))
+      .then((code) => failed(code ? { code } : error));
   };
   const node = await import("./node.ts");
   if (!cancelled) node.connect(address, from, pending);
 }
-
-/**
- * Why there is no way to a host, which Bun calls ECONNREFUSED over TCP: over UDP
- * it tells. If there is a way, an empty datagram goes as far as the first router.
- */
-async function routeCode(
-  [host]: [host: string, port: number],
-): Promise<string | undefined> {
-  if (host === "255.255.255.255") return "ENETUNREACH"; // TCP has no broadcast
-  const { default: dgram } = await import("node:dgram");
-  const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
-  return await new Promise((resolve) => {
-    socket.bind(0, () => {
-      socket.setTTL(1);
-      socket.send("", DISCARD, host, (error) => {
-        socket.close();
-        resolve(error ? codeOf(error) : undefined);
-      });
-    });
-  });
-}
-
-/** The port of RFC 863. */
-const DISCARD = 9;
 
 /** The data of a socket until it is connected. */
 interface Dialling {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressInfo, Server, Socket } from "node:net";
-import type { Address } from "../address.ts";
+import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
@@ -142,8 +142,10 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     super();
     this.#socket = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
-    this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
     this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    // Bun's node:net does not tell its zone.
+    const host = withZone(socket.localAddress ?? "", this.peer[0]);
+    this.local = local ?? [host, socket.localPort ?? 0];
     (socket as Owned).owner = this;
     socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)

@@ -34,7 +34,7 @@ export const deviations: Deviations = {
     bun: "stays until the kernel gives up: Bun.connect() has no cancel",
   },
   "setsockopt(IPV6_V6ONLY) keeps IPv4 out, and is EINVAL when listening": {
-    deno: "listen() fails with ENOPROTOOPT: Deno has no such option",
+    deno: "bind() fails with ENOPROTOOPT: Deno has no such option",
   },
   "getsockopt(TCP_NODELAY) is off unless it was set": {
     bun: "on, and told so: Bun sets it; off again costs 2% of the exchanges",
@@ -69,6 +69,24 @@ export const deviations: Deviations = {
   },
   "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL": {
     deno: "EINVAL, whatever the errno",
+  },
+  "connect() of a client that is bound takes a zone, too": {
+    deno: "EINVAL: its node:net, which binds the client, drops the zone",
+  },
+  "connect() through an interface that is not there fails in words": {
+    node: "EADDRNOTAVAIL: libuv goes on without a zone that it does not know",
+  },
+  "recvfrom() gives the sender's zone, and sendto() answers it": {
+    deno: "no zone: its node:dgram drops it",
+  },
+  "sendto() sends through the interface of the zone": {
+    deno: "through any: its node:dgram drops the zone",
+  },
+  "connect() to a host that is silent is ETIMEDOUT when the kernel says so": {
+    bun: "ECONNREFUSED, whatever the errno; its node:net says so too",
+  },
+  "connect() whose server replies and exits at once loses nothing (AF_UNIX)": {
+    bun: "ECONNRESET, and the reply is lost; its node:net does so too",
   },
 };
 

@@ -7,8 +7,16 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type Address,
@@ -193,6 +201,13 @@ export async function pair(
   await client.connect(listener.getsockname());
   const server = await accepted(listener);
   return origin === "accepted" ? [server, client] : [client, server];
+}
+
+/** A path that is not there, in a folder of its own. */
+export function newPath(): string {
+  const folder = mkdtempSync(join(tmpdir(), "lab-"));
+  afterwards(() => rmSync(folder, { recursive: true }));
+  return join(folder, "s");
 }
 
 /** The name of an AF_INET or AF_INET6 socket. */

@@ -8,7 +8,7 @@
 import { spawnSync } from "node:child_process";
 
 /** The need of these cases. */
-export const OWN_NETWORK = "a network of its own";
+export const OWN_NETWORK = "a network of its own" as const;
 
 /** A program of each package that is used. */
 const PROGRAMS = {
@@ -28,8 +28,9 @@ export function reasonAgainst(): string | undefined {
   return status === 0 ? undefined : "needs root, for unshare(1)";
 }
 
-/** A link-local address of this machine, and its interface. */
+/** Link-local addresses of this machine, and their interfaces: one link. */
 export const LINK_LOCAL = "fe80::1%v0";
+export const OTHER_END = "fe80::2%v1";
 
 /** Hosts to which a route says no, and how: ip-route(8). */
 export const UNREACHABLE = {
@@ -60,9 +61,10 @@ const DROPPED = "-net_bind_service,-dac_override,-dac_read_search";
 const SETUP = `set -e
 ip link set lo up
 ip link add v0 type veth peer name v1
-ip link set v0 up
-ip link set v1 up
+ip link set v0 addrgenmode none up
+ip link set v1 addrgenmode none up
 ip addr add fe80::1/64 dev v0 nodad
+ip addr add fe80::2/64 dev v1 nodad
 ip addr add 10.9.0.1/32 dev lo
 ip route add unreachable 10.1.0.0/16
 ip route add prohibit 10.2.0.0/16

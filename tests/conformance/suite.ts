@@ -15,6 +15,7 @@ import type { Case } from "./fixtures.ts";
 import { cases as givenUp } from "./given_up.ts";
 import { cases as listening } from "./listening.ts";
 import { cases as load } from "./load.ts";
+import { cases as network } from "./network.ts";
 import { cases as options } from "./options.ts";
 import { cases as ownership } from "./ownership.ts";
 import { cases as reader } from "./reader.ts";
@@ -41,6 +42,7 @@ export const cases: readonly Case[] = [
   ...options,
   ...datagrams,
   ...reader,
+  ...network,
   ...load,
 ];
 

@@ -8,15 +8,13 @@
 import assert from "node:assert/strict";
 import {
   existsSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import {
   type Address,
   AF_UNIX,
@@ -35,6 +33,7 @@ import {
   descriptorsFallTo,
   isCutOff,
   MUCH,
+  newPath,
   pattern,
   pending,
   receives,
@@ -471,13 +470,6 @@ export const cases: Case[] = [
 /** A name in Linux's abstract namespace, which needs no file. */
 function abstractName(): string {
   return `\0socket-lab-${crypto.randomUUID()}`;
-}
-
-/** A path that is not there, in a folder of its own. */
-function newPath(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lab-"));
-  afterwards(() => rmSync(folder, { recursive: true }));
-  return join(folder, "s");
 }
 
 /** A socket file that its server has left behind, as one that is killed does. */

@@ -79,9 +79,6 @@ export const deviations: Deviations = {
   "recvfrom() gives the sender's zone, and sendto() answers it": {
     deno: "no zone: its node:dgram drops it",
   },
-  "sendto() sends through the interface of the zone": {
-    deno: "through any: its node:dgram drops the zone",
-  },
   "connect() to a host that is silent is ETIMEDOUT when the kernel says so": {
     bun: "ECONNREFUSED, whatever the errno; its node:net says so too",
   },

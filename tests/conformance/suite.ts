@@ -13,6 +13,7 @@ import { cases as datagrams } from "./datagrams.ts";
 import { cases as errors } from "./errors.ts";
 import type { Case } from "./fixtures.ts";
 import { cases as givenUp } from "./given_up.ts";
+import { cases as life } from "./life.ts";
 import { cases as listening } from "./listening.ts";
 import { cases as load } from "./load.ts";
 import { cases as network } from "./network.ts";
@@ -43,6 +44,7 @@ export const cases: readonly Case[] = [
   ...datagrams,
   ...reader,
   ...network,
+  ...life,
   ...load,
 ];
 

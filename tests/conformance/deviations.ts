@@ -70,6 +70,11 @@ export const deviations: Deviations = {
   "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL": {
     deno: "EINVAL, whatever the errno",
   },
+  "a process ends by itself after a sendall() that timed out": {
+    deno: "not before the peer reads or goes: unref() is for reads alone",
+    node:
+      "not before the peer reads or goes: a write counts in uv_loop_alive()",
+  },
   "connect() of a client that is bound takes a zone, too": {
     deno: "EINVAL: its node:net, which binds the client, drops the zone",
   },

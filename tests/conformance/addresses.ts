@@ -61,13 +61,6 @@ export const cases: Case[] = [
       assert.deepEqual(tcp().getsockname(), ["0.0.0.0", 0]);
       assert.deepEqual(tcp("::").getsockname(), ["::", 0]);
     },
-    async "getsockname() gives what bind() recorded, until listen() opens it"() {
-      const server = tcp();
-      await server.bind(["127.0.0.1", 0]);
-      assert.deepEqual(server.getsockname(), ["127.0.0.1", 0]);
-      await server.listen();
-      assert.notEqual(nameOf(server)[1], 0);
-    },
   }),
   ...casesOf("3", {
     async "bind() and connect() refuse what is no port"() {
@@ -93,9 +86,10 @@ export const cases: Case[] = [
       const address: [string, number] = ["127.0.0.1", 0];
       await server.bind(address);
       address[0] = "::1";
-      assert.deepEqual(server.getsockname(), ["127.0.0.1", 0]);
+      const name = nameOf(server);
+      assert.equal(name[0], "127.0.0.1");
       await server.listen();
-      assert.equal(nameOf(server)[0], "127.0.0.1");
+      assert.deepEqual(nameOf(server), name);
     },
     async "getsockname(), getpeername() and accept() give copies of the names"() {
       const server = await listening();

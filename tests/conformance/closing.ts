@@ -259,14 +259,6 @@ export const cases: Case[] = [
     },
   }),
   ...casesOf("rule", {
-    async "close() while listen() is opening gives the port back"() {
-      const server = tcp();
-      await server.bind(["127.0.0.1", 0]);
-      const listening = server.listen();
-      await server.close();
-      const outcome = await listening.catch(({ code }) => code);
-      assert.ok(outcome === undefined || outcome === "EBADF", outcome);
-    },
     async "close() is done although the peer reads nothing"() {
       const [client] = await pair();
       const sending = client.sendall(pattern(MUCH));

@@ -7,7 +7,6 @@
 import assert from "node:assert/strict";
 import * as lib from "../../lib/mod.ts";
 import {
-  type Address,
   decode,
   formatAddress,
   parseAddress,
@@ -122,16 +121,27 @@ export const cases: Case[] = [
         `Cannot connect to [::1]:${port}: connection refused`,
       );
     },
-    async "SocketError of listen() names the address"() {
-      const [host, port] = nameOf(await listening());
+    async "SocketError of bind() and of listen() names the address"() {
       const second = tcp();
-      await second.bind([host, port]);
-      const error = await rejects(second.listen(), "EADDRINUSE");
-      assert.equal(
-        error.message,
-        `Cannot listen on 127.0.0.1:${port}: address already in use`,
-      );
-      assert.equal(error.call, "listen");
+      await second.bind(await freeAddress());
+      const [host, port] = nameOf(second);
+      const first = tcp();
+      await first.bind([host, port]);
+      await first.listen();
+      const calls = [
+        ["bind to", "bind", () => tcp().bind([host, port])],
+        // No runtime can keep the port between bind() and listen().
+        ["listen on", "listen", () => second.listen()],
+      ] as const;
+      for (const [words, call, attempt] of calls) {
+        const error = await rejects(attempt(), "EADDRINUSE");
+        assert.equal(
+          error.message,
+          `Cannot ${words} 127.0.0.1:${port}: address already in use`,
+        );
+        assert.equal(error.call, call);
+        assert.deepEqual(error.address, [host, port]);
+      }
     },
     async "SocketError of recv() and accept() names the other end or the server"() {
       const server = await listening();
@@ -226,7 +236,7 @@ export const cases: Case[] = [
       fresh.shutdown("SHUT_WR");
       const server = await listening();
       const second = tcp();
-      await second.bind(server.getsockname() as Address);
+      second.bind(server.getsockname());
       second.listen();
       const bound = tcp();
       bound.bind([`${"a".repeat(300)}.test`, 0]);

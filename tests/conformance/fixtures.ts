@@ -7,8 +7,16 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type Address,
@@ -43,8 +51,15 @@ export interface Terms {
 /**
  * "all permissions": it reads /proc, which Deno allows with --allow-all only.
  * "few descriptors": it uses up what there are, so run it under `ulimit -n 256`.
+ * "permissions of Deno": it is about them; no other runtime has any.
+ * "a network of its own": it needs the routes, the firewall and the names that
+ * `own_network.ts` sets up.
  */
-export type Need = "all permissions" | "few descriptors";
+export type Need =
+  | "all permissions"
+  | "few descriptors"
+  | "permissions of Deno"
+  | "a network of its own";
 
 /** The outcome of a case. */
 export interface Result {
@@ -186,6 +201,13 @@ export async function pair(
   await client.connect(listener.getsockname());
   const server = await accepted(listener);
   return origin === "accepted" ? [server, client] : [client, server];
+}
+
+/** A path that is not there, in a folder of its own. */
+export function newPath(): string {
+  const folder = mkdtempSync(join(tmpdir(), "lab-"));
+  afterwards(() => rmSync(folder, { recursive: true }));
+  return join(folder, "s");
 }
 
 /** The name of an AF_INET or AF_INET6 socket. */

@@ -8,8 +8,12 @@ import { fileURLToPath } from "node:url";
 import { start } from "../../scripts/tools/support/processes.ts";
 import type { RuntimeName } from "../support/runtimes.ts";
 import type { Case, Result } from "./fixtures.ts";
+import { inOwnNetwork, OWN_NETWORK, reasonAgainst } from "./own_network.ts";
 import { guardOf, HUNG } from "./perform.ts";
 import { cases, NOTHING } from "./suite.ts";
+
+/** Why the cases that need a network of their own cannot be run, if so. */
+export const noOwnNetwork = reasonAgainst();
 
 /** Cases that share a process. */
 export interface Group {
@@ -41,9 +45,18 @@ export function groupsOf(runtime: RuntimeName, gate: boolean): Group[] {
 }
 
 /** Only Deno has permissions, and has to do most of it with a few of them. */
-const TOGETHER = [[NOTHING, "all permissions"], ["few descriptors"]];
+const TOGETHER = [
+  [NOTHING, "all permissions"],
+  ["few descriptors"],
+  [OWN_NETWORK],
+];
 const NEEDS: Record<RuntimeName, string[][]> = {
-  deno: [[NOTHING], ["all permissions"], ["few descriptors"]],
+  deno: [
+    [NOTHING],
+    ["all permissions", "permissions of Deno"],
+    ["few descriptors"],
+    [OWN_NETWORK],
+  ],
   bun: TOGETHER,
   node: TOGETHER,
 };
@@ -53,7 +66,8 @@ export function startRun(
   { runtime, gate, needs, cases }: Group,
   path: string,
 ): Run {
-  const all = needs.includes("all permissions");
+  const own = needs.includes(OWN_NETWORK);
+  const all = own || needs.includes("all permissions");
   const permission = all ? "--allow-all" : "--allow-net";
   const command = [
     path,
@@ -85,7 +99,10 @@ export function startRun(
     if (underWay.size > 0) timer = setTimeout(block, limit);
   };
   const few = needs.includes("few descriptors");
-  const running = start(few ? limited : command, { heard });
+  const running = start(
+    few ? limited : own ? inOwnNetwork(command) : command,
+    { heard },
+  );
   const ended = running.ended.then(({ code, signal, error }) => {
     clearTimeout(timer);
     const reason = blocked === undefined

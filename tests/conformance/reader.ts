@@ -5,8 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { decode, Reader, type StreamSocket } from "../../lib/mod.ts";
+import { decode, observe, Reader, type StreamSocket } from "../../lib/mod.ts";
 import {
+  afterwards,
   type Case,
   casesOf,
   MIB,
@@ -18,6 +19,7 @@ import {
   rejects,
   rejectsWith,
   same,
+  timesOut,
   withPeer,
   write,
 } from "./fixtures.ts";
@@ -233,6 +235,254 @@ export const cases: Case[] = [
       await rejects(reader.all({ limit: MIB }), "EMSGSIZE");
       await client.close();
       await rejects(sending, "EBADF");
+    },
+  }),
+
+  // --- until ---
+
+  ...casesOf("rule", {
+    async "until() gives the bytes up to a mark and with it, and only that mark"() {
+      const [client, reader] = await stream();
+      await client.sendall("a\nb\rc\r\n\r\nrest");
+      await client.close();
+      assert.equal(decode((await reader.until("\r\n"))!), "a\nb\rc\r\n");
+      assert.equal(decode((await reader.until("\r\n"))!), "\r\n");
+      await rejects(reader.until("\r\n"), "EBADMSG");
+      assert.equal(decode(await reader.all()), "rest");
+      assert.equal(await reader.until("\r\n"), null);
+    },
+    async "until() finds a mark that arrives byte by byte, and after its start"() {
+      const [client, reader] = await stream();
+      const marks = ["aab", "\r\n\r\n", "\0"];
+      const texts = ["aaaab", "x\r\n\r\r\n\r\n", "né…\0"];
+      for (const [index, text] of texts.entries()) {
+        const message = reader.until(marks[index]);
+        for (const byte of new TextEncoder().encode(text)) {
+          await client.sendall(Uint8Array.of(byte));
+          await delay(1);
+        }
+        assert.equal(decode((await message)!), text);
+      }
+    },
+    async "until() takes bytes as a mark, and counts as they were at the call"() {
+      const [client, reader] = await stream();
+      const mark = Uint8Array.of(0, 255);
+      const message = reader.until(mark);
+      mark.fill(7);
+      await client.sendall(Uint8Array.of(7, 7, 0, 0, 255, 9));
+      same((await message)!, Uint8Array.of(7, 7, 0, 0, 255));
+      same(await reader.exactly(1), Uint8Array.of(9));
+    },
+    async "until() takes `limit` bytes with the mark; over it is EMSGSIZE"() {
+      const [client, reader] = await stream();
+      await client.sendall("1234;56789;");
+      assert.equal(decode((await reader.until(";", { limit: 5 }))!), "1234;");
+      await rejects(reader.until(";", { limit: 5 }), "EMSGSIZE");
+      assert.equal(decode((await reader.until(";", { limit: 6 }))!), "56789;");
+    },
+    async "until() is EMSGSIZE for a peer that never sends the mark"() {
+      const [client, reader] = await stream();
+      const sending = client.sendall(new Uint8Array(MUCH).fill(0x61));
+      await rejects(reader.until("\n"), "EMSGSIZE");
+      await client.close();
+      await rejects(sending, "EBADF");
+    },
+    async "until() refuses what is no mark"() {
+      const [client, reader] = await stream();
+      await client.sendall("abc");
+      for (const mark of ["", new Uint8Array(0), 5, null, undefined, ["a"]]) {
+        await refuses(reader.until(mark as string));
+      }
+      assert.equal(decode(await reader.exactly(3)), "abc");
+    },
+    async "until() that is given up within a message loses nothing"() {
+      const [client, reader, server] = await stream();
+      await client.sendall("one me");
+      server.settimeout(30);
+      await rejects(reader.until(";"), "ETIMEDOUT");
+      server.settimeout(null);
+      const controller = new AbortController();
+      const message = reader.until(";", controller);
+      await pending(message);
+      controller.abort("enough");
+      await rejectsWith("enough", message);
+      await client.sendall("ssage;");
+      assert.equal(decode((await reader.until(";"))!), "one message;");
+    },
+  }),
+
+  // --- some ---
+
+  ...casesOf("rule", {
+    async "some() gives what is held at once, else what one recv() gives"() {
+      const [client, reader] = await stream();
+      await client.sendall("line\nabcdef");
+      assert.equal(await reader.line(), "line");
+      assert.equal(decode(await reader.some(2)), "ab");
+      assert.equal(decode(await reader.some(100)), "cdef");
+      const waiting = reader.some(100);
+      await pending(waiting);
+      await client.sendall("gh");
+      assert.equal(decode(await waiting), "gh");
+      await client.close();
+      assert.equal((await reader.some(1)).length, 0);
+      assert.equal((await reader.some(1)).length, 0);
+    },
+    async "some() of fewer bytes than arrive leaves the rest"() {
+      const [client, reader] = await stream();
+      const waiting = [reader.some(2), reader.some(1)];
+      await client.sendall("abcd\n");
+      const texts = (await Promise.all(waiting)).map(decode);
+      assert.deepEqual(texts, ["ab", "c"]);
+      assert.equal(await reader.line(), "d");
+    },
+    async "some(0) is empty at once, and some() refuses what is no number"() {
+      const [client, reader] = await stream();
+      assert.equal((await reader.some(0)).length, 0);
+      for (const size of [-1, 1.5, NaN, "3", undefined]) {
+        await refuses(reader.some(size as number));
+      }
+      await client.sendall("abc");
+      assert.equal(decode(await reader.some(3)), "abc");
+    },
+    async "some() that times out loses nothing"() {
+      const [client, reader, server] = await stream();
+      server.settimeout(1);
+      await rejects(reader.some(10), "ETIMEDOUT");
+      server.settimeout(null);
+      await client.sendall("abc");
+      assert.equal(decode(await reader.some(10)), "abc");
+    },
+  }),
+
+  // --- a call is one call ---
+
+  ...casesOf("rule", {
+    async "Reader's call has one time limit, however the message drips"() {
+      const calls: ((reader: Reader) => Promise<unknown>)[] = [
+        (reader) => reader.line(),
+        (reader) => reader.until(";"),
+        (reader) => reader.exactly(1_000_000),
+        (reader) => reader.all(),
+      ];
+      for (const call of calls) {
+        const [client, reader, server] = await stream();
+        let dripping = true;
+        const drip = (async () => {
+          for (; dripping; await delay(2)) await client.sendall("x");
+        })();
+        server.settimeout(60);
+        await timesOut(60, () => call(reader));
+        dripping = false;
+        await drip;
+        // What came is kept for the next call.
+        server.settimeout(null);
+        await client.sendall("\n");
+        assert.match((await reader.line())!, /^x+$/);
+      }
+    },
+    async "Reader's call that waits behind another obeys its own signal"() {
+      const [client, reader] = await stream();
+      const first = reader.line();
+      const controller = new AbortController();
+      const behind = [
+        reader.line(controller),
+        reader.until(";", controller),
+        reader.exactly(3, controller),
+        reader.some(3, controller),
+        reader.all(controller),
+      ];
+      const last = reader.line();
+      controller.abort("enough");
+      for (const one of behind) await rejectsWith("enough", one);
+      await pending(first);
+      await client.sendall("one\ntwo\n");
+      assert.deepEqual([await first, await last], ["one", "two"]);
+    },
+    async "Reader's call that waits behind another obeys its own timeout"() {
+      const [client, reader, server] = await stream();
+      const first = reader.line();
+      server.settimeout(30);
+      await timesOut(30, () => reader.line());
+      await timesOut(30, () => reader.exactly(3));
+      server.settimeout(null);
+      const last = reader.line();
+      await pending(first);
+      await client.sendall("one\ntwo\n");
+      assert.deepEqual([await first, await last], ["one", "two"]);
+    },
+    async "Reader's first call that is given up lets the second one go on"() {
+      const [client, reader] = await stream();
+      const controller = new AbortController();
+      const first = reader.line(controller);
+      const second = reader.line();
+      await client.sendall("on");
+      await pending(first);
+      controller.abort("enough");
+      await rejectsWith("enough", first);
+      await client.sendall("e\n");
+      assert.equal(await second, "one");
+    },
+    async "Reader's calls with an aborted signal take nothing"() {
+      const [client, reader] = await stream();
+      await client.sendall("kept\n");
+      const wait = { signal: AbortSignal.abort("no") };
+      const calls = [
+        reader.line(wait),
+        reader.until(";", wait),
+        reader.exactly(1, wait),
+        reader.some(1, wait),
+        reader.all(wait),
+      ];
+      for (const call of calls) await rejectsWith("no", call);
+      assert.equal(await reader.line(), "kept");
+    },
+    async "Reader refuses a limit that limits nothing"() {
+      const [client, reader] = await stream();
+      await client.sendall("kept\n");
+      for (const limit of [NaN, -1, "10", {}, []]) {
+        const limits = { limit: limit as number };
+        await refuses(reader.line(limits));
+        await refuses(reader.until("\n", limits));
+        await refuses(reader.all(limits));
+      }
+      assert.equal(await reader.line({ limit: Infinity }), "kept");
+    },
+    async "Reader keeps EMSGSIZE and its peer's address after close()"() {
+      const [client, reader, server] = await stream();
+      const peer = server.getpeername();
+      await client.sendall("123456;\n");
+      assert.equal(decode(await reader.exactly(1)), "1");
+      await server.close();
+      for (
+        const call of [
+          reader.line({ limit: 3 }),
+          reader.until(";", { limit: 3 }),
+          reader.all({ limit: 3 }),
+        ]
+      ) {
+        const error = await rejects(call, "EMSGSIZE");
+        assert.deepEqual(error.address, peer);
+      }
+      assert.equal(await reader.line(), "23456;");
+      await rejects(reader.line(), "EBADF");
+    },
+    async "Reader makes no call of its own that a trace would show"() {
+      const seen: string[] = [];
+      afterwards(await observe(({ call }) => seen.push(call)));
+      const [client, reader, server] = await stream();
+      await client.sendall("one\n12345");
+      seen.length = 0;
+      assert.equal(await reader.line(), "one");
+      await rejects(reader.line({ limit: 3 }), "EMSGSIZE");
+      server.settimeout(1);
+      await rejects(reader.line(), "ETIMEDOUT");
+      await client.close();
+      await rejects(reader.line(), "EBADMSG");
+      const others = seen.filter((call) =>
+        !/^(recv|settimeout|close)$/.test(call)
+      );
+      assert.deepEqual(others, []);
     },
   }),
 ];

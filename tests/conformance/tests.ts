@@ -4,16 +4,26 @@
  *
  * @module
  */
-import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { find, RUNTIMES } from "../support/runtimes.ts";
 import { testOn } from "../support/test_on.ts";
 import { deviations, judge } from "./deviations.ts";
 import type { Case, Result } from "./fixtures.ts";
-import { type Group, groupsOf, type Run, startRun } from "./processes.ts";
+import { OWN_NETWORK } from "./own_network.ts";
+import {
+  type Group,
+  groupsOf,
+  noOwnNetwork,
+  type Run,
+  startRun,
+} from "./processes.ts";
 
 /** Declares the tests of the suite, or those of the gate. */
 export function testCases({ gate }: { gate: boolean }): void {
-  const groups = RUNTIMES.map((runtime) => groupsOf(runtime, gate));
+  const groups = RUNTIMES.map((runtime) =>
+    groupsOf(runtime, gate).filter(({ needs }) => !lacks(needs))
+  );
+  if (noOwnNetwork) test.skip(`${OWN_NETWORK} (${noOwnNetwork})`, () => {});
   const runs = new Map<Group, Promise<Run>>();
 
   // The runtimes run side by side, each one process after the other.
@@ -48,6 +58,11 @@ export function testCases({ gate }: { gate: boolean }): void {
       });
     });
   }
+}
+
+/** Whether this machine cannot give the cases of a group what they need. */
+function lacks(needs: readonly string[]): boolean {
+  return Boolean(noOwnNetwork) && needs.includes(OWN_NETWORK);
 }
 
 function testCase(

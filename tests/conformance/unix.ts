@@ -8,14 +8,13 @@
 import assert from "node:assert/strict";
 import {
   existsSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import {
   type Address,
   AF_UNIX,
@@ -34,6 +33,7 @@ import {
   descriptorsFallTo,
   isCutOff,
   MUCH,
+  newPath,
   pattern,
   pending,
   receives,
@@ -95,15 +95,49 @@ export const cases: Case[] = [
     }),
     ...casesOf({ statement: "8", needs }, {
       async [
-        `listen() on a name in use is EADDRINUSE, the first goes on (${kind})`
+        `bind() to a name in use is EADDRINUSE, the first goes on (${kind})`
       ]() {
         const first = await listening(newName());
         const second = unix();
-        await second.bind(first.getsockname());
-        await rejects(second.listen(), "EADDRINUSE");
+        await rejects(second.bind(first.getsockname()), "EADDRINUSE");
+        assert.equal(second.getsockname(), "");
+        await rejects(second.listen(), "EINVAL");
         await second.close();
         await clientOf(first);
         await accepted(first);
+      },
+      async [`bind() leaves no listener behind before listen() (${kind})`]() {
+        const name = newName();
+        const server = unix();
+        await server.bind(name);
+        assert.equal(server.getsockname(), name);
+        await rejects(unix().connect(name), "ECONNREFUSED", "ENOENT");
+        await server.listen();
+        await clientOf(server);
+      },
+      async [`listen() waits for a bind() that nobody awaited (${kind})`]() {
+        const first = await listening(newName());
+        const [second, third] = [unix(), unix()];
+        second.bind(newName());
+        await second.listen();
+        await clientOf(second);
+        third.bind(first.getsockname());
+        await rejects(third.listen(), "EADDRINUSE");
+      },
+      async [
+        `close() while bind() or listen() waits frees the name (${kind})`
+      ]() {
+        const name = newName();
+        for (let round = 0; round < 8; round++) {
+          const server = unix();
+          const calls = [server.bind(name)];
+          if (round & 1) await calls[0];
+          if (round & 2) calls.push(server.listen());
+          await server.close();
+          await Promise.allSettled(calls);
+          const next = await listening(name);
+          await next.close();
+        }
       },
     }),
     ...casesOf({ statement: "rule", needs }, {
@@ -221,28 +255,42 @@ export const cases: Case[] = [
     async "connect() to a stale socket file is ECONNREFUSED"() {
       await rejects(unix().connect(await stalePath()), "ECONNREFUSED");
     },
-    async "listen() on a stale socket file is EADDRINUSE until it is removed"() {
+    async "bind() to a stale socket file is EADDRINUSE until it is removed"() {
       const path = await stalePath();
       const server = unix();
-      await server.bind(path);
-      await rejects(server.listen(), "EADDRINUSE");
+      await rejects(server.bind(path), "EADDRINUSE");
       rmSync(path);
+      await server.bind(path);
       await server.listen();
       await clientOf(server);
     },
-    async "listen() on another kind of file is EADDRINUSE and leaves it alone"() {
+    async "bind() to another kind of file is EADDRINUSE and leaves it alone"() {
       const path = newPath();
       writeFileSync(path, "text");
       const server = unix();
-      await server.bind(path);
-      await rejects(server.listen(), "EADDRINUSE");
+      await rejects(server.bind(path), "EADDRINUSE");
+      await rejects(unix().bind(dirname(path)), "EADDRINUSE");
       await server.close();
       assert.equal(readFileSync(path, "utf8"), "text");
     },
-    async "listen() in a folder that is not there is ENOENT"() {
-      const server = unix();
-      await server.bind(`${newPath()}/s`);
-      await rejects(server.listen(), "ENOENT");
+    async "bind() in a folder that is not there is ENOENT"() {
+      await rejects(unix().bind(`${newPath()}/s`), "ENOENT");
+    },
+    async "bind() and connect() are ENOTDIR where a file is no folder"() {
+      const path = newPath();
+      writeFileSync(path, "text");
+      for (const call of ["bind", "connect"] as const) {
+        const error = await rejects(unix()[call](`${path}/s`), "ENOTDIR");
+        assert.match(error.message, /: part of the path is no folder$/);
+      }
+    },
+    async "bind() and connect() are ELOOP for links that go in a circle"() {
+      const path = newPath();
+      symlinkSync(path, path);
+      await rejects(unix().bind(`${path}/s`), "ELOOP");
+      for (const name of [path, `${path}/s`]) {
+        await rejects(unix().connect(name), "ELOOP");
+      }
     },
   }),
 
@@ -288,8 +336,7 @@ export const cases: Case[] = [
       for (let count = 0; count < 30; count++) {
         const [client, other] = [await clientOf(server), unix()];
         const connection = await accepted(server);
-        await other.bind(name);
-        await rejects(other.listen(), "EADDRINUSE");
+        await rejects(other.bind(name), "EADDRINUSE");
         await rejects(unix().connect(`${name}x`), "ECONNREFUSED");
         for (const socket of [client, connection]) await socket.close();
       }
@@ -423,13 +470,6 @@ export const cases: Case[] = [
 /** A name in Linux's abstract namespace, which needs no file. */
 function abstractName(): string {
   return `\0socket-lab-${crypto.randomUUID()}`;
-}
-
-/** A path that is not there, in a folder of its own. */
-function newPath(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lab-"));
-  afterwards(() => rmSync(folder, { recursive: true }));
-  return join(folder, "s");
 }
 
 /** A socket file that its server has left behind, as one that is killed does. */

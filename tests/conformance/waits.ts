@@ -6,7 +6,12 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { decode, setdefaulttimeout } from "../../lib/mod.ts";
+import {
+  decode,
+  Reader,
+  setdefaulttimeout,
+  type StreamSocket,
+} from "../../lib/mod.ts";
 import {
   accepted,
   afterwards,
@@ -273,27 +278,37 @@ export const cases: Case[] = [
   // --- send and sendall ---
 
   ...casesOf("56", {
-    async "sendall() is ETIMEDOUT, and what has begun goes out in order"() {
+    async "sendall() is ETIMEDOUT, and then nothing more of it goes out"() {
       const [client, server] = await pair();
-      const sent = pattern(MUCH);
       client.settimeout(30);
-      await timesOut(30, () => client.sendall(sent));
+      await timesOut(30, () => client.sendall(pattern(MUCH)));
       client.settimeout(null);
-      const next = client.sendall("next");
-      await receives(server, sent, "next");
+      const next = client.sendall(NEXT).then(() => client.close());
+      await receivesStart(server, pattern(MUCH));
       await next;
     },
-    async "sendall() ends with its signal's reason, and goes out in order"() {
+    async "sendall() ends with its signal's reason, and nothing more goes out"() {
       const [client, server] = await pair();
-      const sent = pattern(MUCH);
       const controller = new AbortController();
-      const sending = client.sendall(sent, controller);
+      const sending = client.sendall(pattern(MUCH), controller);
       await pending(sending);
       controller.abort("enough");
       await rejectsWith("enough", sending);
-      const finishing = client.shutdown("SHUT_WR");
-      await receivesToEnd(server, sent);
-      await finishing;
+      const next = client.sendall(NEXT).then(() => client.shutdown("SHUT_WR"));
+      await receivesStart(server, pattern(MUCH));
+      await next;
+    },
+    async "sendall() that is given up leaves those behind it in order"() {
+      const [client, server] = await pair();
+      const controller = new AbortController();
+      const first = client.sendall(pattern(MUCH), controller);
+      await pending(first);
+      const others = [client.sendall("a"), client.send("b"), client.send(NEXT)];
+      controller.abort("enough");
+      await rejectsWith("enough", first);
+      const last = client.shutdown("SHUT_WR");
+      await receivesStart(server, pattern(MUCH), `ab${NEXT}`);
+      await Promise.all([...others, last]);
     },
     async "sendall() queued behind another is withdrawn wholly at a timeout"() {
       const [client, server] = await pair();
@@ -397,6 +412,25 @@ export const cases: Case[] = [
     },
   }),
 ];
+
+/** What is sent after a call that was given up. */
+const NEXT = "<the next call's>";
+
+/**
+ * Asserts that the start of `sent` arrives, then what was sent next, and the
+ * end. So many bytes of what was given up are more than the kernel holds.
+ */
+async function receivesStart(
+  server: StreamSocket,
+  sent: Uint8Array,
+  next = NEXT,
+): Promise<void> {
+  const received = await new Reader(server).all({ limit: 2 * MUCH });
+  const start = received.length - next.length;
+  assert.equal(decode(received.subarray(start)), next);
+  assert.ok(start < sent.length / 2, `${start} bytes went out`);
+  same(received.subarray(0, start), sent.subarray(0, start));
+}
 
 /** Sets the default until the case has ended. */
 function setDefault(ms: number | null): void {

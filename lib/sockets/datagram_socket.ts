@@ -10,10 +10,14 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
-import type { DatagramOption, OptionValue } from "./options.ts";
 import { bytesOf } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
-import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
+import type {
+  Datagram,
+  DatagramOption,
+  Endpoint,
+  OptionValue,
+} from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
@@ -123,7 +127,7 @@ export class DatagramSocket {
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
   recv(size: number, wait?: Wait): Promise<Uint8Array> {
-    const datagram = this.#receive("recv", size, signalOf(wait));
+    const datagram = this.#receive("recv", size, wait);
     return handled(datagram.then(([data]) => data));
   }
 
@@ -133,7 +137,7 @@ export class DatagramSocket {
    * once, after a connected peer's ICMP port unreachable.
    */
   recvfrom(size: number, wait?: Wait): Promise<Datagram> {
-    return this.#receive("recvfrom", size, signalOf(wait));
+    return this.#receive("recvfrom", size, wait);
   }
 
   /**
@@ -220,19 +224,19 @@ export class DatagramSocket {
   #receive(
     call: "recv" | "recvfrom",
     size: number,
-    signal: AbortSignal | undefined,
+    wait: Wait | undefined,
   ): Promise<Datagram> {
     if (!Number.isInteger(size) || size < 0) {
       return rejected(new RangeError(`Cannot receive ${size} bytes`));
     }
     if (this.#endpoint) {
-      return this.#endpoint.take(call, size, this.#timeout, signal);
+      return this.#endpoint.take(call, size, this.#timeout, wait);
     }
     const opening = this.#opening; // a bind() that nobody awaited
     if (!opening || this.#closing) return rejected(this.#error("EINVAL", call));
     return handled(
       opening.then((endpoint) =>
-        endpoint.take(call, size, this.#timeout, signal)
+        endpoint.take(call, size, this.#timeout, wait)
       ),
     );
   }
@@ -244,12 +248,8 @@ export class DatagramSocket {
     signal: AbortSignal | undefined,
   ): Promise<number> {
     if (signal?.aborted) return rejected(signal.reason);
-    let bytes: Uint8Array;
-    try {
-      bytes = bytesOf(data, call);
-    } catch (error) {
-      return rejected(error);
-    }
+    let bytes = bytesOf(data, call);
+    if (bytes instanceof TypeError) return rejected(bytes);
     // Some runtimes would drop it in silence.
     if (bytes.length > (this.family === "AF_INET" ? 65507 : 65527)) {
       return rejected(this.#error("EMSGSIZE", call, to));
@@ -391,5 +391,3 @@ const THIS_HOST: Record<string, string> = {
   "0.0.0.0": "127.0.0.1",
   "::": "::1",
 };
-
-const encoder = new TextEncoder();

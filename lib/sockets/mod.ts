@@ -27,7 +27,6 @@
 export { type Address, formatAddress } from "./address.ts";
 export { DatagramSocket } from "./datagram_socket.ts";
 export { gethostname, parseAddress } from "./names.ts";
-export type { DatagramOption, OptionValue, StreamOption } from "./options.ts";
 export { decode, type Limit, Reader } from "./reader.ts";
 export {
   AF_INET,
@@ -40,6 +39,8 @@ export {
   SOCK_STREAM,
   socket,
 } from "./socket.ts";
+export type { DatagramOption, OptionValue } from "./runtimes/datagram.ts";
+export type { StreamOption } from "./runtimes/runtime.ts";
 export { SocketError } from "./socket_error.ts";
 export { type Client, type How, StreamSocket } from "./stream_socket.ts";
 export { setdefaulttimeout, type Wait } from "./waiter.ts";

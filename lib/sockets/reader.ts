@@ -85,6 +85,7 @@ export class Reader {
   ): Promise<Uint8Array | null> {
     return this.#message("until", limits, async (limit, stop) => {
       const wanted = bytesOf(mark, "until");
+      if (wanted instanceof TypeError) throw wanted;
       if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
       for (let from = 0;;) {
         const held = this.#held.subarray(this.#start, this.#end);

@@ -6,7 +6,6 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
   Admit,
@@ -14,14 +13,13 @@ import type {
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // --- listen and connect ---
 
 /** Bun switches TCP_NODELAY on; off again, it costs 2% of the exchanges. */
 export const noDelay = true;
-
-/** Whether the system may read what is sent after write() has returned. */
 export const readsLater = false;
 
 // async, so that what Bun throws at once rejects
@@ -44,12 +42,7 @@ export function connect(
   if (from || !near) return void connectFar(address, from, pending);
   const data: Dialling = { address, pending };
   const options = { data, allowHalfOpen: true, socket: CLIENT };
-  if (typeof address === "string") {
-    Bun.connect<unknown>({ ...options, unix: address });
-  } else {
-    const [hostname, port] = address;
-    Bun.connect<unknown>({ ...options, hostname, port });
-  }
+  Bun.connect<unknown>({ ...options, ...optionsFor(address) });
 }
 
 /** By node:net, which can bind a client and cancel a connect. */
@@ -100,12 +93,9 @@ abstract class BunInbox<T> extends Inbox<T> {
     return !this.wanted;
   }
 
-  hold(): void {
-    if (!this.#held) this.ref(this.#held = true);
-  }
-
-  release(): void {
-    if (this.#released) return;
+  hold(on: boolean): void {
+    if (on && !this.#held) this.ref(this.#held = true);
+    if (on || this.#released) return;
     this.#released = true;
     if (released.push(this as BunInbox<unknown>) > 1) return;
     setTimeout(letGo, 1).unref(); // what is held keeps the process for it
@@ -126,7 +116,7 @@ function letGo(): void {
 // --- the listener ---
 
 class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
-  readonly local: Address;
+  readonly address: Address;
   readonly #listener: TCPSocketListener<unknown>;
   readonly #admit: Admit<Client>;
 
@@ -142,17 +132,11 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
       socket: SERVER,
       data: this,
     });
-    this.release(); // until accept() waits
-    this.local = typeof address === "string"
+    this.hold(false); // until accept() waits
+    this.address = typeof address === "string"
       ? address
       : [address[0], this.#listener.port];
   }
-
-  get errorAddress(): Address {
-    return this.local;
-  }
-
-  want(): void {}
 
   ref(on: boolean): void {
     if (on) this.#listener.ref();
@@ -161,11 +145,8 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
-    const connection = new BunConnection(
-      socket,
-      this.local,
-      typeof this.local === "string" ? "" : undefined,
-    );
+    const peer = typeof this.address === "string" ? "" : undefined;
+    const connection = new BunConnection(socket, this.address, peer);
     if (this.waiting >= ACCEPT_QUEUE_LIMIT) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
@@ -180,7 +161,7 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class BunConnection extends BunInbox<Uint8Array> implements Connection {
-  readonly peer: Address;
+  readonly address: Address;
   /** The name of an AF_UNIX socket, or one that has the zone. */
   readonly #own: Address;
   readonly #socket: Socket<BunConnection>;
@@ -194,25 +175,21 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
     this.#socket = socket as Socket<BunConnection>;
     this.#own = own;
     // Bun forgets it at a reset, which may be before this.
-    this.peer = peer ??
+    this.address = peer ??
       [withZone(socket.remoteAddress ?? "", own[0]), socket.remotePort ?? 0];
     socket.data = this;
-    this.release(); // until a call waits
-  }
-
-  get errorAddress(): Address {
-    return this.peer;
+    this.hold(false); // until a call waits
   }
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
     if (typeof this.#own === "string") return this.#own;
     const { localAddress, localPort } = this.#socket;
-    const any = this.peer[0].includes(":") ? "::" : "0.0.0.0";
+    const any = this.address[0].includes(":") ? "::" : "0.0.0.0";
     return [withZone(localAddress ?? any, this.#own[0]), localPort];
   }
 
-  want(): void {
+  override want(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
@@ -239,7 +216,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
     return new Promise((resolve, reject) => {
       if (taken < 0) return reject(this.#gone ?? BROKEN);
       this.#unsent = { bytes, resolve, reject };
-      this.hold();
+      this.hold(true);
     });
   }
 
@@ -289,7 +266,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   #settle(): Unsent | undefined {
     const unsent = this.#unsent;
     this.#unsent = undefined;
-    if (unsent) this.release();
+    if (unsent) this.hold(false);
     return unsent;
   }
 }

@@ -8,12 +8,25 @@
 import type { Socket, SocketOptions } from "node:dgram";
 import { type Address, ANY, type Family } from "../address.ts";
 import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
-import type { DatagramOption, OptionValue } from "../options.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
 import { Waiter } from "../waiter.ts";
 
 // Not static, or a bundle of the whole library would load it at once.
 const { default: dgram } = await import("node:dgram");
+
+/** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
+export type DatagramOption =
+  | "SO_REUSEADDR"
+  | "SO_BROADCAST"
+  | "IPV6_V6ONLY"
+  | "IP_ADD_MEMBERSHIP"
+  | "IP_DROP_MEMBERSHIP"
+  | "IP_MULTICAST_IF"
+  | "IP_MULTICAST_LOOP"
+  | "IP_MULTICAST_TTL";
+
+/** On or off, a number, an address, or `[group, own address]`. */
+export type OptionValue = boolean | number | string | [string, string?];
 
 /** A datagram and where it came from. */
 export type Datagram = [data: Uint8Array, address: Address];
@@ -56,7 +69,7 @@ const asItIs: SocketOptions["lookup"] = (host, _, done) => done(null, host, 4);
  * can catch it. A socket that any name suits takes one that is permitted.
  */
 async function permitted(own: Name, given: Address | undefined): Promise<Name> {
-  const { mayUse, requestNet } = await import("./deno_permission.ts");
+  const { mayUse, requestNet } = await import("./deno.ts");
   const loopback: Name = [own[0] === ANY.AF_INET ? "127.0.0.1" : "::1", 0];
   if (!given && !mayUse(own) && mayUse(loopback)) return loopback;
   await requestNet(own);
@@ -80,7 +93,8 @@ class Sending extends Waiter<number> {
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
   readonly #socket: Socket;
-  #peer: Name | undefined;
+  /** The peer, once it is connected. */
+  address: Name | undefined;
   /**
    * Deno's, in the order of the calls: it would send in another one what is
    * sent at once, and it says nothing of it after close().
@@ -100,7 +114,7 @@ export class Endpoint extends Inbox<Datagram> {
     // An ICMP error is the connected peer's. An unconnected socket hears of none,
     // udp(7); without a listener it would end the process.
     socket.on("error", (error) => {
-      if (this.#peer) this.failed(codeOf(error), error);
+      if (this.address) this.failed(codeOf(error), error);
     });
   }
 
@@ -110,19 +124,9 @@ export class Endpoint extends Inbox<Datagram> {
     return [address, port];
   }
 
-  get errorAddress(): Address | undefined {
-    return this.#peer;
-  }
-
-  want(): void {}
-
-  hold(): void {
-    if (DENO) holdDeno(1);
-    else this.#socket.ref();
-  }
-
-  release(): void {
-    if (DENO) holdDeno(-1);
+  hold(on: boolean): void {
+    if (DENO) holdDeno(on ? 1 : -1);
+    else if (on) this.#socket.ref();
     else this.#socket.unref();
   }
 
@@ -163,7 +167,7 @@ export class Endpoint extends Inbox<Datagram> {
 
   async #failedTo(sending: Sending, code: string, error: Error): Promise<void> {
     const { call, to } = sending;
-    const address = to ?? this.errorAddress;
+    const address = to ?? this.address;
     // Deno does not say why: for a route, TCP does.
     const why = (error as { code?: string }).code === "UNKNOWN" && address
       ? await (await import("./true_error.ts")).routeByTcp(address[0])
@@ -173,8 +177,8 @@ export class Endpoint extends Inbox<Datagram> {
 
   /** Sends to and receives from this peer only; again for another one. */
   async connect([host, port]: Name): Promise<void> {
-    if (this.#peer) this.#socket.disconnect();
-    this.#peer = undefined;
+    if (this.address) this.#socket.disconnect();
+    this.address = undefined;
     await new Promise<void>((resolve, reject) => {
       // It is given what went wrong, though its type does not say so.
       const done = (error?: Error) => {
@@ -185,7 +189,7 @@ export class Endpoint extends Inbox<Datagram> {
       this.#socket.once("error", reject);
       this.#socket.connect(port, host, done as () => void);
     });
-    this.#peer = [host, port];
+    this.address = [host, port];
     // What came from others, and the errors of the peer before, are not its.
     this.filter(([, from]) => this.#isPeer(...from as Name));
   }
@@ -215,7 +219,7 @@ export class Endpoint extends Inbox<Datagram> {
   }
 
   #isPeer(address: string, port: number): boolean {
-    const [host, its] = this.#peer ?? [address, port];
+    const [host, its] = this.address ?? [address, port];
     return host === address && its === port;
   }
 }

@@ -5,7 +5,6 @@
  */
 import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
   Admit,
@@ -13,30 +12,25 @@ import type {
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // --- listen and connect ---
 
-/** As tcp(7) has it. */
-export const noDelay = false;
-
-/** Whether the system may read what is sent after write() has returned. */
+export const noDelay = false; // as tcp(7) has it
 export const readsLater = true;
 
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
   address: Address,
   admit: Admit<Client>,
-  { backlog, ipv6Only }: ListenOptions,
+  { backlog: tcpBacklog, ipv6Only }: ListenOptions,
 ): Promise<Listener<Client>> {
   if (ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
+  const [hostname, port] = address as [string, number];
   const listener = typeof address === "string"
     ? Deno.listen({ transport: "unix", path: address })
-    : Deno.listen({
-      hostname: address[0],
-      port: address[1],
-      tcpBacklog: backlog,
-    });
+    : Deno.listen({ hostname, port, tcpBacklog });
   return new DenoListener(listener, admit, address);
 }
 
@@ -45,14 +39,12 @@ export function connect(
   from: Address | undefined,
   pending: PendingConnect,
 ): void {
-  if (from) {
-    connectFrom(address, from, pending).catch(pending.failed);
-  } else {
-    dial(address, pending).then(
-      (conn) => pending.opened(new DenoConnection(conn, address)),
-      pending.failed,
-    );
-  }
+  const { failed } = pending;
+  if (from) return void connectFrom(address, from, pending).catch(failed);
+  dial(address, pending).then(
+    (conn) => pending.opened(new DenoConnection(conn, address)),
+    failed,
+  );
 }
 
 function dial(address: Address, pending: PendingConnect): Promise<Deno.Conn> {
@@ -73,7 +65,6 @@ async function connectFrom(
 ): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  const { requestNet } = await import("./deno_permission.ts");
   await requestNet(address as [string, number]);
   const node = await import("./node.ts");
   if (!cancelled) node.connect(address, from, pending);
@@ -82,39 +73,29 @@ async function connectFrom(
 // --- the listener ---
 
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly local: Address;
+  readonly address: Address;
   readonly #listener: Deno.Listener;
   readonly #admit: Admit<Client>;
   #accepting: Promise<void> | undefined;
   #closed = false;
 
-  constructor(
-    listener: Deno.Listener,
-    admit: Admit<Client>,
-    address: Address,
-  ) {
+  constructor(listener: Deno.Listener, admit: Admit<Client>, like: Address) {
     super();
     this.#listener = listener;
     this.#admit = admit;
-    this.local = nameOf(listener.addr, address);
-  }
-
-  get errorAddress(): Address {
-    return this.local;
+    this.address = nameOf(listener.addr, like);
   }
 
   /** Deno accepts one at a time; a second request would reject as Busy. */
-  want(): void {
+  override want(): void {
     this.#accepting ??= this.#accept();
   }
 
-  hold(): void {
-    if (this.#accepting) this.#listener.ref();
-  }
-
   /** An accept cannot be cancelled: it goes on without keeping the process. */
-  release(): void {
-    if (this.#accepting) this.#listener.unref();
+  hold(on: boolean): void {
+    if (!this.#accepting) return;
+    if (on) this.#listener.ref();
+    else this.#listener.unref();
   }
 
   /** Deno sends no RST: clients in the kernel's queue see the end. */
@@ -130,7 +111,7 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
     while (!connection && !this.#closed) {
       try {
         const conn = await this.#listener.accept();
-        connection = new DenoConnection(conn, this.local);
+        connection = new DenoConnection(conn, this.address);
       } catch (error) {
         // A client that was gone already, or no descriptor left: the next try
         // may do. EMFILE comes again at once, hence the pause.
@@ -147,7 +128,7 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class DenoConnection extends Inbox<Uint8Array> implements Connection {
-  readonly #conn: Deno.Conn;
+  readonly #conn: Deno.TcpConn;
   /** An address that has the zone, of which Deno tells nothing. */
   readonly #like: Address;
   #reading = false;
@@ -157,15 +138,11 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   constructor(conn: Deno.Conn, like: Address) {
     super();
-    this.#conn = conn;
+    this.#conn = conn as Deno.TcpConn; // or a UnixConn, which has no options
     this.#like = like;
   }
 
-  get errorAddress(): Address {
-    return this.peer;
-  }
-
-  get peer(): Address {
+  get address(): Address {
     return nameOf(this.#conn.remoteAddr, this.#like);
   }
 
@@ -174,7 +151,7 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   /** A read cannot be cancelled: after a timeout it serves the next request. */
-  want(size: number, into?: Uint8Array): void {
+  override want(size: number, into?: Uint8Array): void {
     if (this.#reading) return;
     this.#reading = true;
     if (!into && !(this.#room && this.#room.length >= size)) {
@@ -198,13 +175,11 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     );
   }
 
-  hold(): void {
-    if (this.#reading) (this.#conn as Deno.TcpConn).ref();
-  }
-
   /** A read that nobody waits for does not keep the process alive. */
-  release(): void {
-    if (this.#reading) (this.#conn as Deno.TcpConn).unref();
+  hold(on: boolean): void {
+    if (!this.#reading) return;
+    if (on) this.#conn.ref();
+    else this.#conn.unref();
   }
 
   write(bytes: Uint8Array): Promise<number> {
@@ -213,10 +188,9 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   /** Deno throws while a write is under way. */
   set(option: StreamOption, on: boolean): void {
-    const conn = this.#conn as Deno.TcpConn;
     const set = () => {
-      if (option === "TCP_NODELAY") conn.setNoDelay(on);
-      if (option === "SO_KEEPALIVE") conn.setKeepAlive(on);
+      if (option === "TCP_NODELAY") this.#conn.setNoDelay(on);
+      if (option === "SO_KEEPALIVE") this.#conn.setKeepAlive(on);
     };
     try {
       set();
@@ -249,6 +223,33 @@ function cut(size: number): Uint8Array {
     used = 0;
   }
   return slab.subarray(used, used += size);
+}
+
+// --- permissions, where node:net and node:dgram would throw past callers ---
+
+/** Whether the address may be used; does not prompt. */
+export function mayUse(address: [host: string, port: number]): boolean {
+  const host = hostOf(address);
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
+/** Prompts where the user can answer; throws NotCapable if it is denied. */
+export async function requestNet(
+  address: [host: string, port: number],
+): Promise<void> {
+  const host = hostOf(address);
+  const { state } = await Deno.permissions.request({ name: "net", host });
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Requires net access to "${host}", run again with the --allow-net flag`,
+  );
+}
+
+/** How `--allow-net` writes it. */
+function hostOf([hostname, port]: [host: string, port: number]): string {
+  return hostname.includes(":")
+    ? `[${hostname.split("%")[0]}]:${port}`
+    : `${hostname}:${port}`;
 }
 
 // --- names ---

@@ -6,7 +6,6 @@
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
   Admit,
@@ -14,6 +13,7 @@ import type {
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // Not static, or a bundle of the whole library would load it at once.
@@ -21,10 +21,7 @@ const { default: net } = await import("node:net");
 
 // --- listen and connect ---
 
-/** As tcp(7) has it. */
-export const noDelay = false;
-
-/** Whether the system may read what is sent after write() has returned. */
+export const noDelay = false; // as tcp(7) has it
 export const readsLater = true;
 
 export function listen<Client>(
@@ -32,10 +29,7 @@ export function listen<Client>(
   admit: Admit<Client>,
   options: ListenOptions,
 ): Promise<Listener<Client>> {
-  const server = net.createServer({
-    allowHalfOpen: true,
-    pauseOnConnect: true,
-  });
+  const server = net.createServer(ACCEPTED);
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
     server.on("error", (error: Error & { code: string }) => {
@@ -70,12 +64,14 @@ export function connect(
   socket.once("connect", () => {
     const local = typeof address === "string" ? "" : undefined;
     // "Any host" is this host, whose address the socket knows.
-    const peer = /^(0\.0\.0\.0|::)$/.test(address[0]) ? undefined : address;
+    const peer = ANY_HOST.test(address[0]) ? undefined : address;
     pending.opened(new NodeConnection(socket, local, peer));
     socket.off("error", failed); // the connection has its own
   });
   pending.cancel = () => socket.destroy();
 }
+
+const ACCEPTED = { allowHalfOpen: true, pauseOnConnect: true };
 
 function optionsFor(address: Address) {
   if (typeof address === "string") return { path: address };
@@ -85,20 +81,16 @@ function optionsFor(address: Address) {
 // --- the listener ---
 
 class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly local: Address;
+  readonly address: Address;
   readonly #server: Server;
 
-  constructor(
-    server: Server,
-    admit: Admit<Client>,
-  ) {
+  constructor(server: Server, admit: Admit<Client>) {
     super();
     this.#server = server;
     const name = server.address() as AddressInfo | string;
     const path = typeof name === "string";
-    this.local = typeof name === "string" ? name : [name.address, name.port];
-    const any = /^(0\.0\.0\.0|::)$/.test(this.local[0]);
-    const local = any ? undefined : this.local;
+    this.address = path ? name : [name.address, name.port];
+    const local = ANY_HOST.test(this.address[0]) ? undefined : this.address;
     // Node accepts by itself, so the inbox is the real backlog.
     server.on("connection", (socket) => {
       if (this.waiting >= ACCEPT_QUEUE_LIMIT) {
@@ -109,18 +101,9 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
     });
   }
 
-  get errorAddress(): Address {
-    return this.local;
-  }
-
-  want(): void {}
-
-  hold(): void {
-    this.#server.ref();
-  }
-
-  release(): void {
-    this.#server.unref();
+  hold(on: boolean): void {
+    if (on) this.#server.ref();
+    else this.#server.unref();
   }
 
   /** The callback of close() would wait for the connections as well. */
@@ -133,7 +116,7 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class NodeConnection extends Inbox<Uint8Array> implements Connection {
-  readonly peer: Address;
+  readonly address: Address;
   readonly local: Address;
   readonly #socket: Socket;
 
@@ -146,27 +129,21 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     this.#socket = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
     this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
-    this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     (socket as Owned).owner = this;
     socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)
       .on("close", onEnd);
   }
 
-  get errorAddress(): Address {
-    return this.peer;
-  }
-
-  want(): void {
+  override want(): void {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  hold(): void {
-    this.#socket.ref();
-  }
-
-  release(): void {
-    if (!this.wanted && this.#socket.writableLength === 0) this.#socket.unref();
+  hold(on: boolean): void {
+    const socket = this.#socket;
+    if (on) socket.ref();
+    else if (!this.wanted && socket.writableLength === 0) socket.unref();
   }
 
   /** Node takes all into memory: what the system has not taken is waited for. */
@@ -176,10 +153,10 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     socket.write(bytes);
     if (socket.errored) return Promise.reject(socket.errored);
     if (socket.writableLength === 0) return bytes.length;
-    this.hold();
+    this.hold(true);
     return new Promise((resolve, reject) => {
       socket.write(NOTHING, (error) => {
-        this.release();
+        this.hold(false);
         if (error) reject(error);
         else resolve(bytes.length);
       });
@@ -222,5 +199,6 @@ function onError(this: Owned, error: Error): void {
   this.owner.failed(codeOf(error), error);
 }
 
+const ANY_HOST = /^(0\.0\.0\.0|::)$/;
 const NOTHING = new Uint8Array(0);
 const GONE = Object.assign(new Error("gone"), { code: "EPIPE" });

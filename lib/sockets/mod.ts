@@ -26,7 +26,6 @@
  */
 export { type Address, formatAddress } from "./address.ts";
 export { DatagramSocket } from "./datagram_socket.ts";
-export { gethostname, parseAddress } from "./names.ts";
 export { decode, type Limit, Reader } from "./reader.ts";
 export {
   AF_INET,
@@ -39,6 +38,7 @@ export {
   SOCK_STREAM,
   socket,
 } from "./socket.ts";
+export { gethostname, parseAddress } from "./resolve.ts";
 export type { DatagramOption, OptionValue } from "./runtimes/datagram.ts";
 export type { StreamOption } from "./runtimes/runtime.ts";
 export { SocketError } from "./socket_error.ts";

@@ -58,19 +58,8 @@ export class Reader {
    */
   line(limits?: Limit): Promise<string | null> {
     return this.#message("line", limits, async (limit, stop) => {
-      for (let searched = 0;;) {
-        const held = this.#held.subarray(this.#start, this.#end);
-        const feed = held.indexOf(LF, searched);
-        const end = feed < 0 ? held.length : feed;
-        const length = held[end - 1] === CR ? end - 1 : end;
-        if (length > limit) throw this.#error("EMSGSIZE", "line");
-        if (feed >= 0) {
-          this.#start += feed + 1;
-          return decode(held.subarray(0, length));
-        }
-        searched = held.length;
-        if (!await this.#more(stop)) return this.#nothing("line");
-      }
+      const bytes = await this.#upTo(LF, "line", limit, stop);
+      return bytes && decode(bytes);
     });
   }
 
@@ -87,17 +76,8 @@ export class Reader {
       const wanted = bytesOf(mark, "until");
       if (wanted instanceof TypeError) throw wanted;
       if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
-      for (let from = 0;;) {
-        const held = this.#held.subarray(this.#start, this.#end);
-        const end = indexOf(held, wanted, from) + wanted.length;
-        const found = end >= wanted.length;
-        if (found ? end > limit : held.length >= limit) {
-          throw this.#error("EMSGSIZE", "until");
-        }
-        if (found) return this.#take(end);
-        from = Math.max(0, held.length - wanted.length + 1);
-        if (!await this.#more(stop)) return this.#nothing("until");
-      }
+      const bytes = await this.#upTo(wanted, "until", limit, stop);
+      return bytes && bytes.slice();
     });
   }
 
@@ -156,9 +136,8 @@ export class Reader {
     if (signal?.aborted) return rejected(signal.reason);
     const { timeout, peer } = innerOf(this.#socket);
     this.#peer = peer ?? this.#peer;
-    const stop = timeout === null && !signal
-      ? undefined
-      : new AbortController();
+    const limited = timeout !== null || signal;
+    const stop = limited ? new AbortController() : undefined;
     const begin = () => {
       stop?.signal.throwIfAborted();
       return work(stop?.signal);
@@ -191,14 +170,33 @@ export class Reader {
     return bytes.length > 0;
   }
 
-  #take(size: number): Uint8Array {
-    return this.#held.slice(this.#start, this.#start += size);
+  /** A line, or what a mark ends: a view of what is held; null at the end. */
+  async #upTo(
+    mark: Uint8Array,
+    call: "line" | "until",
+    limit: number,
+    stop: AbortSignal | undefined,
+  ): Promise<Uint8Array | null> {
+    for (let from = 0;;) {
+      const held = this.#held.subarray(this.#start, this.#end);
+      const at = indexOf(held, mark, from);
+      let size = at < 0 ? held.length : at;
+      if (call === "until") size += at < 0 ? 1 : mark.length; // counts with it
+      else if (held[size - 1] === CR) size--;
+      if (size > limit) throw this.#error("EMSGSIZE", call);
+      if (at >= 0) {
+        this.#start += at + mark.length;
+        return held.subarray(0, size);
+      }
+      from = Math.max(0, held.length - mark.length + 1);
+      if (await this.#more(stop)) continue;
+      if (this.#end === this.#start) return null;
+      throw this.#error("EBADMSG", call);
+    }
   }
 
-  /** The stream has ended: before a message, or within it. */
-  #nothing(call: string): null {
-    if (this.#end === this.#start) return null;
-    throw this.#error("EBADMSG", call);
+  #take(size: number): Uint8Array {
+    return this.#held.slice(this.#start, this.#start += size);
   }
 
   #error(code: string, call: string): SocketError {
@@ -226,6 +224,6 @@ export function decode(bytes: Uint8Array): string {
 
 /** The longest message, in bytes, unless the caller says otherwise. */
 export const MESSAGE_LIMIT = 65_536;
-const LF = 10;
+const LF = new Uint8Array([10]);
 const CR = 13;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,11 +1,11 @@
 /**
- * Checks addresses and resolves host names, in one place because every runtime
- * checks something else.
+ * Addresses from what a program gives: checked in one place, because every
+ * runtime checks something else, and resolved by name.
  *
  * @module
  */
 import { type Address, ANY, copyAddress, type Family } from "./address.ts";
-import { SocketError } from "./socket_error.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
 
 /**
  * Throws `TypeError` or `RangeError` for what is no address at all, and
@@ -63,6 +63,40 @@ export function resolveAddress(
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
   if (!inet && isIPv6(host)) return [shortIPv6(host), port];
   return lookUp(inet ? 4 : 6, [host, port], call);
+}
+
+/**
+ * The address that a host and a port stand for. A host is a name, a dotted
+ * quad, an IPv6 address, `""` for any, `"<broadcast>"`, or an integer (the four
+ * bytes of an IPv4 address); a port is a number, its digits, or the name of a
+ * well-known service. ENOTFOUND for an unknown name.
+ *
+ * ```ts
+ * import { parseAddress } from "./mod.ts";
+ *
+ * await parseAddress("localhost", "http"); // ["127.0.0.1", 80]
+ * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
+ * ```
+ */
+export async function parseAddress(
+  host: string | number,
+  port: string | number,
+): Promise<Address> {
+  const number = portOf(port);
+  if (host === "<broadcast>") return ["255.255.255.255", number];
+  const name = typeof host === "number" ? dottedQuad(host) : host;
+  const family = name.includes(":") ? "AF_INET6" : "AF_INET";
+  return await resolveAddress(family, [name, number], "parseAddress");
+}
+
+/** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
+export async function gethostname(): Promise<string> {
+  const { hostname } = await import("node:os");
+  try {
+    return hostname();
+  } catch (error) {
+    throw new SocketError(codeOf(error), "gethostname", undefined, error);
+  }
 }
 
 /** Four numbers, each as it is written. Most programs use one host. */
@@ -124,3 +158,34 @@ async function lookUp(
     throw new SocketError(known[code] ?? "ENOTFOUND", call, address, error);
   }
 }
+
+/** The bytes of an integer in network order, inet_ntoa(3). */
+function dottedQuad(host: number): string {
+  if (!Number.isInteger(host) || host < 0 || host > 0xffffffff) {
+    throw new RangeError(`Cannot parse host ${host}: not 0 to 4294967295`);
+  }
+  return [24, 16, 8, 0].map((shift) => (host >>> shift) & 255).join(".");
+}
+
+function portOf(port: string | number): number {
+  const digits = /^\d+$/.test(String(port));
+  const number = digits ? Number(port) : SERVICES.get(String(port));
+  if (number === undefined && typeof port === "string") {
+    throw new SocketError("ENOTFOUND", "getservbyname", port);
+  }
+  if (number === undefined || number > 65535) {
+    throw new RangeError(`Cannot parse port ${port}: not 0 to 65535`);
+  }
+  return number;
+}
+
+/** The services of IANA's registry (RFC 6335) that a lab meets; services(5). */
+const SERVICES = new Map<string, number>(
+  ("echo 7,discard 9,daytime 13,ftp-data 20,ftp 21,ssh 22,telnet 23,smtp 25," +
+    "time 37,domain 53,tftp 69,http 80,pop3 110,ntp 123,imap 143,snmp 161," +
+    "https 443,syslog 514,imaps 993")
+    .split(",").map((service) => {
+      const [name, port] = service.split(" ");
+      return [name, Number(port)];
+    }),
+);

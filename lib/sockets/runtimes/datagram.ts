@@ -197,19 +197,16 @@ export class Endpoint extends Inbox<Datagram> {
   /** Sets an option of ip(7), ipv6(7) or socket(7). */
   set(name: DatagramOption, value: OptionValue): void {
     const socket = this.#socket;
-    if (name === "SO_REUSEADDR" || name === "IPV6_V6ONLY") return; // see open
-    if (name === "SO_BROADCAST") socket.setBroadcast(Boolean(value));
-    else if (name === "IP_MULTICAST_LOOP") {
-      socket.setMulticastLoopback(Boolean(value));
-    } else if (name === "IP_MULTICAST_TTL") {
-      socket.setMulticastTTL(Number(value));
-    } else if (name === "IP_MULTICAST_IF") {
-      socket.setMulticastInterface(String(value));
-    } else {
-      const [group, own] = value as [group: string, own?: string];
-      if (name === "IP_ADD_MEMBERSHIP") socket.addMembership(group, own);
-      else socket.dropMembership(group, own);
-    }
+    const on = Boolean(value);
+    const text = String(value);
+    const [group, own] = Array.isArray(value) ? value : [text];
+    // SO_REUSEADDR and IPV6_V6ONLY: see open
+    if (name === "SO_BROADCAST") socket.setBroadcast(on);
+    if (name === "IP_MULTICAST_LOOP") socket.setMulticastLoopback(on);
+    if (name === "IP_MULTICAST_TTL") socket.setMulticastTTL(Number(value));
+    if (name === "IP_MULTICAST_IF") socket.setMulticastInterface(text);
+    if (name === "IP_ADD_MEMBERSHIP") socket.addMembership(group, own);
+    if (name === "IP_DROP_MEMBERSHIP") socket.dropMembership(group, own);
   }
 
   /** Resolves when the port is free, and what send() was given is sent. */

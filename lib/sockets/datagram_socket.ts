@@ -80,11 +80,7 @@ export class DatagramSocket {
     const before = this.#connecting;
     return this.#connecting = this.#attempt("connect", address, async () => {
       checkDestination(this.family, address, "connect");
-      const target = resolveAddress(
-        this.family,
-        copyAddress(address),
-        "connect",
-      );
+      const target = resolveAddress(this.family, address, "connect");
       await before?.catch(() => {});
       const found = await target;
       // "Any host" as a destination is this host: ip(7). Its answers come from
@@ -271,7 +267,6 @@ export class DatagramSocket {
     waiter.limit(this.#timeout, signal, late, () => left = true);
     // In the order of the calls, whatever has to be looked up.
     const before = this.#lastSend;
-    if (target instanceof Promise) handled(target);
     const sent = this.#attempt(call, to, async () => {
       await before;
       const address = await target;
@@ -279,10 +274,7 @@ export class DatagramSocket {
         await (this.#opening ?? this.#open(call));
       if (left) return;
       if (this.#closing) throw { code: "EBADF" };
-      this.#sendNow(endpoint, call, bytes, address).then(
-        waiter.resolve.bind(waiter),
-        (error) => waiter.reject(error),
-      );
+      waiter.follow(this.#sendNow(endpoint, call, bytes, address));
     });
     sent.catch((error) => waiter.reject(error));
     const turn = sent.catch(() => {}).then(() => {

@@ -154,12 +154,8 @@ export class Outbox {
 
   /** Goes on with a turn that has begun, and answers its call. */
   #go(turn: Turn, taken: number | Promise<number>): void {
-    const { piece, waiter } = turn;
-    this.#current = this.#finish(piece, taken, turn);
-    this.#current.then(
-      (sent) => waiter.resolve(sent),
-      (error) => waiter.reject(error),
-    );
+    this.#current = this.#finish(turn.piece, taken, turn);
+    turn.waiter.follow(this.#current);
   }
 
   #error({ call }: Piece, cause?: unknown): SocketError {

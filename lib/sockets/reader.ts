@@ -148,10 +148,7 @@ export class Reader {
     const waiter = new Waiter<T>();
     const late = () => this.#error("ETIMEDOUT", call);
     waiter.limit(timeout, signal, late, (reason) => stop.abort(reason));
-    turn.then(
-      (value) => waiter.resolve(value),
-      (error) => waiter.reject(error),
-    );
+    waiter.follow(turn);
     return waiter.promise;
   }
 

@@ -6,6 +6,7 @@
  */
 import { type Address, ANY, copyAddress, type Family } from "./address.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
+import { handled } from "./waiter.ts";
 
 /**
  * Throws `TypeError` or `RangeError` for what is no address at all, and
@@ -62,7 +63,7 @@ export function resolveAddress(
   if (host === "") return [inet ? ANY.AF_INET : ANY.AF_INET6, port];
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
   if (!inet && isIPv6(host)) return [shortIPv6(host), port];
-  return lookUp(inet ? 4 : 6, [host, port], call);
+  return handled(lookUp(inet ? 4 : 6, [host, port], call));
 }
 
 /**

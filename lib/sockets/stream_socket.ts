@@ -135,6 +135,9 @@ export class StreamSocket {
     const given = copyAddress(address);
     const pending: Pending = {
       waiter: new Waiter(),
+      target: "",
+      from: undefined,
+      byName: false,
       cancel: undefined,
       opened: (connection) => this.#opened(pending, connection),
       failed: (error) => this.#failed(pending, given, error),
@@ -308,7 +311,7 @@ export class StreamSocket {
       const found = resolveAddress(this.family, address, "bind");
       // No runtime can hold a name without listening: it is tried out, and let
       // go again.
-      const listener = await this.#open(address, found, REFUSE);
+      const listener = await this.#open(address, found, REFUSE, 0);
       this.#bound = listener.address;
       await listener.close();
     } catch (error) {
@@ -347,19 +350,20 @@ export class StreamSocket {
     given: Address,
     found: Address | Promise<Address>,
     admit: (connection: Connection) => C,
-    backlog = 0,
+    backlog: number,
   ): Promise<Listener<C>> {
     const options = {
+      admit,
       backlog: Math.min(Math.max(0, backlog), 2 ** 31 - 1),
       ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
     };
     try {
-      return await runtime.listen(await found, admit, options);
+      return await runtime.listen({ ...options, address: await found });
     } catch (error) {
       const number = await Promise.resolve(found).catch(() => undefined);
       if (!isDenied(error) || isSame(number, given)) throw error;
       // Deno may allow the name and not the number: then it has to look it up.
-      const listener = await runtime.listen(given, admit, options);
+      const listener = await runtime.listen({ ...options, address: given });
       if (isOf(this.family, listener.address)) return listener;
       await listener.close();
       throw error;
@@ -381,8 +385,9 @@ export class StreamSocket {
   #dial(pending: Pending, target: Address): void {
     if (this.#pending !== pending) return; // given up meanwhile
     pending.target = target;
+    pending.from = this.#bound;
     try {
-      runtime.connect(target, this.#bound, pending);
+      runtime.connect(pending);
     } catch (error) {
       pending.failed(error);
     }
@@ -491,8 +496,9 @@ const OPTIONS: readonly StreamOption[] = [
 interface Pending extends PendingConnect {
   readonly waiter: Waiter<void>;
   /** What was dialled last; by its name it may be of either family. */
-  target?: Address;
-  byName?: boolean;
+  target: Address;
+  from: Address | undefined;
+  byName: boolean;
 }
 
 /** A client that comes before listen(2) is refused. */

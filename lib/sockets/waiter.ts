@@ -42,6 +42,11 @@ export class Waiter<T> {
     this.#reject(reason);
   }
 
+  /** Settles as the promise does. */
+  follow(promise: Promise<T>): void {
+    promise.then(this.resolve, (error) => this.reject(error));
+  }
+
   /**
    * Rejects with `timeoutError()` after `timeout` ms, or with the signal's
    * reason when it is aborted; calls `leave` first, which gives up the place in

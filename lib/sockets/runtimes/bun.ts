@@ -8,7 +8,6 @@ import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
@@ -24,51 +23,35 @@ export const readsLater = false;
 
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  { ipv6Only }: ListenOptions, // whatever the backlog, Bun asks for 512
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
-  return new BunListener(address, admit, ipv6Only);
+  return new BunListener(options);
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
+export function connect(pending: PendingConnect): void {
+  const { target, from } = pending;
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
-  const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
-  if (from || !near) return void connectFar(address, from, pending);
-  const data: Dialling = { address, pending };
-  const options = { data, allowHalfOpen: true, socket: CLIENT };
-  Bun.connect<unknown>({ ...options, ...optionsFor(address) });
+  const near = typeof target === "string" || /^(127\.|::1$)/.test(target[0]);
+  if (from || !near) return void connectFar(pending);
+  const options = { data: pending, allowHalfOpen: true, socket: CLIENT };
+  Bun.connect<unknown>({ ...options, ...optionsFor(target) });
 }
 
 /** By node:net, which can bind a client and cancel a connect. */
-async function connectFar(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): Promise<void> {
+async function connectFar(pending: PendingConnect): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  const { failed } = pending;
+  const { failed, target } = pending;
   pending.failed = (error) => {
     if (codeOf(error) !== "ECONNREFUSED") return failed(error);
     import("./true_error.ts").then(async ({ routeByUdp }) => {
-      const code = await routeByUdp(address[0]);
+      const code = await routeByUdp(target[0]);
       failed(code ? { code } : error);
     });
   };
   const node = await import("./node.ts");
-  if (!cancelled) node.connect(address, from, pending);
-}
-
-/** The data of a socket until it is connected. */
-interface Dialling {
-  address: Address;
-  pending: PendingConnect;
+  if (!cancelled) node.connect(pending);
 }
 
 function optionsFor(address: Address) {
@@ -118,15 +101,15 @@ function letGo(): void {
 class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
   readonly address: Address;
   readonly #listener: TCPSocketListener<unknown>;
-  readonly #admit: Admit<Client>;
+  readonly #admit: (connection: Connection) => Client;
 
-  constructor(address: Address, admit: Admit<Client>, ipv6Only: boolean) {
+  /** Whatever the backlog, Bun asks for 512. */
+  constructor({ address, admit, ipv6Only }: ListenOptions<Client>) {
     super();
     this.#admit = admit;
-    const options = { ipv6Only }; // not in Bun's types
     this.#listener = Bun.listen<unknown>({
       ...optionsFor(address),
-      ...options,
+      ...{ ipv6Only }, // not in Bun's types
       exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
@@ -293,17 +276,17 @@ const EVENTS = {
 const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
-    const { address, pending } = socket.data as Dialling;
-    const own = typeof address === "string" ? "" : address;
-    pending.opened(new BunConnection(socket, own, address));
+    const { target, opened } = socket.data as PendingConnect;
+    const own = typeof target === "string" ? "" : target;
+    opened(new BunConnection(socket, own, target));
   },
   connectError(socket: Socket<unknown>, error: Error) {
-    const { address, pending } = socket.data as Dialling;
-    if (typeof address !== "string" || codeOf(error) !== "ECONNREFUSED") {
-      return pending.failed(error);
+    const { target, failed } = socket.data as PendingConnect;
+    if (typeof target !== "string" || codeOf(error) !== "ECONNREFUSED") {
+      return failed(error);
     }
     import("./true_error.ts").then(({ connectCode }) =>
-      pending.failed({ code: connectCode(address) })
+      failed({ code: connectCode(target) })
     );
   },
 };

@@ -7,7 +7,6 @@ import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
@@ -22,52 +21,44 @@ export const readsLater = true;
 
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  { backlog: tcpBacklog, ipv6Only }: ListenOptions,
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
-  if (ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
+  const { address, backlog: tcpBacklog } = options;
+  if (options.ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
   const [hostname, port] = address as [string, number];
   const listener = typeof address === "string"
     ? Deno.listen({ transport: "unix", path: address })
     : Deno.listen({ hostname, port, tcpBacklog });
-  return new DenoListener(listener, admit, address);
+  return new DenoListener(listener, options);
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
-  const { failed } = pending;
-  if (from) return void connectFrom(address, from, pending).catch(failed);
-  dial(address, pending).then(
-    (conn) => pending.opened(new DenoConnection(conn, address)),
+export function connect(pending: PendingConnect): void {
+  const { target, from, failed } = pending;
+  if (from) return void connectFrom(pending).catch(failed);
+  dial(pending).then(
+    (conn) => pending.opened(new DenoConnection(conn, target)),
     failed,
   );
 }
 
-function dial(address: Address, pending: PendingConnect): Promise<Deno.Conn> {
-  if (typeof address === "string") { // refused or connected at once
-    return Deno.connect({ transport: "unix", path: address });
+function dial(pending: PendingConnect): Promise<Deno.Conn> {
+  const { target } = pending;
+  if (typeof target === "string") { // refused or connected at once
+    return Deno.connect({ transport: "unix", path: target });
   }
-  const [hostname, port] = address;
+  const [hostname, port] = target;
   const stop = new AbortController();
   pending.cancel = () => stop.abort();
   return Deno.connect({ hostname, port, signal: stop.signal });
 }
 
 /** Deno cannot bind a client; its node:net can, but throws past its callers. */
-async function connectFrom(
-  address: Address,
-  from: Address,
-  pending: PendingConnect,
-): Promise<void> {
+async function connectFrom(pending: PendingConnect): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  await requestNet(address as [string, number]);
+  await requestNet(pending.target as [string, number]);
   const node = await import("./node.ts");
-  if (!cancelled) node.connect(address, from, pending);
+  if (!cancelled) node.connect(pending);
 }
 
 // --- the listener ---
@@ -75,15 +66,15 @@ async function connectFrom(
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly address: Address;
   readonly #listener: Deno.Listener;
-  readonly #admit: Admit<Client>;
+  readonly #admit: (connection: Connection) => Client;
   #accepting: Promise<void> | undefined;
   #closed = false;
 
-  constructor(listener: Deno.Listener, admit: Admit<Client>, like: Address) {
+  constructor(listener: Deno.Listener, options: ListenOptions<Client>) {
     super();
     this.#listener = listener;
-    this.#admit = admit;
-    this.address = nameOf(listener.addr, like);
+    this.#admit = options.admit;
+    this.address = nameOf(listener.addr, options.address);
   }
 
   /** Deno accepts one at a time; a second request would reject as Busy. */

@@ -8,7 +8,6 @@ import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
@@ -25,10 +24,9 @@ export const noDelay = false; // as tcp(7) has it
 export const readsLater = true;
 
 export function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  options: ListenOptions,
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
+  const { address, admit, backlog, ipv6Only } = options;
   const server = net.createServer(ACCEPTED);
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
@@ -41,30 +39,26 @@ export function listen<Client>(
         reject({ code: bindCode(address) })
       );
     });
-    server.listen({ ...optionsFor(address), ...options }, () => {
+    server.listen({ ...optionsFor(address), backlog, ipv6Only }, () => {
       server.unref(); // until accept() waits
       resolve(new NodeListener(server, admit));
     });
   });
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
+export function connect(pending: PendingConnect): void {
+  const { target, from, failed } = pending;
   const [localAddress, localPort] = from as [string, number] | undefined ?? [];
   const socket = net.connect({
-    ...optionsFor(address),
+    ...optionsFor(target),
     allowHalfOpen: true,
     ...(from && { localAddress, localPort }),
   });
-  const { failed } = pending;
   socket.on("error", failed);
   socket.once("connect", () => {
-    const local = typeof address === "string" ? "" : undefined;
+    const local = typeof target === "string" ? "" : undefined;
     // "Any host" is this host, whose address the socket knows.
-    const peer = ANY_HOST.test(address[0]) ? undefined : address;
+    const peer = ANY_HOST.test(target[0]) ? undefined : target;
     pending.opened(new NodeConnection(socket, local, peer));
     socket.off("error", failed); // the connection has its own
   });
@@ -84,7 +78,7 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly address: Address;
   readonly #server: Server;
 
-  constructor(server: Server, admit: Admit<Client>) {
+  constructor(server: Server, admit: (connection: Connection) => Client) {
     super();
     this.#server = server;
     const name = server.address() as AddressInfo | string;

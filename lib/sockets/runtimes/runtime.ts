@@ -33,16 +33,19 @@ export interface Listener<Client> extends Inbox<Client> {
   close(): Promise<void>;
 }
 
-/** Makes what accept() gives. */
-export type Admit<Client> = (connection: Connection) => Client;
-
-export interface ListenOptions {
+export interface ListenOptions<Client> {
+  readonly address: Address;
   readonly backlog: number;
   readonly ipv6Only: boolean;
+  /** Makes what accept() gives. */
+  admit(connection: Connection): Client;
 }
 
 /** A connect() under way; the runtime calls `opened` or `failed`. */
 export interface PendingConnect {
+  readonly target: Address;
+  /** This end's name, if it was bound. */
+  readonly from: Address | undefined;
   opened(connection: Connection): void;
   failed(error: unknown): void;
   /** Gives it up, where the runtime can; set by the runtime. */
@@ -55,16 +58,7 @@ export interface Runtime {
   readonly noDelay: boolean;
   /** The system may read what is sent after `write` has returned. */
   readonly readsLater: boolean;
-  /** Opens a listener; `admit` makes what accept() gives for a connection. */
-  listen<Client>(
-    address: Address,
-    admit: Admit<Client>,
-    options: ListenOptions,
-  ): Promise<Listener<Client>>;
+  listen<Client>(options: ListenOptions<Client>): Promise<Listener<Client>>;
   /** Opens a connection and reports to `pending`. */
-  connect(
-    address: Address,
-    from: Address | undefined,
-    pending: PendingConnect,
-  ): void;
+  connect(pending: PendingConnect): void;
 }

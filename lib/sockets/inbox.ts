@@ -30,8 +30,14 @@ export abstract class Inbox<T> {
   /** What errors name: a connection's peer, or a listener's own address. */
   abstract readonly address: Address | undefined;
 
+  /** The runtime's own socket. */
+  abstract readonly source: { ref(): unknown; unref(): unknown };
+
   /** Keeps the process alive while a call waits, and no longer. */
-  abstract hold(on: boolean): void;
+  hold(on: boolean): void {
+    if (on) this.source.ref();
+    else this.source.unref();
+  }
 
   /**
    * Asks the source for more: a call waits, and nothing is here. It may be read

@@ -57,7 +57,7 @@ export class Reader {
    * ends within it.
    */
   line(limits?: Limit): Promise<string | null> {
-    return this.#message("line", limits, async (limit, stop) => {
+    return this.#call("line", limits, async (stop, limit) => {
       const bytes = await this.#upTo(LF, "line", limit, stop);
       return bytes && decode(bytes);
     });
@@ -72,7 +72,7 @@ export class Reader {
     mark: string | Uint8Array,
     limits?: Limit,
   ): Promise<Uint8Array | null> {
-    return this.#message("until", limits, async (limit, stop) => {
+    return this.#call("until", limits, async (stop, limit) => {
       const wanted = bytesOf(mark, "until");
       if (wanted instanceof TypeError) throw wanted;
       if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
@@ -103,7 +103,7 @@ export class Reader {
 
   /** All that is left of the stream. EMSGSIZE if it is over `limit` bytes. */
   all(limits?: Limit): Promise<Uint8Array> {
-    return this.#message("all", limits, async (limit, stop) => {
+    return this.#call("all", limits, async (stop, limit) => {
       do {
         if (this.#end - this.#start > limit) {
           throw this.#error("EMSGSIZE", "all");
@@ -113,26 +113,17 @@ export class Reader {
     });
   }
 
-  /** A call that has a limit. */
-  #message<T>(
+  /** One call at a time, in the order in which they were made. */
+  #call<T>(
     call: string,
     limits: Limit | null | undefined,
-    work: (limit: number, stop?: AbortSignal) => Promise<T>,
+    work: (stop: AbortSignal | undefined, limit: number) => Promise<T>,
   ): Promise<T> {
     const limit = limits?.limit ?? MESSAGE_LIMIT;
     if (typeof limit !== "number" || !(limit >= 0)) {
       return rejected(new RangeError(`Cannot ${call}: the limit is ${limit}`));
     }
-    return this.#call(call, limits, (stop) => work(limit, stop));
-  }
-
-  /** One call at a time, in the order in which they were made. */
-  #call<T>(
-    call: string,
-    wait: Wait | null | undefined,
-    work: (stop?: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const signal = signalOf(wait);
+    const signal = signalOf(limits);
     if (signal?.aborted) return rejected(signal.reason);
     const { timeout, peer } = innerOf(this.#socket);
     this.#peer = peer ?? this.#peer;
@@ -140,7 +131,7 @@ export class Reader {
     const stop = limited ? new AbortController() : undefined;
     const begin = () => {
       stop?.signal.throwIfAborted();
-      return work(stop?.signal);
+      return work(stop?.signal, limit);
     };
     const turn = handled(this.#last.then(begin, begin));
     this.#last = turn;

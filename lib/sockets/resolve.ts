@@ -134,6 +134,12 @@ function shortIPv6(host: string): string {
   );
 }
 
+/**
+ * What is not looked up, since it cannot be a name: RFC 3696 (characters, four
+ * numbers), RFC 1035 section 2.3.4 (64 in a label), RFC 6761 section 6.4.
+ */
+const NO_NAME = /[\s[\]/:@]|^\d+(\.\d+){3}$|[^.]{64}|(^|\.)invalid\.?$/i;
+
 async function lookUp(
   family: 4 | 6,
   address: [host: string, port: number],
@@ -141,15 +147,7 @@ async function lookUp(
 ): Promise<Address> {
   const [host, port] = address;
   try {
-    // What cannot be a name is not looked up (RFC 1035 section 2.3.4, RFC 3696).
-    const label = host.split(".").some((part) => part.length > 63);
-    const invalid = /(^|\.)invalid\.?$/i.test(host); // RFC 6761 section 6.4
-    if (
-      label || invalid || /[\s[\]/:@]/.test(host) ||
-      /^\d+(\.\d+){3}$/.test(host)
-    ) {
-      throw new Error("not a host name");
-    }
+    if (NO_NAME.test(host)) throw new Error("not a host name");
     const { lookup } = await import("node:dns/promises");
     return [(await lookup(host, { family })).address, port];
   } catch (error) {

@@ -69,15 +69,13 @@ abstract class BunInbox<T> extends Inbox<T> {
   #held = true; // as Bun makes it
   #released = false;
 
-  abstract ref(on: boolean): void;
-
   /** Whether it need not keep the process alive. */
   get idle(): boolean {
     return !this.wanted;
   }
 
-  hold(on: boolean): void {
-    if (on && !this.#held) this.ref(this.#held = true);
+  override hold(on: boolean): void {
+    if (on && !this.#held) super.hold(this.#held = true);
     if (on || this.#released) return;
     this.#released = true;
     if (released.push(this as BunInbox<unknown>) > 1) return;
@@ -86,7 +84,7 @@ abstract class BunInbox<T> extends Inbox<T> {
 
   letGo(): void {
     this.#released = false;
-    if (this.idle && this.#held) this.ref(this.#held = false);
+    if (this.idle && this.#held) super.hold(this.#held = false);
   }
 }
 
@@ -100,14 +98,14 @@ function letGo(): void {
 
 class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
   readonly address: Address;
-  readonly #listener: TCPSocketListener<unknown>;
+  readonly source: TCPSocketListener<unknown>;
   readonly #admit: (connection: Connection) => Client;
 
   /** Whatever the backlog, Bun asks for 512. */
   constructor({ address, admit, ipv6Only }: ListenOptions<Client>) {
     super();
     this.#admit = admit;
-    this.#listener = Bun.listen<unknown>({
+    this.source = Bun.listen<unknown>({
       ...optionsFor(address),
       ...{ ipv6Only }, // not in Bun's types
       exclusive: true,
@@ -118,12 +116,7 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
     this.hold(false); // until accept() waits
     this.address = typeof address === "string"
       ? address
-      : [address[0], this.#listener.port];
-  }
-
-  ref(on: boolean): void {
-    if (on) this.#listener.ref();
-    else this.#listener.unref();
+      : [address[0], this.source.port];
   }
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
@@ -136,7 +129,7 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
   }
 
   close(): Promise<void> {
-    this.#listener.stop();
+    this.source.stop();
     return Promise.resolve();
   }
 }
@@ -147,7 +140,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   readonly address: Address;
   /** The name of an AF_UNIX socket, or one that has the zone. */
   readonly #own: Address;
-  readonly #socket: Socket<BunConnection>;
+  readonly source: Socket<BunConnection>;
   #paused = false;
   #gone: { code: string } | undefined;
   #unsent: Unsent | undefined;
@@ -155,7 +148,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   /** Bun knows no names of AF_UNIX sockets and no zones: these come along. */
   constructor(socket: Socket<unknown>, own: Address, peer?: Address) {
     super();
-    this.#socket = socket as Socket<BunConnection>;
+    this.source = socket as Socket<BunConnection>;
     this.#own = own;
     // Bun forgets it at a reset, which may be before this.
     this.address = peer ??
@@ -167,7 +160,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
     if (typeof this.#own === "string") return this.#own;
-    const { localAddress, localPort } = this.#socket;
+    const { localAddress, localPort } = this.source;
     const any = this.address[0].includes(":") ? "::" : "0.0.0.0";
     return [withZone(localAddress ?? any, this.#own[0]), localPort];
   }
@@ -175,12 +168,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   override want(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#socket.resume();
-  }
-
-  ref(on: boolean): void {
-    if (on) this.#socket.ref();
-    else this.#socket.unref();
+    this.source.resume();
   }
 
   override get idle(): boolean {
@@ -189,12 +177,12 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    this.source.pause();
   }
 
   /** Bun forgets what it did not take; `drain` says when to go on. */
   write(bytes: Uint8Array): number | Promise<number> {
-    const taken = this.#gone ? -1 : this.#socket.write(bytes);
+    const taken = this.#gone ? -1 : this.source.write(bytes);
     if (taken > 0) return taken;
     return new Promise((resolve, reject) => {
       if (taken < 0) return reject(this.#gone ?? BROKEN);
@@ -209,13 +197,13 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   }
 
   set(option: StreamOption, on: boolean): void {
-    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
+    if (option === "TCP_NODELAY") this.source.setNoDelay(on);
     // With a delay of 0 the system's times hold, tcp(7).
-    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on, 0);
+    if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on, 0);
   }
 
   drained(): void {
-    const taken = this.#unsent ? this.#socket.write(this.#unsent.bytes) : 0;
+    const taken = this.#unsent ? this.source.write(this.#unsent.bytes) : 0;
     if (taken === 0) return; // nobody waits, or there is no room after all
     const unsent = this.#settle();
     if (taken > 0) unsent?.resolve(taken);
@@ -237,12 +225,12 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   /** Not end(), which is close(2). */
   closeWrite(): number {
-    this.#socket.shutdown();
+    this.source.shutdown();
     return 0;
   }
 
   close(): void {
-    this.#socket.end();
+    this.source.end();
   }
 
   /** What waits to be sent, from now on no more. */

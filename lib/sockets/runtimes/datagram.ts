@@ -92,7 +92,7 @@ class Sending extends Waiter<number> {
 
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
-  readonly #socket: Socket;
+  readonly source: Socket;
   /** The peer, once it is connected. */
   address: Name | undefined;
   /**
@@ -103,7 +103,7 @@ export class Endpoint extends Inbox<Datagram> {
 
   constructor(socket: Socket) {
     super();
-    this.#socket = socket;
+    this.source = socket;
     socket.on("message", (message, { address, port }) => {
       // Nobody can answer port 0, and no honest sender has it (RFC 768).
       if (this.waiting >= RECEIVE_QUEUE_LIMIT || port === 0) return;
@@ -120,14 +120,13 @@ export class Endpoint extends Inbox<Datagram> {
 
   /** This end's address. */
   get local(): Address {
-    const { address, port } = this.#socket.address();
+    const { address, port } = this.source.address();
     return [address, port];
   }
 
-  hold(on: boolean): void {
+  override hold(on: boolean): void {
     if (DENO) holdDeno(on ? 1 : -1);
-    else if (on) this.#socket.ref();
-    else this.#socket.unref();
+    else super.hold(on);
   }
 
   /** Resolves to the length when the system has taken it. */
@@ -158,8 +157,8 @@ export class Endpoint extends Inbox<Datagram> {
       for (const next of this.#sending) return this.#transmit(next);
     };
     try {
-      if (to === undefined) this.#socket.send(data, done);
-      else this.#socket.send(data, to[1] as number, to[0], done);
+      if (to === undefined) this.source.send(data, done);
+      else this.source.send(data, to[1] as number, to[0], done);
     } catch (error) {
       done(error as Error); // it has no peer any more
     }
@@ -177,17 +176,17 @@ export class Endpoint extends Inbox<Datagram> {
 
   /** Sends to and receives from this peer only; again for another one. */
   async connect([host, port]: Name): Promise<void> {
-    if (this.address) this.#socket.disconnect();
+    if (this.address) this.source.disconnect();
     this.address = undefined;
     await new Promise<void>((resolve, reject) => {
       // It is given what went wrong, though its type does not say so.
       const done = (error?: Error) => {
-        this.#socket.off("error", reject);
+        this.source.off("error", reject);
         if (error) reject(error);
         else resolve();
       };
-      this.#socket.once("error", reject);
-      this.#socket.connect(port, host, done as () => void);
+      this.source.once("error", reject);
+      this.source.connect(port, host, done as () => void);
     });
     this.address = [host, port];
     // What came from others, and the errors of the peer before, are not its.
@@ -196,7 +195,7 @@ export class Endpoint extends Inbox<Datagram> {
 
   /** Sets an option of ip(7), ipv6(7) or socket(7). */
   set(name: DatagramOption, value: OptionValue): void {
-    const socket = this.#socket;
+    const socket = this.source;
     const on = Boolean(value);
     const text = String(value);
     const [group, own] = Array.isArray(value) ? value : [text];
@@ -212,7 +211,7 @@ export class Endpoint extends Inbox<Datagram> {
   /** Resolves when the port is free, and what send() was given is sent. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#sending].map((one) => one.promise));
-    await new Promise<void>((resolve) => this.#socket.close(resolve));
+    await new Promise<void>((resolve) => this.source.close(resolve));
   }
 
   #isPeer(address: string, port: number): boolean {

@@ -25,7 +25,7 @@ export async function listen<Client>(
 ): Promise<Listener<Client>> {
   const { address, backlog: tcpBacklog } = options;
   if (options.ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
-  const [hostname, port] = address as [string, number];
+  const [hostname, port] = address as Name;
   const listener = typeof address === "string"
     ? Deno.listen({ transport: "unix", path: address })
     : Deno.listen({ hostname, port, tcpBacklog });
@@ -56,7 +56,7 @@ function dial(pending: PendingConnect): Promise<Deno.Conn> {
 async function connectFrom(pending: PendingConnect): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  await requestNet(pending.target as [string, number]);
+  await requestNet(pending.target as Name);
   const node = await import("./node.ts");
   if (!cancelled) node.connect(pending);
 }
@@ -65,14 +65,14 @@ async function connectFrom(pending: PendingConnect): Promise<void> {
 
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly address: Address;
-  readonly #listener: Deno.Listener;
+  readonly source: Deno.Listener;
   readonly #admit: (connection: Connection) => Client;
   #accepting: Promise<void> | undefined;
   #closed = false;
 
   constructor(listener: Deno.Listener, options: ListenOptions<Client>) {
     super();
-    this.#listener = listener;
+    this.source = listener;
     this.#admit = options.admit;
     this.address = nameOf(listener.addr, options.address);
   }
@@ -83,16 +83,14 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
   }
 
   /** An accept cannot be cancelled: it goes on without keeping the process. */
-  hold(on: boolean): void {
-    if (!this.#accepting) return;
-    if (on) this.#listener.ref();
-    else this.#listener.unref();
+  override hold(on: boolean): void {
+    if (this.#accepting) super.hold(on);
   }
 
   /** Deno sends no RST: clients in the kernel's queue see the end. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#listener.close();
+    this.source.close();
     // Deno frees the port only when the pending accept has ended.
     await this.#accepting;
   }
@@ -101,14 +99,15 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
     let connection: Connection | undefined;
     while (!connection && !this.#closed) {
       try {
-        const conn = await this.#listener.accept();
+        const conn = await this.source.accept();
         connection = new DenoConnection(conn, this.address);
       } catch (error) {
         // A client that was gone already, or no descriptor left: the next try
         // may do. EMFILE comes again at once, hence the pause.
         const code = (error as { code?: string }).code;
         if (this.#closed) return;
-        if (code !== "ENOTCONN" && code !== "ECONNABORTED") await pause(50);
+        if (code === "ENOTCONN" || code === "ECONNABORTED") continue;
+        await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
     this.#accepting = undefined;
@@ -119,7 +118,7 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class DenoConnection extends Inbox<Uint8Array> implements Connection {
-  readonly #conn: Deno.TcpConn;
+  readonly source: Deno.TcpConn;
   /** An address that has the zone, of which Deno tells nothing. */
   readonly #like: Address;
   #reading = false;
@@ -129,16 +128,16 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   constructor(conn: Deno.Conn, like: Address) {
     super();
-    this.#conn = conn as Deno.TcpConn; // or a UnixConn, which has no options
+    this.source = conn as Deno.TcpConn; // or a UnixConn, which has no options
     this.#like = like;
   }
 
   get address(): Address {
-    return nameOf(this.#conn.remoteAddr, this.#like);
+    return nameOf(this.source.remoteAddr, this.#like);
   }
 
   get local(): Address {
-    return nameOf(this.#conn.localAddr, this.#like);
+    return nameOf(this.source.localAddr, this.#like);
   }
 
   /** A read cannot be cancelled: after a timeout it serves the next request. */
@@ -151,7 +150,7 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
         : cut(size);
     }
     const room = this.#room!;
-    this.#conn.read(into ?? room).then(
+    this.source.read(into ?? room).then(
       (count) => {
         this.#reading = false;
         if (count === null) this.ended();
@@ -167,21 +166,19 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   /** A read that nobody waits for does not keep the process alive. */
-  hold(on: boolean): void {
-    if (!this.#reading) return;
-    if (on) this.#conn.ref();
-    else this.#conn.unref();
+  override hold(on: boolean): void {
+    if (this.#reading) super.hold(on);
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.#writing = this.#conn.write(bytes);
+    return this.#writing = this.source.write(bytes);
   }
 
   /** Deno throws while a write is under way. */
   set(option: StreamOption, on: boolean): void {
     const set = () => {
-      if (option === "TCP_NODELAY") this.#conn.setNoDelay(on);
-      if (option === "SO_KEEPALIVE") this.#conn.setKeepAlive(on);
+      if (option === "TCP_NODELAY") this.source.setNoDelay(on);
+      if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on);
     };
     try {
       set();
@@ -191,12 +188,12 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   async closeWrite(): Promise<number> {
-    await this.#conn.closeWrite();
+    await this.source.closeWrite();
     return 0;
   }
 
   close(): void {
-    this.#conn.close();
+    this.source.close();
   }
 }
 
@@ -219,15 +216,13 @@ function cut(size: number): Uint8Array {
 // --- permissions, where node:net and node:dgram would throw past callers ---
 
 /** Whether the address may be used; does not prompt. */
-export function mayUse(address: [host: string, port: number]): boolean {
+export function mayUse(address: Name): boolean {
   const host = hostOf(address);
   return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 /** Prompts where the user can answer; throws NotCapable if it is denied. */
-export async function requestNet(
-  address: [host: string, port: number],
-): Promise<void> {
+export async function requestNet(address: Name): Promise<void> {
   const host = hostOf(address);
   const { state } = await Deno.permissions.request({ name: "net", host });
   if (state === "granted") return;
@@ -237,19 +232,17 @@ export async function requestNet(
 }
 
 /** How `--allow-net` writes it. */
-function hostOf([hostname, port]: [host: string, port: number]): string {
-  return hostname.includes(":")
-    ? `[${hostname.split("%")[0]}]:${port}`
-    : `${hostname}:${port}`;
+function hostOf([host, port]: Name): string {
+  return host.includes(":")
+    ? `[${host.split("%")[0]}]:${port}`
+    : `${host}:${port}`;
 }
+
+type Name = [host: string, port: number];
 
 // --- names ---
 
 function nameOf(address: Deno.Addr, like: Address): Address {
   if (!("hostname" in address)) return (address as Deno.UnixAddr).path ?? "";
   return [withZone(address.hostname, like[0]), address.port];
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -76,11 +76,11 @@ function optionsFor(address: Address) {
 
 class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
   readonly address: Address;
-  readonly #server: Server;
+  readonly source: Server;
 
   constructor(server: Server, admit: (connection: Connection) => Client) {
     super();
-    this.#server = server;
+    this.source = server;
     const name = server.address() as AddressInfo | string;
     const path = typeof name === "string";
     this.address = path ? name : [name.address, name.port];
@@ -95,14 +95,9 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
     });
   }
 
-  hold(on: boolean): void {
-    if (on) this.#server.ref();
-    else this.#server.unref();
-  }
-
   /** The callback of close() would wait for the connections as well. */
   close(): Promise<void> {
-    this.#server.close();
+    this.source.close();
     return Promise.resolve();
   }
 }
@@ -112,7 +107,7 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 class NodeConnection extends Inbox<Uint8Array> implements Connection {
   readonly address: Address;
   readonly local: Address;
-  readonly #socket: Socket;
+  readonly source: Socket;
 
   /**
    * The names that are known come along: each that Node has to ask for costs a
@@ -120,7 +115,7 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
    */
   constructor(socket: Socket, local?: Address, peer?: Address) {
     super();
-    this.#socket = socket;
+    this.source = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
     this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
     this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
@@ -131,18 +126,17 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   override want(): void {
-    if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.source.isPaused()) this.source.resume();
   }
 
-  hold(on: boolean): void {
-    const socket = this.#socket;
-    if (on) socket.ref();
-    else if (!this.wanted && socket.writableLength === 0) socket.unref();
+  override hold(on: boolean): void {
+    if (!on && (this.wanted || this.source.writableLength > 0)) return;
+    super.hold(on);
   }
 
   /** Node takes all into memory: what the system has not taken is waited for. */
   write(bytes: Uint8Array): number | Promise<number> {
-    const socket = this.#socket;
+    const socket = this.source;
     if (socket.destroyed) return Promise.reject(socket.errored ?? GONE);
     socket.write(bytes);
     if (socket.errored) return Promise.reject(socket.errored);
@@ -158,18 +152,18 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   set(option: StreamOption, on: boolean): void {
-    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
-    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on);
+    if (option === "TCP_NODELAY") this.source.setNoDelay(on);
+    if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on);
   }
 
   closeWrite(): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#socket.end((error?: Error) => error ? reject(error) : resolve(0));
+      this.source.end((error?: Error) => error ? reject(error) : resolve(0));
     });
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.source.destroy();
   }
 }
 

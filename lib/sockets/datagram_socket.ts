@@ -21,7 +21,7 @@ import type {
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
-  getdefaulttimeout,
+  defaultTimeout,
   handled,
   iterate,
   rejected,
@@ -39,7 +39,7 @@ import {
  */
 export class DatagramSocket {
   readonly family: Family;
-  #timeout = getdefaulttimeout();
+  #timeout = defaultTimeout;
   readonly #options = new Map<DatagramOption, OptionValue>();
   /** What was set before the socket had a name, in order. */
   #early: [DatagramOption, OptionValue][] = [];

@@ -19,23 +19,6 @@ export interface Limit extends Wait {
  * Reads whole messages from a stream socket. What has arrived beyond them, or
  * before a failure, is kept for the next call. A call's time limit, that of the
  * socket, is for the whole message.
- *
- * ```ts
- * import { AF_INET, Reader, socket, SOCK_STREAM } from "./mod.ts";
- *
- * const server = socket(AF_INET, SOCK_STREAM);
- * await server.bind(["127.0.0.1", 0]);
- * await server.listen();
- * const client = socket(AF_INET, SOCK_STREAM);
- * await client.connect(server.getsockname());
- * await client.sendall("GET / HTTP/1.0\r\n\r\n");
- *
- * const [connection] = await server.accept();
- * const reader = new Reader(connection);
- * await reader.line(); // "GET / HTTP/1.0"
- * await reader.line(); // ""
- * for (const end of [client, connection, server]) await end.close();
- * ```
  */
 export class Reader {
   readonly #socket: StreamSocket;

@@ -22,7 +22,7 @@ import type {
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
-  getdefaulttimeout,
+  defaultTimeout,
   handled,
   iterate,
   rejected,
@@ -52,7 +52,7 @@ export let innerOf: (
  */
 export class StreamSocket {
   readonly family: Family;
-  #timeout = getdefaulttimeout();
+  #timeout = defaultTimeout;
   #bound: Address | undefined;
   /** A bind() under way, for which listen() and connect() wait. */
   #binding: Promise<void> | undefined;
@@ -274,9 +274,8 @@ export class StreamSocket {
    */
   setsockopt(name: StreamOption, value: boolean): void {
     this.#expectOption(name, "setsockopt");
-    if (name === "IPV6_V6ONLY" && this.#inUse()) {
-      throw this.#error("EINVAL", "setsockopt");
-    }
+    const late = name === "IPV6_V6ONLY" && this.#inUse();
+    if (late) throw this.#error("EINVAL", "setsockopt");
     (this.#options ??= new Map()).set(name, Boolean(value));
     this.#connection?.set(name, Boolean(value));
   }
@@ -292,9 +291,8 @@ export class StreamSocket {
   }
 
   #expectOption(name: StreamOption, call: string): void {
-    if (this.#closing || !OPTIONS.includes(name)) {
-      throw this.#error("ENOPROTOOPT", call);
-    }
+    if (!this.#closing && OPTIONS.includes(name)) return;
+    throw this.#error("ENOPROTOOPT", call);
   }
 
   /** Sets on a connection what was set before there was one. */
@@ -486,12 +484,7 @@ export class StreamSocket {
   }
 }
 
-const OPTIONS: readonly StreamOption[] = [
-  "SO_REUSEADDR",
-  "SO_KEEPALIVE",
-  "TCP_NODELAY",
-  "IPV6_V6ONLY",
-];
+const OPTIONS = ["SO_REUSEADDR", "SO_KEEPALIVE", "TCP_NODELAY", "IPV6_V6ONLY"];
 
 interface Pending extends PendingConnect {
   readonly waiter: Waiter<void>;

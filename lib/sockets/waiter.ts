@@ -132,7 +132,8 @@ function ignore(): void {}
 
 // --- timeouts ---
 
-let defaultTimeout: number | null = null;
+/** The timeout of a new socket. */
+export let defaultTimeout: number | null = null;
 
 /**
  * Sets the timeout of each socket that is created from now on, in ms, as
@@ -141,11 +142,6 @@ let defaultTimeout: number | null = null;
 export function setdefaulttimeout(ms: number | null): void {
   checkTimeout(ms);
   defaultTimeout = ms;
-}
-
-/** What `setdefaulttimeout` has set. */
-export function getdefaulttimeout(): number | null {
-  return defaultTimeout;
 }
 
 /** Throws for a value that `settimeout` does not take: see StreamSocket. */

@@ -63,7 +63,8 @@ export function resolveAddress(
   if (host === "") return [inet ? ANY.AF_INET : ANY.AF_INET6, port];
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
   if (!inet && isIPv6(host)) return [shortIPv6(host), port];
-  return handled(lookUp(inet ? 4 : 6, [host, port], call));
+  const names = import("./names.ts");
+  return handled(names.then(({ lookUp }) => lookUp([host, port], inet, call)));
 }
 
 /**
@@ -83,6 +84,7 @@ export async function parseAddress(
   host: string | number,
   port: string | number,
 ): Promise<Address> {
+  const { dottedQuad, portOf } = await import("./names.ts");
   const number = portOf(port);
   if (host === "<broadcast>") return ["255.255.255.255", number];
   const name = typeof host === "number" ? dottedQuad(host) : host;
@@ -133,58 +135,3 @@ function shortIPv6(host: string): string {
     },
   );
 }
-
-/**
- * What is not looked up, since it cannot be a name: RFC 3696 (characters, four
- * numbers), RFC 1035 section 2.3.4 (64 in a label), RFC 6761 section 6.4.
- */
-const NO_NAME = /[\s[\]/:@]|^\d+(\.\d+){3}$|[^.]{64}|(^|\.)invalid\.?$/i;
-
-async function lookUp(
-  family: 4 | 6,
-  address: [host: string, port: number],
-  call: string,
-): Promise<Address> {
-  const [host, port] = address;
-  try {
-    if (NO_NAME.test(host)) throw new Error("not a host name");
-    const { lookup } = await import("node:dns/promises");
-    return [(await lookup(host, { family })).address, port];
-  } catch (error) {
-    // Deno says EPERM when it may not look up the name.
-    const { code = "" } = error as { code?: string };
-    const known: Record<string, string> = { EPERM: "EACCES", EAI_AGAIN: code };
-    throw new SocketError(known[code] ?? "ENOTFOUND", call, address, error);
-  }
-}
-
-/** The bytes of an integer in network order, inet_ntoa(3). */
-function dottedQuad(host: number): string {
-  if (!Number.isInteger(host) || host < 0 || host > 0xffffffff) {
-    throw new RangeError(`Cannot parse host ${host}: not 0 to 4294967295`);
-  }
-  return [24, 16, 8, 0].map((shift) => (host >>> shift) & 255).join(".");
-}
-
-function portOf(port: string | number): number {
-  const digits = /^\d+$/.test(String(port));
-  const number = digits ? Number(port) : SERVICES.get(String(port));
-  if (number === undefined && typeof port === "string") {
-    throw new SocketError("ENOTFOUND", "getservbyname", port);
-  }
-  if (number === undefined || number > 65535) {
-    throw new RangeError(`Cannot parse port ${port}: not 0 to 65535`);
-  }
-  return number;
-}
-
-/** The services of IANA's registry (RFC 6335) that a lab meets; services(5). */
-const SERVICES = new Map<string, number>(
-  ("echo 7,discard 9,daytime 13,ftp-data 20,ftp 21,ssh 22,telnet 23,smtp 25," +
-    "time 37,domain 53,tftp 69,http 80,pop3 110,ntp 123,imap 143,snmp 161," +
-    "https 443,syslog 514,imaps 993")
-    .split(",").map((service) => {
-      const [name, port] = service.split(" ");
-      return [name, Number(port)];
-    }),
-);

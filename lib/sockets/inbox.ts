@@ -5,7 +5,7 @@
  * @module
  */
 import type { Address } from "./address.ts";
-import { SocketError } from "./socket_error.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
 import { rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 
 /** At most this many clients wait for accept(); the next one is reset. */
@@ -120,10 +120,10 @@ export abstract class Inbox<T> {
   }
 
   /** Adds a failure, which one call reports after the items before it. */
-  failed(code: string, cause?: unknown): void {
+  failed(error: unknown): void {
     const last = this.#items?.at(-1);
     if (last instanceof Failure) this.#items!.pop(); // like SO_ERROR, it is one
-    this.arrived(new Failure(code, cause));
+    this.arrived(new Failure(error));
   }
 
   /** Gives up the call that waits with this promise: only its iterator does. */
@@ -232,8 +232,8 @@ class Failure {
   readonly code: string;
   readonly cause: unknown;
 
-  constructor(code: string, cause: unknown) {
-    this.code = code;
+  constructor(cause: unknown) {
+    this.code = codeOf(cause);
     this.cause = cause;
   }
 }

@@ -217,7 +217,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   /** Bun tells a reset here, and the peer's FIN too once we have sent ours. */
   closed(error: Error | undefined): void {
-    if (error) this.failed(codeOf(error), error);
+    if (error) this.failed(error);
     this.ended();
     this.#gone = BROKEN;
     this.#settle()?.reject(error ?? BROKEN);

@@ -114,7 +114,7 @@ export class Endpoint extends Inbox<Datagram> {
     // An ICMP error is the connected peer's. An unconnected socket hears of none,
     // udp(7); without a listener it would end the process.
     socket.on("error", (error) => {
-      if (this.address) this.failed(codeOf(error), error);
+      if (this.address) this.failed(error);
     });
   }
 

@@ -5,7 +5,6 @@
  */
 import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
-import { codeOf } from "../socket_error.ts";
 import type {
   Connection,
   Listener,
@@ -159,7 +158,7 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
       },
       (error) => {
         this.#reading = false;
-        this.failed(codeOf(error), error);
+        this.failed(error);
         this.ended();
       },
     );

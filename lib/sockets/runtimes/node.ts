@@ -6,7 +6,6 @@
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
-import { codeOf } from "../socket_error.ts";
 import type {
   Connection,
   Listener,
@@ -184,7 +183,7 @@ function onEnd(this: Owned): void {
 }
 
 function onError(this: Owned, error: Error): void {
-  this.owner.failed(codeOf(error), error);
+  this.owner.failed(error);
 }
 
 const ANY_HOST = /^(0\.0\.0\.0|::)$/;

@@ -10,19 +10,10 @@ export type Address = [host: string, port: number] | string;
 /** The address families of socket(2). */
 export type Family = "AF_INET" | "AF_INET6" | "AF_UNIX";
 
-/**
- * An address as Python prints it.
- *
- * ```ts
- * import { formatAddress } from "./mod.ts";
- *
- * formatAddress(["127.0.0.1", 8000]); // "('127.0.0.1', 8000)"
- * ```
- */
+/** An address as Python prints it: `('127.0.0.1', 8000)`. */
 export function formatAddress(address: Address): string {
-  return typeof address === "string"
-    ? address
-    : `('${address[0]}', ${address[1]})`;
+  if (typeof address === "string") return address;
+  return `('${address[0]}', ${address[1]})`;
 }
 
 /** An address as error messages write it: `127.0.0.1:80`, `[::1]:80`, `@name`. */

@@ -10,14 +10,18 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
-import type { DatagramOption, OptionValue } from "./options.ts";
 import { bytesOf } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
-import type { Datagram, Endpoint } from "./runtimes/datagram.ts";
+import type {
+  Datagram,
+  DatagramOption,
+  Endpoint,
+  OptionValue,
+} from "./runtimes/datagram.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
-  getdefaulttimeout,
+  defaultTimeout,
   handled,
   iterate,
   rejected,
@@ -35,7 +39,7 @@ import {
  */
 export class DatagramSocket {
   readonly family: Family;
-  #timeout = getdefaulttimeout();
+  #timeout = defaultTimeout;
   readonly #options = new Map<DatagramOption, OptionValue>();
   /** What was set before the socket had a name, in order. */
   #early: [DatagramOption, OptionValue][] = [];
@@ -76,11 +80,7 @@ export class DatagramSocket {
     const before = this.#connecting;
     return this.#connecting = this.#attempt("connect", address, async () => {
       checkDestination(this.family, address, "connect");
-      const target = resolveAddress(
-        this.family,
-        copyAddress(address),
-        "connect",
-      );
+      const target = resolveAddress(this.family, address, "connect");
       await before?.catch(() => {});
       const found = await target;
       // "Any host" as a destination is this host: ip(7). Its answers come from
@@ -123,7 +123,7 @@ export class DatagramSocket {
 
   /** Waits for the next datagram, recv(2): see `recvfrom`. */
   recv(size: number, wait?: Wait): Promise<Uint8Array> {
-    const datagram = this.#receive("recv", size, signalOf(wait));
+    const datagram = this.#receive("recv", size, wait);
     return handled(datagram.then(([data]) => data));
   }
 
@@ -133,7 +133,7 @@ export class DatagramSocket {
    * once, after a connected peer's ICMP port unreachable.
    */
   recvfrom(size: number, wait?: Wait): Promise<Datagram> {
-    return this.#receive("recvfrom", size, signalOf(wait));
+    return this.#receive("recvfrom", size, wait);
   }
 
   /**
@@ -220,19 +220,19 @@ export class DatagramSocket {
   #receive(
     call: "recv" | "recvfrom",
     size: number,
-    signal: AbortSignal | undefined,
+    wait: Wait | undefined,
   ): Promise<Datagram> {
     if (!Number.isInteger(size) || size < 0) {
       return rejected(new RangeError(`Cannot receive ${size} bytes`));
     }
     if (this.#endpoint) {
-      return this.#endpoint.take(call, size, this.#timeout, signal);
+      return this.#endpoint.take(call, size, this.#timeout, wait);
     }
     const opening = this.#opening; // a bind() that nobody awaited
     if (!opening || this.#closing) return rejected(this.#error("EINVAL", call));
     return handled(
       opening.then((endpoint) =>
-        endpoint.take(call, size, this.#timeout, signal)
+        endpoint.take(call, size, this.#timeout, wait)
       ),
     );
   }
@@ -244,12 +244,8 @@ export class DatagramSocket {
     signal: AbortSignal | undefined,
   ): Promise<number> {
     if (signal?.aborted) return rejected(signal.reason);
-    let bytes: Uint8Array;
-    try {
-      bytes = bytesOf(data, call);
-    } catch (error) {
-      return rejected(error);
-    }
+    let bytes = bytesOf(data, call);
+    if (bytes instanceof TypeError) return rejected(bytes);
     // Some runtimes would drop it in silence.
     if (bytes.length > (this.family === "AF_INET" ? 65507 : 65527)) {
       return rejected(this.#error("EMSGSIZE", call, to));
@@ -271,7 +267,6 @@ export class DatagramSocket {
     waiter.limit(this.#timeout, signal, late, () => left = true);
     // In the order of the calls, whatever has to be looked up.
     const before = this.#lastSend;
-    if (target instanceof Promise) handled(target);
     const sent = this.#attempt(call, to, async () => {
       await before;
       const address = await target;
@@ -279,10 +274,7 @@ export class DatagramSocket {
         await (this.#opening ?? this.#open(call));
       if (left) return;
       if (this.#closing) throw { code: "EBADF" };
-      this.#sendNow(endpoint, call, bytes, address).then(
-        waiter.resolve.bind(waiter),
-        (error) => waiter.reject(error),
-      );
+      waiter.follow(this.#sendNow(endpoint, call, bytes, address));
     });
     sent.catch((error) => waiter.reject(error));
     const turn = sent.catch(() => {}).then(() => {

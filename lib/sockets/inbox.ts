@@ -5,8 +5,8 @@
  * @module
  */
 import type { Address } from "./address.ts";
-import { SocketError } from "./socket_error.ts";
-import { rejected, Waiter } from "./waiter.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
+import { rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 
 /** At most this many clients wait for accept(); the next one is reset. */
 export const ACCEPT_QUEUE_LIMIT = 4096;
@@ -27,18 +27,23 @@ export abstract class Inbox<T> {
   /** The first item is the rest of a chunk. */
   #cut = false;
 
+  /** What errors name: a connection's peer, or a listener's own address. */
+  abstract readonly address: Address | undefined;
+
+  /** The runtime's own socket. */
+  abstract readonly source: { ref(): unknown; unref(): unknown };
+
+  /** Keeps the process alive while a call waits, and no longer. */
+  hold(on: boolean): void {
+    if (on) this.source.ref();
+    else this.source.unref();
+  }
+
   /**
    * Asks the source for more: a call waits, and nothing is here. It may be read
    * into the buffer `into`, of which `filled` then tells.
    */
-  abstract want(size: number, into?: Uint8Array): void;
-
-  /** Keeps the process alive, since a call waits; `release` undoes it. */
-  abstract hold(): void;
-  abstract release(): void;
-
-  /** The address that errors name, if there is one. */
-  abstract readonly errorAddress: Address | undefined;
+  want(_size: number, _into?: Uint8Array): void {}
 
   /** Whether a call waits. */
   get wanted(): boolean {
@@ -50,26 +55,42 @@ export abstract class Inbox<T> {
     return this.#items === undefined ? 0 : this.#items.length;
   }
 
-  /** The next item, of bytes at most `size`; empty bytes at the end. */
+  /**
+   * The next item, of bytes at most `size`; empty bytes at the end. With a buffer
+   * `into` of that size, it is filled, and the result is how many bytes are in it.
+   */
   take(
     call: string,
     size: number,
     timeout: number | null,
-    signal: AbortSignal | undefined,
+    wait: Wait | undefined,
+    into?: Uint8Array,
   ): Promise<T> {
-    return this.#take(call, size, undefined, timeout, signal);
-  }
-
-  /** Fills the buffer with the next bytes; resolves to how many. */
-  takeInto(
-    call: string,
-    buffer: Uint8Array,
-    timeout: number | null,
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    const { length } = buffer;
-    const taken = this.#take(call, length, buffer, timeout, signal);
-    return taken as Promise<unknown> as Promise<number>;
+    const signal = signalOf(wait);
+    if (signal?.aborted) return rejected(signal.reason);
+    if (this.waiting > 0) {
+      const item = this.#items![0];
+      const rest = restOf(item, size);
+      if (rest) this.#items![0] = rest;
+      else this.#items!.shift();
+      return item instanceof Failure
+        ? rejected(this.#error(call, item))
+        : Promise.resolve(this.#valueOf(item, size, into));
+    }
+    if (this.#ended) return Promise.resolve(endOf<T>(into));
+    const request = new Request<T>(call, size, into);
+    if (timeout !== null || signal) {
+      request.limited = true;
+      const late = () => this.#error(call, { code: "ETIMEDOUT" });
+      request.limit(timeout, signal, late, () => this.#forget(request));
+    }
+    if (this.#request) (this.#others ??= []).push(request);
+    else {
+      this.#request = request;
+      this.hold(true);
+      this.#ask();
+    }
+    return request.promise;
   }
 
   /** Adds an item, or gives it to the call that has waited longest. */
@@ -79,7 +100,7 @@ export abstract class Inbox<T> {
     if (!request) return void (this.#items ??= []).push(item);
     this.#shift();
     const { call, size, into } = request;
-    if (item instanceof Failure) request.reject(this.#error(item, call));
+    if (item instanceof Failure) request.reject(this.#error(call, item));
     else if (into && into.length !== size) {
       request.reject(new TypeError(`Cannot ${call}: the buffer is detached`));
       return this.arrived(item);
@@ -99,19 +120,19 @@ export abstract class Inbox<T> {
   }
 
   /** Adds a failure, which one call reports after the items before it. */
-  failed(code: string, cause?: unknown): void {
+  failed(error: unknown): void {
     const last = this.#items?.at(-1);
     if (last instanceof Failure) this.#items!.pop(); // like SO_ERROR, it is one
-    this.arrived(new Failure(code, cause));
+    this.arrived(new Failure(error));
   }
 
-  /** Gives up the call that waits with this promise. */
+  /** Gives up the call that waits with this promise: only its iterator does. */
   cancel(waiting: Promise<T>): void {
-    for (const request of [this.#request, ...this.#others ?? []]) {
-      if (request?.promise !== waiting) continue;
-      this.#forget(request);
-      request.reject(undefined); // only its iterator sees it
-    }
+    const all = [this.#request, ...this.#others ?? []];
+    const request = all.find((one) => one?.promise === waiting);
+    if (!request) return;
+    this.#forget(request);
+    request.reject(undefined);
   }
 
   /** Forgets failures and items that `keep` does not want. */
@@ -124,9 +145,7 @@ export abstract class Inbox<T> {
   /** No item will follow. */
   ended(): void {
     this.#ended = true;
-    for (const request of this.#requests()) {
-      request.resolve(endOf<T>(request.into));
-    }
+    for (const { resolve, into } of this.#requests()) resolve(endOf<T>(into));
   }
 
   /**
@@ -135,46 +154,12 @@ export abstract class Inbox<T> {
    */
   drop(code?: string): T[] {
     for (const request of code ? this.#requests() : NONE) {
-      request.reject(new SocketError(code!, request.call, this.errorAddress));
+      request.reject(this.#error(request.call, { code: code! }));
     }
     this.ended();
     const items = this.#items;
     this.#items = undefined;
-    if (!items) return NONE;
-    return items.filter((item) => !(item instanceof Failure)) as T[];
-  }
-
-  #take(
-    call: string,
-    size: number,
-    into: Uint8Array | undefined,
-    timeout: number | null,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
-    if (signal?.aborted) return rejected(signal.reason);
-    if (this.waiting > 0) {
-      const item = this.#items![0];
-      const rest = restOf(item, size);
-      if (rest) this.#items![0] = rest;
-      else this.#items!.shift();
-      return item instanceof Failure
-        ? rejected(this.#error(item, call))
-        : Promise.resolve(this.#valueOf(item, size, into));
-    }
-    if (this.#ended) return Promise.resolve(endOf<T>(into));
-    const request = new Request<T>(call, size, into);
-    if (timeout !== null || signal) {
-      request.limited = true;
-      const late = () => new SocketError("ETIMEDOUT", call, this.errorAddress);
-      request.limit(timeout, signal, late, () => this.#forget(request));
-    }
-    if (this.#request) (this.#others ??= []).push(request);
-    else {
-      this.#request = request;
-      this.hold();
-      this.#ask();
-    }
-    return request.promise;
+    return items?.filter((item) => !(item instanceof Failure)) as T[] ?? NONE;
   }
 
   /** Asks for what the first call wants. */
@@ -188,7 +173,7 @@ export abstract class Inbox<T> {
   /** The first call waits no more. */
   #shift(): void {
     this.#request = this.#others?.shift();
-    if (!this.#request) this.release();
+    if (!this.#request) this.hold(false);
   }
 
   /** Empties the queue of calls and returns them. */
@@ -196,7 +181,7 @@ export abstract class Inbox<T> {
     if (!this.#request) return NONE;
     const all = [this.#request, ...this.#others ?? []];
     this.#request = this.#others = undefined;
-    this.release();
+    this.hold(false);
     return all;
   }
 
@@ -227,8 +212,8 @@ export abstract class Inbox<T> {
     return item;
   }
 
-  #error({ code, cause }: Failure, call: string): SocketError {
-    return new SocketError(code, call, this.errorAddress, cause);
+  #error(call: string, { code, cause }: { code: string; cause?: unknown }) {
+    return new SocketError(code, call, this.address, cause);
   }
 }
 
@@ -247,8 +232,8 @@ class Failure {
   readonly code: string;
   readonly cause: unknown;
 
-  constructor(code: string, cause: unknown) {
-    this.code = code;
+  constructor(cause: unknown) {
+    this.code = codeOf(cause);
     this.cause = cause;
   }
 }

@@ -1,55 +1,47 @@
 /**
- * Hosts, ports and service names in each form that a program may meet.
+ * Hosts and services by name, which a program with numbers does not load.
  *
  * @module
  */
 import type { Address } from "./address.ts";
-import { resolveAddress } from "./resolve.ts";
-import { codeOf, SocketError } from "./socket_error.ts";
+import { SocketError } from "./socket_error.ts";
 
 /**
- * The address that a host and a port stand for. A host is a name, a dotted
- * quad, an IPv6 address, `""` for any, `"<broadcast>"`, or an integer (the four
- * bytes of an IPv4 address); a port is a number, its digits, or the name of a
- * well-known service. ENOTFOUND for an unknown name.
- *
- * ```ts
- * import { parseAddress } from "./mod.ts";
- *
- * await parseAddress("localhost", "http"); // ["127.0.0.1", 80]
- * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
- * ```
+ * What is not looked up, since it cannot be a name: RFC 3696 (characters, four
+ * numbers), RFC 1035 section 2.3.4 (64 in a label), RFC 6761 section 6.4.
  */
-export async function parseAddress(
-  host: string | number,
-  port: string | number,
-): Promise<Address> {
-  const number = portOf(port);
-  if (host === "<broadcast>") return ["255.255.255.255", number];
-  const name = typeof host === "number" ? dottedQuad(host) : host;
-  const family = name.includes(":") ? "AF_INET6" : "AF_INET";
-  return await resolveAddress(family, [name, number], "parseAddress");
-}
+const NO_NAME = /[\s[\]/:@]|^\d+(\.\d+){3}$|[^.]{64}|(^|\.)invalid\.?$/i;
 
-/** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
-export async function gethostname(): Promise<string> {
-  const { hostname } = await import("node:os");
+/** The address with its host from getaddrinfo(3), or ENOTFOUND. */
+export async function lookUp(
+  address: [host: string, port: number],
+  inet: boolean,
+  call: string,
+): Promise<Address> {
+  const [host, port] = address;
   try {
-    return hostname();
+    if (NO_NAME.test(host)) throw new Error("not a host name");
+    const { lookup } = await import("node:dns/promises");
+    const found = await lookup(host, { family: inet ? 4 : 6 });
+    return [found.address, port];
   } catch (error) {
-    throw new SocketError(codeOf(error), "gethostname", undefined, error);
+    // Deno says EPERM when it may not look up the name.
+    const { code = "" } = error as { code?: string };
+    const known: Record<string, string> = { EPERM: "EACCES", EAI_AGAIN: code };
+    throw new SocketError(known[code] ?? "ENOTFOUND", call, address, error);
   }
 }
 
 /** The bytes of an integer in network order, inet_ntoa(3). */
-function dottedQuad(host: number): string {
+export function dottedQuad(host: number): string {
   if (!Number.isInteger(host) || host < 0 || host > 0xffffffff) {
     throw new RangeError(`Cannot parse host ${host}: not 0 to 4294967295`);
   }
   return [24, 16, 8, 0].map((shift) => (host >>> shift) & 255).join(".");
 }
 
-function portOf(port: string | number): number {
+/** A port from its number, its digits or the name of a service. */
+export function portOf(port: string | number): number {
   const digits = /^\d+$/.test(String(port));
   const number = digits ? Number(port) : SERVICES.get(String(port));
   if (number === undefined && typeof port === "string") {

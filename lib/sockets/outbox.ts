@@ -6,12 +6,12 @@
  */
 import type { Address } from "./address.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
-import { handled, rejected, Waiter } from "./waiter.ts";
+import { handled, rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 
 /** Where an outbox sends to. */
 export interface Sink {
   /** The other end, which errors name. */
-  readonly peer: Address;
+  readonly address: Address;
   /**
    * Sends some of the bytes, one call at a time. Gives how many the system has
    * taken, at once where it can; never throws.
@@ -65,32 +65,30 @@ export class Outbox {
   send(
     piece: Piece,
     timeout: number | null,
-    signal: AbortSignal | undefined,
+    wait: Wait | undefined,
   ): Promise<number | void> {
+    const signal = signalOf(wait);
     if (signal?.aborted) return rejected(signal.reason);
     const limited = timeout !== null || signal !== undefined;
-    const idle = this.#current === undefined;
-    if (idle) {
-      const taken = this.#begin(piece);
+    let taken: number | Promise<number> | undefined;
+    if (this.#current === undefined) {
+      taken = this.#begin(piece);
       if (taken === piece.bytes.length) {
         return piece.call === "send" ? Promise.resolve(taken) : DONE;
       }
       if (!limited) return this.#current = this.#finish(piece, taken);
-      const turn: Turn = { piece, waiter: new Waiter(), left: false };
-      this.#limit(turn, timeout, signal);
-      this.#current = this.#finish(piece, taken, turn);
-      this.#answer(turn.waiter);
-      return turn.waiter.promise;
+    } else if (!piece.lasting) {
+      // It counts as it is now, and not when its turn comes.
+      const bytes = new Uint8Array(piece.bytes);
+      piece = { call: piece.call, bytes, lasting: true };
     }
-    // It counts as it is now, and not when its turn comes.
-    const kept = piece.lasting ? piece : {
-      ...piece,
-      bytes: new Uint8Array(piece.bytes),
-      lasting: true,
-    };
-    const turn: Turn = { piece: kept, waiter: new Waiter(), left: false };
-    if (limited) this.#limit(turn, timeout, signal);
-    (this.#turns ??= []).push(turn);
+    const turn: Turn = { piece, waiter: new Waiter(), left: false };
+    if (limited) {
+      const late = () => this.#error(turn.piece, { code: "ETIMEDOUT" });
+      turn.waiter.limit(timeout, signal, late, () => this.#leave(turn));
+    }
+    if (taken === undefined) (this.#turns ??= []).push(turn);
+    else this.#go(turn, taken);
     return turn.waiter.promise;
   }
 
@@ -102,20 +100,12 @@ export class Outbox {
     }
   }
 
-  #limit(
-    turn: Turn,
-    timeout: number | null,
-    signal: AbortSignal | undefined,
-  ): void {
-    const { piece, waiter } = turn;
-    const late = () => this.#error(piece, { code: "ETIMEDOUT" });
-    waiter.limit(timeout, signal, late, () => {
-      if (piece.call === "shutdown") return; // final: no send follows it
-      const waits = this.#turns?.indexOf(turn) ?? -1;
-      if (waits >= 0) return void this.#turns!.splice(waits, 1);
-      turn.left = true;
-      this.#sink.unwrite?.();
-    });
+  #leave(turn: Turn): void {
+    if (turn.piece.call === "shutdown") return; // final: no send follows it
+    const waits = this.#turns?.indexOf(turn) ?? -1;
+    if (waits >= 0) return void this.#turns!.splice(waits, 1);
+    turn.left = true;
+    this.#sink.unwrite?.();
   }
 
   #begin({ call, bytes, lasting }: Piece): number | Promise<number> {
@@ -158,24 +148,19 @@ export class Outbox {
     } finally {
       this.#current = undefined;
       const next = this.#turns?.shift();
-      if (next) {
-        const begun = this.#begin(next.piece);
-        this.#current = this.#finish(next.piece, begun, next);
-        this.#answer(next.waiter);
-      }
+      if (next) this.#go(next, this.#begin(next.piece));
     }
   }
 
-  #answer(waiter: Waiter<number | void>): void {
-    this.#current?.then(
-      (sent) => waiter.resolve(sent),
-      (error) => waiter.reject(error),
-    );
+  /** Goes on with a turn that has begun, and answers its call. */
+  #go(turn: Turn, taken: number | Promise<number>): void {
+    this.#current = this.#finish(turn.piece, taken, turn);
+    turn.waiter.follow(this.#current);
   }
 
   #error({ call }: Piece, cause?: unknown): SocketError {
     const code = this.#closed ? "EBADF" : codeOf(cause);
-    return new SocketError(code, call, this.#sink.peer, cause);
+    return new SocketError(code, call, this.#sink.address, cause);
   }
 }
 
@@ -184,19 +169,22 @@ export class Outbox {
 const encoder = new TextEncoder();
 
 /**
- * Text as UTF-8, or the bytes; TypeError for anything else, and for bytes whose
- * buffer has been transferred.
+ * Text as UTF-8, or the bytes; gives back a TypeError for anything else, and for
+ * bytes whose buffer has been transferred.
  */
-export function bytesOf(data: string | Uint8Array, call: string): Uint8Array {
+export function bytesOf(
+  data: string | Uint8Array,
+  call: string,
+): Uint8Array | TypeError {
   if (typeof data === "string") return encoder.encode(data);
   if (data instanceof Uint8Array && data.length > 0) return data;
   const { buffer, byteOffset, byteLength } = data ?? {};
   // Another realm's Uint8Array (node:vm, a frame) is no instance of this one's.
   const is = ArrayBuffer.isView(data) &&
     (data as Uint8Array)[Symbol.toStringTag] === "Uint8Array";
-  if (!is) throw new TypeError(`Cannot ${call}: neither text nor bytes`);
+  if (!is) return new TypeError(`Cannot ${call}: neither text nor bytes`);
   if (byteLength === 0 && (buffer as ArrayBuffer).detached) {
-    throw new TypeError(`Cannot ${call}: the buffer is detached`);
+    return new TypeError(`Cannot ${call}: the buffer is detached`);
   }
   if (data instanceof Uint8Array) return data;
   return new Uint8Array(buffer, byteOffset, byteLength);

@@ -19,23 +19,6 @@ export interface Limit extends Wait {
  * Reads whole messages from a stream socket. What has arrived beyond them, or
  * before a failure, is kept for the next call. A call's time limit, that of the
  * socket, is for the whole message.
- *
- * ```ts
- * import { AF_INET, Reader, socket, SOCK_STREAM } from "./mod.ts";
- *
- * const server = socket(AF_INET, SOCK_STREAM);
- * await server.bind(["127.0.0.1", 0]);
- * await server.listen();
- * const client = socket(AF_INET, SOCK_STREAM);
- * await client.connect(server.getsockname());
- * await client.sendall("GET / HTTP/1.0\r\n\r\n");
- *
- * const [connection] = await server.accept();
- * const reader = new Reader(connection);
- * await reader.line(); // "GET / HTTP/1.0"
- * await reader.line(); // ""
- * for (const end of [client, connection, server]) await end.close();
- * ```
  */
 export class Reader {
   readonly #socket: StreamSocket;
@@ -57,20 +40,9 @@ export class Reader {
    * ends within it.
    */
   line(limits?: Limit): Promise<string | null> {
-    return this.#message("line", limits, async (limit, stop) => {
-      for (let searched = 0;;) {
-        const held = this.#held.subarray(this.#start, this.#end);
-        const feed = held.indexOf(LF, searched);
-        const end = feed < 0 ? held.length : feed;
-        const length = held[end - 1] === CR ? end - 1 : end;
-        if (length > limit) throw this.#error("EMSGSIZE", "line");
-        if (feed >= 0) {
-          this.#start += feed + 1;
-          return decode(held.subarray(0, length));
-        }
-        searched = held.length;
-        if (!await this.#more(stop)) return this.#nothing("line");
-      }
+    return this.#call("line", limits, async (stop, limit) => {
+      const bytes = await this.#upTo(LF, "line", limit, stop);
+      return bytes && decode(bytes);
     });
   }
 
@@ -83,20 +55,12 @@ export class Reader {
     mark: string | Uint8Array,
     limits?: Limit,
   ): Promise<Uint8Array | null> {
-    return this.#message("until", limits, async (limit, stop) => {
+    return this.#call("until", limits, async (stop, limit) => {
       const wanted = bytesOf(mark, "until");
+      if (wanted instanceof TypeError) throw wanted;
       if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
-      for (let from = 0;;) {
-        const held = this.#held.subarray(this.#start, this.#end);
-        const end = indexOf(held, wanted, from) + wanted.length;
-        const found = end >= wanted.length;
-        if (found ? end > limit : held.length >= limit) {
-          throw this.#error("EMSGSIZE", "until");
-        }
-        if (found) return this.#take(end);
-        from = Math.max(0, held.length - wanted.length + 1);
-        if (!await this.#more(stop)) return this.#nothing("until");
-      }
+      const bytes = await this.#upTo(wanted, "until", limit, stop);
+      return bytes && bytes.slice();
     });
   }
 
@@ -122,7 +86,7 @@ export class Reader {
 
   /** All that is left of the stream. EMSGSIZE if it is over `limit` bytes. */
   all(limits?: Limit): Promise<Uint8Array> {
-    return this.#message("all", limits, async (limit, stop) => {
+    return this.#call("all", limits, async (stop, limit) => {
       do {
         if (this.#end - this.#start > limit) {
           throw this.#error("EMSGSIZE", "all");
@@ -132,35 +96,25 @@ export class Reader {
     });
   }
 
-  /** A call that has a limit. */
-  #message<T>(
+  /** One call at a time, in the order in which they were made. */
+  #call<T>(
     call: string,
     limits: Limit | null | undefined,
-    work: (limit: number, stop?: AbortSignal) => Promise<T>,
+    work: (stop: AbortSignal | undefined, limit: number) => Promise<T>,
   ): Promise<T> {
     const limit = limits?.limit ?? MESSAGE_LIMIT;
     if (typeof limit !== "number" || !(limit >= 0)) {
       return rejected(new RangeError(`Cannot ${call}: the limit is ${limit}`));
     }
-    return this.#call(call, limits, (stop) => work(limit, stop));
-  }
-
-  /** One call at a time, in the order in which they were made. */
-  #call<T>(
-    call: string,
-    wait: Wait | null | undefined,
-    work: (stop?: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const signal = signalOf(wait);
+    const signal = signalOf(limits);
     if (signal?.aborted) return rejected(signal.reason);
     const { timeout, peer } = innerOf(this.#socket);
     this.#peer = peer ?? this.#peer;
-    const stop = timeout === null && !signal
-      ? undefined
-      : new AbortController();
+    const limited = timeout !== null || signal;
+    const stop = limited ? new AbortController() : undefined;
     const begin = () => {
       stop?.signal.throwIfAborted();
-      return work(stop?.signal);
+      return work(stop?.signal, limit);
     };
     const turn = handled(this.#last.then(begin, begin));
     this.#last = turn;
@@ -168,10 +122,7 @@ export class Reader {
     const waiter = new Waiter<T>();
     const late = () => this.#error("ETIMEDOUT", call);
     waiter.limit(timeout, signal, late, (reason) => stop.abort(reason));
-    turn.then(
-      (value) => waiter.resolve(value),
-      (error) => waiter.reject(error),
-    );
+    waiter.follow(turn);
     return waiter.promise;
   }
 
@@ -190,14 +141,33 @@ export class Reader {
     return bytes.length > 0;
   }
 
-  #take(size: number): Uint8Array {
-    return this.#held.slice(this.#start, this.#start += size);
+  /** A line, or what a mark ends: a view of what is held; null at the end. */
+  async #upTo(
+    mark: Uint8Array,
+    call: "line" | "until",
+    limit: number,
+    stop: AbortSignal | undefined,
+  ): Promise<Uint8Array | null> {
+    for (let from = 0;;) {
+      const held = this.#held.subarray(this.#start, this.#end);
+      const at = indexOf(held, mark, from);
+      let size = at < 0 ? held.length : at;
+      if (call === "until") size += at < 0 ? 1 : mark.length; // counts with it
+      else if (held[size - 1] === CR) size--;
+      if (size > limit) throw this.#error("EMSGSIZE", call);
+      if (at >= 0) {
+        this.#start += at + mark.length;
+        return held.subarray(0, size);
+      }
+      from = Math.max(0, held.length - mark.length + 1);
+      if (await this.#more(stop)) continue;
+      if (this.#end === this.#start) return null;
+      throw this.#error("EBADMSG", call);
+    }
   }
 
-  /** The stream has ended: before a message, or within it. */
-  #nothing(call: string): null {
-    if (this.#end === this.#start) return null;
-    throw this.#error("EBADMSG", call);
+  #take(size: number): Uint8Array {
+    return this.#held.slice(this.#start, this.#start += size);
   }
 
   #error(code: string, call: string): SocketError {
@@ -225,6 +195,6 @@ export function decode(bytes: Uint8Array): string {
 
 /** The longest message, in bytes, unless the caller says otherwise. */
 export const MESSAGE_LIMIT = 65_536;
-const LF = 10;
+const LF = new Uint8Array([10]);
 const CR = 13;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

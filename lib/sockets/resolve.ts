@@ -1,11 +1,12 @@
 /**
- * Checks addresses and resolves host names, in one place because every runtime
- * checks something else.
+ * Addresses from what a program gives: checked in one place, because every
+ * runtime checks something else, and resolved by name.
  *
  * @module
  */
 import { type Address, ANY, copyAddress, type Family } from "./address.ts";
-import { SocketError } from "./socket_error.ts";
+import { codeOf, SocketError } from "./socket_error.ts";
+import { handled } from "./waiter.ts";
 
 /**
  * Throws `TypeError` or `RangeError` for what is no address at all, and
@@ -62,7 +63,43 @@ export function resolveAddress(
   if (host === "") return [inet ? ANY.AF_INET : ANY.AF_INET6, port];
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];
   if (!inet && isIPv6(host)) return [shortIPv6(host), port];
-  return lookUp(inet ? 4 : 6, [host, port], call);
+  const names = import("./names.ts");
+  return handled(names.then(({ lookUp }) => lookUp([host, port], inet, call)));
+}
+
+/**
+ * The address that a host and a port stand for. A host is a name, a dotted
+ * quad, an IPv6 address, `""` for any, `"<broadcast>"`, or an integer (the four
+ * bytes of an IPv4 address); a port is a number, its digits, or the name of a
+ * well-known service. ENOTFOUND for an unknown name.
+ *
+ * ```ts
+ * import { parseAddress } from "./mod.ts";
+ *
+ * await parseAddress("localhost", "http"); // ["127.0.0.1", 80]
+ * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
+ * ```
+ */
+export async function parseAddress(
+  host: string | number,
+  port: string | number,
+): Promise<Address> {
+  const { dottedQuad, portOf } = await import("./names.ts");
+  const number = portOf(port);
+  if (host === "<broadcast>") return ["255.255.255.255", number];
+  const name = typeof host === "number" ? dottedQuad(host) : host;
+  const family = name.includes(":") ? "AF_INET6" : "AF_INET";
+  return await resolveAddress(family, [name, number], "parseAddress");
+}
+
+/** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
+export async function gethostname(): Promise<string> {
+  const { hostname } = await import("node:os");
+  try {
+    return hostname();
+  } catch (error) {
+    throw new SocketError(codeOf(error), "gethostname", undefined, error);
+  }
 }
 
 /** Four numbers, each as it is written. Most programs use one host. */
@@ -97,30 +134,4 @@ function shortIPv6(host: string): string {
       return `::ffff:${h >> 8}.${h & 255}.${l >> 8}.${l & 255}`;
     },
   );
-}
-
-async function lookUp(
-  family: 4 | 6,
-  address: [host: string, port: number],
-  call: string,
-): Promise<Address> {
-  const [host, port] = address;
-  try {
-    // What cannot be a name is not looked up (RFC 1035 section 2.3.4, RFC 3696).
-    const label = host.split(".").some((part) => part.length > 63);
-    const invalid = /(^|\.)invalid\.?$/i.test(host); // RFC 6761 section 6.4
-    if (
-      label || invalid || /[\s[\]/:@]/.test(host) ||
-      /^\d+(\.\d+){3}$/.test(host)
-    ) {
-      throw new Error("not a host name");
-    }
-    const { lookup } = await import("node:dns/promises");
-    return [(await lookup(host, { family })).address, port];
-  } catch (error) {
-    // Deno says EPERM when it may not look up the name.
-    const { code = "" } = error as { code?: string };
-    const known: Record<string, string> = { EPERM: "EACCES", EAI_AGAIN: code };
-    throw new SocketError(known[code] ?? "ENOTFOUND", call, address, error);
-  }
 }

@@ -10,7 +10,6 @@ import {
   type Family,
   unnamedAddress,
 } from "./address.ts";
-import type { StreamOption } from "./options.ts";
 import { bytesOf, Outbox, type Piece } from "./outbox.ts";
 import { checkAddress, checkDestination, resolveAddress } from "./resolve.ts";
 import { runtime } from "./runtimes/mod.ts";
@@ -18,11 +17,12 @@ import type {
   Connection,
   Listener,
   PendingConnect,
+  StreamOption,
 } from "./runtimes/runtime.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import {
   checkTimeout,
-  getdefaulttimeout,
+  defaultTimeout,
   handled,
   iterate,
   rejected,
@@ -52,7 +52,7 @@ export let innerOf: (
  */
 export class StreamSocket {
   readonly family: Family;
-  #timeout = getdefaulttimeout();
+  #timeout = defaultTimeout;
   #bound: Address | undefined;
   /** A bind() under way, for which listen() and connect() wait. */
   #binding: Promise<void> | undefined;
@@ -70,7 +70,7 @@ export class StreamSocket {
   static {
     innerOf = (socket) => ({
       timeout: socket.#timeout,
-      peer: socket.#connection?.peer,
+      peer: socket.#connection?.address,
     });
   }
 
@@ -109,7 +109,7 @@ export class StreamSocket {
   /** Waits for the next client, accept(2). EINVAL before `listen`. */
   accept(wait?: Wait): Promise<Client> {
     if (!this.#listener) return rejected(this.#error("EINVAL", "accept"));
-    return this.#listener.take("accept", 1, this.#timeout, signalOf(wait));
+    return this.#listener.take("accept", 1, this.#timeout, wait);
   }
 
   /**
@@ -135,6 +135,9 @@ export class StreamSocket {
     const given = copyAddress(address);
     const pending: Pending = {
       waiter: new Waiter(),
+      target: "",
+      from: undefined,
+      byName: false,
       cancel: undefined,
       opened: (connection) => this.#opened(pending, connection),
       failed: (error) => this.#failed(pending, given, error),
@@ -156,12 +159,12 @@ export class StreamSocket {
 
   /** Sends what the system takes now, send(2); resolves to how many bytes. */
   send(data: string | Uint8Array, wait?: Wait): Promise<number> {
-    return this.#send("send", data, signalOf(wait)) as Promise<number>;
+    return this.#send("send", data, wait) as Promise<number>;
   }
 
   /** Sends all of it; resolves when the system has taken the last byte. */
   sendall(data: string | Uint8Array, wait?: Wait): Promise<void> {
-    return this.#send("sendall", data, signalOf(wait)) as Promise<void>;
+    return this.#send("sendall", data, wait) as Promise<void>;
   }
 
   /**
@@ -177,7 +180,7 @@ export class StreamSocket {
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", "recv"));
     if (size === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#connection.take("recv", size, this.#timeout, signalOf(wait));
+    return this.#connection.take("recv", size, this.#timeout, wait);
   }
 
   /**
@@ -186,22 +189,15 @@ export class StreamSocket {
    * is the caller's again when the promise is settled.
    */
   recv_into(buffer: Uint8Array, wait?: Wait): Promise<number> {
-    try {
-      buffer = bytesOf(buffer as Uint8Array, "recv_into");
-    } catch (error) {
-      return rejected(error);
-    }
-    if (!this.#connection) {
-      return rejected(this.#error("ENOTCONN", "recv_into"));
-    }
-    if (buffer.length === 0) return Promise.resolve(0);
-    const signal = signalOf(wait);
-    return this.#connection.takeInto(
-      "recv_into",
-      buffer,
-      this.#timeout,
-      signal,
-    );
+    const call = "recv_into";
+    const into = bytesOf(buffer, call);
+    if (into instanceof TypeError) return rejected(into);
+    if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
+    const { length } = into;
+    if (length === 0) return Promise.resolve(0);
+    const count: Promise<unknown> = this.#connection
+      .take(call, length, this.#timeout, wait, into);
+    return count as Promise<number>;
   }
 
   /**
@@ -244,14 +240,14 @@ export class StreamSocket {
   /** This end's address, getsockname(2): any host and port 0 before it has one. */
   getsockname(): Address {
     if (this.#closing) throw this.#error("EBADF", "getsockname");
-    const name = this.#connection?.local ?? this.#listener?.local;
+    const name = this.#connection?.local ?? this.#listener?.address;
     return copyAddress(name ?? this.#bound ?? unnamedAddress(this.family));
   }
 
   /** The other end's address, getpeername(2); ENOTCONN if there is none. */
   getpeername(): Address {
     if (!this.#connection) throw this.#error("ENOTCONN", "getpeername");
-    return copyAddress(this.#connection.peer);
+    return copyAddress(this.#connection.address);
   }
 
   /**
@@ -278,9 +274,8 @@ export class StreamSocket {
    */
   setsockopt(name: StreamOption, value: boolean): void {
     this.#expectOption(name, "setsockopt");
-    if (name === "IPV6_V6ONLY" && this.#inUse()) {
-      throw this.#error("EINVAL", "setsockopt");
-    }
+    const late = name === "IPV6_V6ONLY" && this.#inUse();
+    if (late) throw this.#error("EINVAL", "setsockopt");
     (this.#options ??= new Map()).set(name, Boolean(value));
     this.#connection?.set(name, Boolean(value));
   }
@@ -296,9 +291,8 @@ export class StreamSocket {
   }
 
   #expectOption(name: StreamOption, call: string): void {
-    if (this.#closing || !OPTIONS.includes(name)) {
-      throw this.#error("ENOPROTOOPT", call);
-    }
+    if (!this.#closing && OPTIONS.includes(name)) return;
+    throw this.#error("ENOPROTOOPT", call);
   }
 
   /** Sets on a connection what was set before there was one. */
@@ -315,8 +309,8 @@ export class StreamSocket {
       const found = resolveAddress(this.family, address, "bind");
       // No runtime can hold a name without listening: it is tried out, and let
       // go again.
-      const listener = await this.#open(address, found, REFUSE);
-      this.#bound = listener.local;
+      const listener = await this.#open(address, found, REFUSE, 0);
+      this.#bound = listener.address;
       await listener.close();
     } catch (error) {
       await undefined; // a listen() that follows at once fails like this
@@ -337,7 +331,7 @@ export class StreamSocket {
         if (this.#closing) connection.close(); // nobody will accept it
         const client = new StreamSocket(this.family, connection);
         client.#apply(this.#options);
-        return [client, copyAddress(connection.peer)];
+        return [client, copyAddress(connection.address)];
       };
       const listener = await this.#open(address, address, admit, backlog);
       if (!this.#closing) return void (this.#listener = listener);
@@ -354,20 +348,21 @@ export class StreamSocket {
     given: Address,
     found: Address | Promise<Address>,
     admit: (connection: Connection) => C,
-    backlog = 0,
+    backlog: number,
   ): Promise<Listener<C>> {
     const options = {
+      admit,
       backlog: Math.min(Math.max(0, backlog), 2 ** 31 - 1),
       ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
     };
     try {
-      return await runtime.listen(await found, admit, options);
+      return await runtime.listen({ ...options, address: await found });
     } catch (error) {
       const number = await Promise.resolve(found).catch(() => undefined);
       if (!isDenied(error) || isSame(number, given)) throw error;
       // Deno may allow the name and not the number: then it has to look it up.
-      const listener = await runtime.listen(given, admit, options);
-      if (isOf(this.family, listener.local)) return listener;
+      const listener = await runtime.listen({ ...options, address: given });
+      if (isOf(this.family, listener.address)) return listener;
       await listener.close();
       throw error;
     }
@@ -388,8 +383,9 @@ export class StreamSocket {
   #dial(pending: Pending, target: Address): void {
     if (this.#pending !== pending) return; // given up meanwhile
     pending.target = target;
+    pending.from = this.#bound;
     try {
-      runtime.connect(target, this.#bound, pending);
+      runtime.connect(pending);
     } catch (error) {
       pending.failed(error);
     }
@@ -397,7 +393,7 @@ export class StreamSocket {
 
   #opened(pending: Pending, connection: Connection): void {
     if (this.#pending !== pending) return connection.close();
-    if (pending.byName && !isOf(this.family, connection.peer)) {
+    if (pending.byName && !isOf(this.family, connection.address)) {
       connection.close();
       return pending.failed({ code: "EAFNOSUPPORT" });
     }
@@ -426,19 +422,15 @@ export class StreamSocket {
   #send(
     call: Piece["call"],
     data: string | Uint8Array,
-    signal: AbortSignal | undefined,
+    wait: Wait | undefined,
   ): Promise<number | void> {
-    let bytes: Uint8Array;
-    try {
-      bytes = bytesOf(data, call);
-    } catch (error) {
-      return rejected(error);
-    }
+    const bytes = bytesOf(data, call);
+    if (bytes instanceof TypeError) return rejected(bytes);
     if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
     if (this.#finished) return rejected(this.#error("EPIPE", call));
     this.#outbox ??= new Outbox(this.#connection, runtime.readsLater);
     const lasting = typeof data === "string";
-    return this.#outbox.send({ call, bytes, lasting }, this.#timeout, signal);
+    return this.#outbox.send({ call, bytes, lasting }, this.#timeout, wait);
   }
 
   #close(): Promise<void> {
@@ -486,24 +478,20 @@ export class StreamSocket {
     return new SocketError(
       this.#closing ? "EBADF" : code,
       call,
-      address ?? this.#connection?.peer ?? this.#bound,
+      address ?? this.#connection?.address ?? this.#bound,
       cause,
     );
   }
 }
 
-const OPTIONS: readonly StreamOption[] = [
-  "SO_REUSEADDR",
-  "SO_KEEPALIVE",
-  "TCP_NODELAY",
-  "IPV6_V6ONLY",
-];
+const OPTIONS = ["SO_REUSEADDR", "SO_KEEPALIVE", "TCP_NODELAY", "IPV6_V6ONLY"];
 
 interface Pending extends PendingConnect {
   readonly waiter: Waiter<void>;
   /** What was dialled last; by its name it may be of either family. */
-  target?: Address;
-  byName?: boolean;
+  target: Address;
+  from: Address | undefined;
+  byName: boolean;
 }
 
 /** A client that comes before listen(2) is refused. */

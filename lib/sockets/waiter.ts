@@ -42,6 +42,11 @@ export class Waiter<T> {
     this.#reject(reason);
   }
 
+  /** Settles as the promise does. */
+  follow(promise: Promise<T>): void {
+    promise.then(this.resolve, (error) => this.reject(error));
+  }
+
   /**
    * Rejects with `timeoutError()` after `timeout` ms, or with the signal's
    * reason when it is aborted; calls `leave` first, which gives up the place in
@@ -127,7 +132,8 @@ function ignore(): void {}
 
 // --- timeouts ---
 
-let defaultTimeout: number | null = null;
+/** The timeout of a new socket. */
+export let defaultTimeout: number | null = null;
 
 /**
  * Sets the timeout of each socket that is created from now on, in ms, as
@@ -136,11 +142,6 @@ let defaultTimeout: number | null = null;
 export function setdefaulttimeout(ms: number | null): void {
   checkTimeout(ms);
   defaultTimeout = ms;
-}
-
-/** What `setdefaulttimeout` has set. */
-export function getdefaulttimeout(): number | null {
-  return defaultTimeout;
 }
 
 /** Throws for a value that `settimeout` does not take: see StreamSocket. */

@@ -6,76 +6,52 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // --- listen and connect ---
 
 /** Bun switches TCP_NODELAY on; off again, it costs 2% of the exchanges. */
 export const noDelay = true;
-
-/** Whether the system may read what is sent after write() has returned. */
 export const readsLater = false;
 
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  { ipv6Only }: ListenOptions, // whatever the backlog, Bun asks for 512
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
-  return new BunListener(address, admit, ipv6Only);
+  return new BunListener(options);
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
+export function connect(pending: PendingConnect): void {
+  const { target, from } = pending;
   // Bun cannot cancel a connect. On this machine the answer comes at once; for
   // all else the descriptor would stay until the kernel gives up, in minutes.
-  const near = typeof address === "string" || /^(127\.|::1$)/.test(address[0]);
-  if (from || !near) return void connectFar(address, from, pending);
-  const data: Dialling = { address, pending };
-  const options = { data, allowHalfOpen: true, socket: CLIENT };
-  if (typeof address === "string") {
-    Bun.connect<unknown>({ ...options, unix: address });
-  } else {
-    const [hostname, port] = address;
-    Bun.connect<unknown>({ ...options, hostname, port });
-  }
+  const near = typeof target === "string" || /^(127\.|::1$)/.test(target[0]);
+  if (from || !near) return void connectFar(pending);
+  const options = { data: pending, allowHalfOpen: true, socket: CLIENT };
+  Bun.connect<unknown>({ ...options, ...optionsFor(target) });
 }
 
 /** By node:net, which can bind a client and cancel a connect. */
-async function connectFar(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): Promise<void> {
+async function connectFar(pending: PendingConnect): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  const { failed } = pending;
+  const { failed, target } = pending;
   pending.failed = (error) => {
     if (codeOf(error) !== "ECONNREFUSED") return failed(error);
     import("./true_error.ts").then(async ({ routeByUdp }) => {
-      const code = await routeByUdp(address[0]);
+      const code = await routeByUdp(target[0]);
       failed(code ? { code } : error);
     });
   };
   const node = await import("./node.ts");
-  if (!cancelled) node.connect(address, from, pending);
-}
-
-/** The data of a socket until it is connected. */
-interface Dialling {
-  address: Address;
-  pending: PendingConnect;
+  if (!cancelled) node.connect(pending);
 }
 
 function optionsFor(address: Address) {
@@ -93,19 +69,14 @@ abstract class BunInbox<T> extends Inbox<T> {
   #held = true; // as Bun makes it
   #released = false;
 
-  abstract ref(on: boolean): void;
-
   /** Whether it need not keep the process alive. */
   get idle(): boolean {
     return !this.wanted;
   }
 
-  hold(): void {
-    if (!this.#held) this.ref(this.#held = true);
-  }
-
-  release(): void {
-    if (this.#released) return;
+  override hold(on: boolean): void {
+    if (on && !this.#held) super.hold(this.#held = true);
+    if (on || this.#released) return;
     this.#released = true;
     if (released.push(this as BunInbox<unknown>) > 1) return;
     setTimeout(letGo, 1).unref(); // what is held keeps the process for it
@@ -113,7 +84,7 @@ abstract class BunInbox<T> extends Inbox<T> {
 
   letGo(): void {
     this.#released = false;
-    if (this.idle && this.#held) this.ref(this.#held = false);
+    if (this.idle && this.#held) super.hold(this.#held = false);
   }
 }
 
@@ -126,53 +97,39 @@ function letGo(): void {
 // --- the listener ---
 
 class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
-  readonly local: Address;
-  readonly #listener: TCPSocketListener<unknown>;
-  readonly #admit: Admit<Client>;
+  readonly address: Address;
+  readonly source: TCPSocketListener<unknown>;
+  readonly #admit: (connection: Connection) => Client;
 
-  constructor(address: Address, admit: Admit<Client>, ipv6Only: boolean) {
+  /** Whatever the backlog, Bun asks for 512. */
+  constructor({ address, admit, ipv6Only }: ListenOptions<Client>) {
     super();
     this.#admit = admit;
-    const options = { ipv6Only }; // not in Bun's types
-    this.#listener = Bun.listen<unknown>({
+    this.source = Bun.listen<unknown>({
       ...optionsFor(address),
-      ...options,
+      ...{ ipv6Only }, // not in Bun's types
       exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
       data: this,
     });
-    this.release(); // until accept() waits
-    this.local = typeof address === "string"
+    this.hold(false); // until accept() waits
+    this.address = typeof address === "string"
       ? address
-      : [address[0], this.#listener.port];
-  }
-
-  get errorAddress(): Address {
-    return this.local;
-  }
-
-  want(): void {}
-
-  ref(on: boolean): void {
-    if (on) this.#listener.ref();
-    else this.#listener.unref();
+      : [address[0], this.source.port];
   }
 
   /** Bun accepts by itself, so the inbox is the real backlog. */
   opened(socket: Socket<unknown>): void {
-    const connection = new BunConnection(
-      socket,
-      this.local,
-      typeof this.local === "string" ? "" : undefined,
-    );
+    const peer = typeof this.address === "string" ? "" : undefined;
+    const connection = new BunConnection(socket, this.address, peer);
     if (this.waiting >= ACCEPT_QUEUE_LIMIT) return void socket.terminate();
     if (!this.wanted) connection.pause();
     this.arrived(this.#admit(connection));
   }
 
   close(): Promise<void> {
-    this.#listener.stop();
+    this.source.stop();
     return Promise.resolve();
   }
 }
@@ -180,10 +137,10 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class BunConnection extends BunInbox<Uint8Array> implements Connection {
-  readonly peer: Address;
+  readonly address: Address;
   /** The name of an AF_UNIX socket, or one that has the zone. */
   readonly #own: Address;
-  readonly #socket: Socket<BunConnection>;
+  readonly source: Socket<BunConnection>;
   #paused = false;
   #gone: { code: string } | undefined;
   #unsent: Unsent | undefined;
@@ -191,36 +148,27 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   /** Bun knows no names of AF_UNIX sockets and no zones: these come along. */
   constructor(socket: Socket<unknown>, own: Address, peer?: Address) {
     super();
-    this.#socket = socket as Socket<BunConnection>;
+    this.source = socket as Socket<BunConnection>;
     this.#own = own;
     // Bun forgets it at a reset, which may be before this.
-    this.peer = peer ??
+    this.address = peer ??
       [withZone(socket.remoteAddress ?? "", own[0]), socket.remotePort ?? 0];
     socket.data = this;
-    this.release(); // until a call waits
-  }
-
-  get errorAddress(): Address {
-    return this.peer;
+    this.hold(false); // until a call waits
   }
 
   /** Asked for only when needed; after a reset Bun has lost the host. */
   get local(): Address {
     if (typeof this.#own === "string") return this.#own;
-    const { localAddress, localPort } = this.#socket;
-    const any = this.peer[0].includes(":") ? "::" : "0.0.0.0";
+    const { localAddress, localPort } = this.source;
+    const any = this.address[0].includes(":") ? "::" : "0.0.0.0";
     return [withZone(localAddress ?? any, this.#own[0]), localPort];
   }
 
-  want(): void {
+  override want(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#socket.resume();
-  }
-
-  ref(on: boolean): void {
-    if (on) this.#socket.ref();
-    else this.#socket.unref();
+    this.source.resume();
   }
 
   override get idle(): boolean {
@@ -229,17 +177,17 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    this.source.pause();
   }
 
   /** Bun forgets what it did not take; `drain` says when to go on. */
   write(bytes: Uint8Array): number | Promise<number> {
-    const taken = this.#gone ? -1 : this.#socket.write(bytes);
+    const taken = this.#gone ? -1 : this.source.write(bytes);
     if (taken > 0) return taken;
     return new Promise((resolve, reject) => {
       if (taken < 0) return reject(this.#gone ?? BROKEN);
       this.#unsent = { bytes, resolve, reject };
-      this.hold();
+      this.hold(true);
     });
   }
 
@@ -249,13 +197,13 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   }
 
   set(option: StreamOption, on: boolean): void {
-    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
+    if (option === "TCP_NODELAY") this.source.setNoDelay(on);
     // With a delay of 0 the system's times hold, tcp(7).
-    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on, 0);
+    if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on, 0);
   }
 
   drained(): void {
-    const taken = this.#unsent ? this.#socket.write(this.#unsent.bytes) : 0;
+    const taken = this.#unsent ? this.source.write(this.#unsent.bytes) : 0;
     if (taken === 0) return; // nobody waits, or there is no room after all
     const unsent = this.#settle();
     if (taken > 0) unsent?.resolve(taken);
@@ -269,7 +217,7 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   /** Bun tells a reset here, and the peer's FIN too once we have sent ours. */
   closed(error: Error | undefined): void {
-    if (error) this.failed(codeOf(error), error);
+    if (error) this.failed(error);
     this.ended();
     this.#gone = BROKEN;
     this.#settle()?.reject(error ?? BROKEN);
@@ -277,19 +225,19 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   /** Not end(), which is close(2). */
   closeWrite(): number {
-    this.#socket.shutdown();
+    this.source.shutdown();
     return 0;
   }
 
   close(): void {
-    this.#socket.end();
+    this.source.end();
   }
 
   /** What waits to be sent, from now on no more. */
   #settle(): Unsent | undefined {
     const unsent = this.#unsent;
     this.#unsent = undefined;
-    if (unsent) this.release();
+    if (unsent) this.hold(false);
     return unsent;
   }
 }
@@ -316,17 +264,17 @@ const EVENTS = {
 const CLIENT = {
   ...EVENTS,
   open(socket: Socket<unknown>) {
-    const { address, pending } = socket.data as Dialling;
-    const own = typeof address === "string" ? "" : address;
-    pending.opened(new BunConnection(socket, own, address));
+    const { target, opened } = socket.data as PendingConnect;
+    const own = typeof target === "string" ? "" : target;
+    opened(new BunConnection(socket, own, target));
   },
   connectError(socket: Socket<unknown>, error: Error) {
-    const { address, pending } = socket.data as Dialling;
-    if (typeof address !== "string" || codeOf(error) !== "ECONNREFUSED") {
-      return pending.failed(error);
+    const { target, failed } = socket.data as PendingConnect;
+    if (typeof target !== "string" || codeOf(error) !== "ECONNREFUSED") {
+      return failed(error);
     }
     import("./true_error.ts").then(({ connectCode }) =>
-      pending.failed({ code: connectCode(address) })
+      failed({ code: connectCode(target) })
     );
   },
 };

@@ -8,12 +8,25 @@
 import type { Socket, SocketOptions } from "node:dgram";
 import { type Address, ANY, type Family } from "../address.ts";
 import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
-import type { DatagramOption, OptionValue } from "../options.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
 import { Waiter } from "../waiter.ts";
 
 // Not static, or a bundle of the whole library would load it at once.
 const { default: dgram } = await import("node:dgram");
+
+/** The options of a datagram socket: socket(7), ip(7), ipv6(7). */
+export type DatagramOption =
+  | "SO_REUSEADDR"
+  | "SO_BROADCAST"
+  | "IPV6_V6ONLY"
+  | "IP_ADD_MEMBERSHIP"
+  | "IP_DROP_MEMBERSHIP"
+  | "IP_MULTICAST_IF"
+  | "IP_MULTICAST_LOOP"
+  | "IP_MULTICAST_TTL";
+
+/** On or off, a number, an address, or `[group, own address]`. */
+export type OptionValue = boolean | number | string | [string, string?];
 
 /** A datagram and where it came from. */
 export type Datagram = [data: Uint8Array, address: Address];
@@ -56,7 +69,7 @@ const asItIs: SocketOptions["lookup"] = (host, _, done) => done(null, host, 4);
  * can catch it. A socket that any name suits takes one that is permitted.
  */
 async function permitted(own: Name, given: Address | undefined): Promise<Name> {
-  const { mayUse, requestNet } = await import("./deno_permission.ts");
+  const { mayUse, requestNet } = await import("./deno.ts");
   const loopback: Name = [own[0] === ANY.AF_INET ? "127.0.0.1" : "::1", 0];
   if (!given && !mayUse(own) && mayUse(loopback)) return loopback;
   await requestNet(own);
@@ -79,8 +92,9 @@ class Sending extends Waiter<number> {
 
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
-  readonly #socket: Socket;
-  #peer: Name | undefined;
+  readonly source: Socket;
+  /** The peer, once it is connected. */
+  address: Name | undefined;
   /**
    * Deno's, in the order of the calls: it would send in another one what is
    * sent at once, and it says nothing of it after close().
@@ -89,7 +103,7 @@ export class Endpoint extends Inbox<Datagram> {
 
   constructor(socket: Socket) {
     super();
-    this.#socket = socket;
+    this.source = socket;
     socket.on("message", (message, { address, port }) => {
       // Nobody can answer port 0, and no honest sender has it (RFC 768).
       if (this.waiting >= RECEIVE_QUEUE_LIMIT || port === 0) return;
@@ -100,30 +114,19 @@ export class Endpoint extends Inbox<Datagram> {
     // An ICMP error is the connected peer's. An unconnected socket hears of none,
     // udp(7); without a listener it would end the process.
     socket.on("error", (error) => {
-      if (this.#peer) this.failed(codeOf(error), error);
+      if (this.address) this.failed(error);
     });
   }
 
   /** This end's address. */
   get local(): Address {
-    const { address, port } = this.#socket.address();
+    const { address, port } = this.source.address();
     return [address, port];
   }
 
-  get errorAddress(): Address | undefined {
-    return this.#peer;
-  }
-
-  want(): void {}
-
-  hold(): void {
-    if (DENO) holdDeno(1);
-    else this.#socket.ref();
-  }
-
-  release(): void {
-    if (DENO) holdDeno(-1);
-    else this.#socket.unref();
+  override hold(on: boolean): void {
+    if (DENO) holdDeno(on ? 1 : -1);
+    else super.hold(on);
   }
 
   /** Resolves to the length when the system has taken it. */
@@ -154,8 +157,8 @@ export class Endpoint extends Inbox<Datagram> {
       for (const next of this.#sending) return this.#transmit(next);
     };
     try {
-      if (to === undefined) this.#socket.send(data, done);
-      else this.#socket.send(data, to[1] as number, to[0], done);
+      if (to === undefined) this.source.send(data, done);
+      else this.source.send(data, to[1] as number, to[0], done);
     } catch (error) {
       done(error as Error); // it has no peer any more
     }
@@ -163,7 +166,7 @@ export class Endpoint extends Inbox<Datagram> {
 
   async #failedTo(sending: Sending, code: string, error: Error): Promise<void> {
     const { call, to } = sending;
-    const address = to ?? this.errorAddress;
+    const address = to ?? this.address;
     // Deno does not say why: for a route, TCP does.
     const why = (error as { code?: string }).code === "UNKNOWN" && address
       ? await (await import("./true_error.ts")).routeByTcp(address[0])
@@ -173,49 +176,46 @@ export class Endpoint extends Inbox<Datagram> {
 
   /** Sends to and receives from this peer only; again for another one. */
   async connect([host, port]: Name): Promise<void> {
-    if (this.#peer) this.#socket.disconnect();
-    this.#peer = undefined;
+    if (this.address) this.source.disconnect();
+    this.address = undefined;
     await new Promise<void>((resolve, reject) => {
       // It is given what went wrong, though its type does not say so.
       const done = (error?: Error) => {
-        this.#socket.off("error", reject);
+        this.source.off("error", reject);
         if (error) reject(error);
         else resolve();
       };
-      this.#socket.once("error", reject);
-      this.#socket.connect(port, host, done as () => void);
+      this.source.once("error", reject);
+      this.source.connect(port, host, done as () => void);
     });
-    this.#peer = [host, port];
+    this.address = [host, port];
     // What came from others, and the errors of the peer before, are not its.
     this.filter(([, from]) => this.#isPeer(...from as Name));
   }
 
   /** Sets an option of ip(7), ipv6(7) or socket(7). */
   set(name: DatagramOption, value: OptionValue): void {
-    const socket = this.#socket;
-    if (name === "SO_REUSEADDR" || name === "IPV6_V6ONLY") return; // see open
-    if (name === "SO_BROADCAST") socket.setBroadcast(Boolean(value));
-    else if (name === "IP_MULTICAST_LOOP") {
-      socket.setMulticastLoopback(Boolean(value));
-    } else if (name === "IP_MULTICAST_TTL") {
-      socket.setMulticastTTL(Number(value));
-    } else if (name === "IP_MULTICAST_IF") {
-      socket.setMulticastInterface(String(value));
-    } else {
-      const [group, own] = value as [group: string, own?: string];
-      if (name === "IP_ADD_MEMBERSHIP") socket.addMembership(group, own);
-      else socket.dropMembership(group, own);
-    }
+    const socket = this.source;
+    const on = Boolean(value);
+    const text = String(value);
+    const [group, own] = Array.isArray(value) ? value : [text];
+    // SO_REUSEADDR and IPV6_V6ONLY: see open
+    if (name === "SO_BROADCAST") socket.setBroadcast(on);
+    if (name === "IP_MULTICAST_LOOP") socket.setMulticastLoopback(on);
+    if (name === "IP_MULTICAST_TTL") socket.setMulticastTTL(Number(value));
+    if (name === "IP_MULTICAST_IF") socket.setMulticastInterface(text);
+    if (name === "IP_ADD_MEMBERSHIP") socket.addMembership(group, own);
+    if (name === "IP_DROP_MEMBERSHIP") socket.dropMembership(group, own);
   }
 
   /** Resolves when the port is free, and what send() was given is sent. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#sending].map((one) => one.promise));
-    await new Promise<void>((resolve) => this.#socket.close(resolve));
+    await new Promise<void>((resolve) => this.source.close(resolve));
   }
 
   #isPeer(address: string, port: number): boolean {
-    const [host, its] = this.#peer ?? [address, port];
+    const [host, its] = this.address ?? [address, port];
     return host === address && its === port;
   }
 }

@@ -5,122 +5,91 @@
  */
 import { type Address, withZone } from "../address.ts";
 import { Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
-import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // --- listen and connect ---
 
-/** As tcp(7) has it. */
-export const noDelay = false;
-
-/** Whether the system may read what is sent after write() has returned. */
+export const noDelay = false; // as tcp(7) has it
 export const readsLater = true;
 
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  { backlog, ipv6Only }: ListenOptions,
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
-  if (ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
+  const { address, backlog: tcpBacklog } = options;
+  if (options.ipv6Only) throw { code: "ENOPROTOOPT" }; // nor has its node:net
+  const [hostname, port] = address as Name;
   const listener = typeof address === "string"
     ? Deno.listen({ transport: "unix", path: address })
-    : Deno.listen({
-      hostname: address[0],
-      port: address[1],
-      tcpBacklog: backlog,
-    });
-  return new DenoListener(listener, admit, address);
+    : Deno.listen({ hostname, port, tcpBacklog });
+  return new DenoListener(listener, options);
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
-  if (from) {
-    connectFrom(address, from, pending).catch(pending.failed);
-  } else {
-    dial(address, pending).then(
-      (conn) => pending.opened(new DenoConnection(conn, address)),
-      pending.failed,
-    );
-  }
+export function connect(pending: PendingConnect): void {
+  const { target, from, failed } = pending;
+  if (from) return void connectFrom(pending).catch(failed);
+  dial(pending).then(
+    (conn) => pending.opened(new DenoConnection(conn, target)),
+    failed,
+  );
 }
 
-function dial(address: Address, pending: PendingConnect): Promise<Deno.Conn> {
-  if (typeof address === "string") { // refused or connected at once
-    return Deno.connect({ transport: "unix", path: address });
+function dial(pending: PendingConnect): Promise<Deno.Conn> {
+  const { target } = pending;
+  if (typeof target === "string") { // refused or connected at once
+    return Deno.connect({ transport: "unix", path: target });
   }
-  const [hostname, port] = address;
+  const [hostname, port] = target;
   const stop = new AbortController();
   pending.cancel = () => stop.abort();
   return Deno.connect({ hostname, port, signal: stop.signal });
 }
 
 /** Deno cannot bind a client; its node:net can, but throws past its callers. */
-async function connectFrom(
-  address: Address,
-  from: Address,
-  pending: PendingConnect,
-): Promise<void> {
+async function connectFrom(pending: PendingConnect): Promise<void> {
   let cancelled = false;
   pending.cancel = () => cancelled = true;
-  const { requestNet } = await import("./deno_permission.ts");
-  await requestNet(address as [string, number]);
+  await requestNet(pending.target as Name);
   const node = await import("./node.ts");
-  if (!cancelled) node.connect(address, from, pending);
+  if (!cancelled) node.connect(pending);
 }
 
 // --- the listener ---
 
 class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly local: Address;
-  readonly #listener: Deno.Listener;
-  readonly #admit: Admit<Client>;
+  readonly address: Address;
+  readonly source: Deno.Listener;
+  readonly #admit: (connection: Connection) => Client;
   #accepting: Promise<void> | undefined;
   #closed = false;
 
-  constructor(
-    listener: Deno.Listener,
-    admit: Admit<Client>,
-    address: Address,
-  ) {
+  constructor(listener: Deno.Listener, options: ListenOptions<Client>) {
     super();
-    this.#listener = listener;
-    this.#admit = admit;
-    this.local = nameOf(listener.addr, address);
-  }
-
-  get errorAddress(): Address {
-    return this.local;
+    this.source = listener;
+    this.#admit = options.admit;
+    this.address = nameOf(listener.addr, options.address);
   }
 
   /** Deno accepts one at a time; a second request would reject as Busy. */
-  want(): void {
+  override want(): void {
     this.#accepting ??= this.#accept();
   }
 
-  hold(): void {
-    if (this.#accepting) this.#listener.ref();
-  }
-
   /** An accept cannot be cancelled: it goes on without keeping the process. */
-  release(): void {
-    if (this.#accepting) this.#listener.unref();
+  override hold(on: boolean): void {
+    if (this.#accepting) super.hold(on);
   }
 
   /** Deno sends no RST: clients in the kernel's queue see the end. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#listener.close();
+    this.source.close();
     // Deno frees the port only when the pending accept has ended.
     await this.#accepting;
   }
@@ -129,14 +98,15 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
     let connection: Connection | undefined;
     while (!connection && !this.#closed) {
       try {
-        const conn = await this.#listener.accept();
-        connection = new DenoConnection(conn, this.local);
+        const conn = await this.source.accept();
+        connection = new DenoConnection(conn, this.address);
       } catch (error) {
         // A client that was gone already, or no descriptor left: the next try
         // may do. EMFILE comes again at once, hence the pause.
         const code = (error as { code?: string }).code;
         if (this.#closed) return;
-        if (code !== "ENOTCONN" && code !== "ECONNABORTED") await pause(50);
+        if (code === "ENOTCONN" || code === "ECONNABORTED") continue;
+        await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
     this.#accepting = undefined;
@@ -147,7 +117,7 @@ class DenoListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class DenoConnection extends Inbox<Uint8Array> implements Connection {
-  readonly #conn: Deno.Conn;
+  readonly source: Deno.TcpConn;
   /** An address that has the zone, of which Deno tells nothing. */
   readonly #like: Address;
   #reading = false;
@@ -157,24 +127,20 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
 
   constructor(conn: Deno.Conn, like: Address) {
     super();
-    this.#conn = conn;
+    this.source = conn as Deno.TcpConn; // or a UnixConn, which has no options
     this.#like = like;
   }
 
-  get errorAddress(): Address {
-    return this.peer;
-  }
-
-  get peer(): Address {
-    return nameOf(this.#conn.remoteAddr, this.#like);
+  get address(): Address {
+    return nameOf(this.source.remoteAddr, this.#like);
   }
 
   get local(): Address {
-    return nameOf(this.#conn.localAddr, this.#like);
+    return nameOf(this.source.localAddr, this.#like);
   }
 
   /** A read cannot be cancelled: after a timeout it serves the next request. */
-  want(size: number, into?: Uint8Array): void {
+  override want(size: number, into?: Uint8Array): void {
     if (this.#reading) return;
     this.#reading = true;
     if (!into && !(this.#room && this.#room.length >= size)) {
@@ -183,7 +149,7 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
         : cut(size);
     }
     const room = this.#room!;
-    this.#conn.read(into ?? room).then(
+    this.source.read(into ?? room).then(
       (count) => {
         this.#reading = false;
         if (count === null) this.ended();
@@ -192,31 +158,26 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
       },
       (error) => {
         this.#reading = false;
-        this.failed(codeOf(error), error);
+        this.failed(error);
         this.ended();
       },
     );
   }
 
-  hold(): void {
-    if (this.#reading) (this.#conn as Deno.TcpConn).ref();
-  }
-
   /** A read that nobody waits for does not keep the process alive. */
-  release(): void {
-    if (this.#reading) (this.#conn as Deno.TcpConn).unref();
+  override hold(on: boolean): void {
+    if (this.#reading) super.hold(on);
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.#writing = this.#conn.write(bytes);
+    return this.#writing = this.source.write(bytes);
   }
 
   /** Deno throws while a write is under way. */
   set(option: StreamOption, on: boolean): void {
-    const conn = this.#conn as Deno.TcpConn;
     const set = () => {
-      if (option === "TCP_NODELAY") conn.setNoDelay(on);
-      if (option === "SO_KEEPALIVE") conn.setKeepAlive(on);
+      if (option === "TCP_NODELAY") this.source.setNoDelay(on);
+      if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on);
     };
     try {
       set();
@@ -226,12 +187,12 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   async closeWrite(): Promise<number> {
-    await this.#conn.closeWrite();
+    await this.source.closeWrite();
     return 0;
   }
 
   close(): void {
-    this.#conn.close();
+    this.source.close();
   }
 }
 
@@ -251,13 +212,36 @@ function cut(size: number): Uint8Array {
   return slab.subarray(used, used += size);
 }
 
+// --- permissions, where node:net and node:dgram would throw past callers ---
+
+/** Whether the address may be used; does not prompt. */
+export function mayUse(address: Name): boolean {
+  const host = hostOf(address);
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
+/** Prompts where the user can answer; throws NotCapable if it is denied. */
+export async function requestNet(address: Name): Promise<void> {
+  const host = hostOf(address);
+  const { state } = await Deno.permissions.request({ name: "net", host });
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Requires net access to "${host}", run again with the --allow-net flag`,
+  );
+}
+
+/** How `--allow-net` writes it. */
+function hostOf([host, port]: Name): string {
+  return host.includes(":")
+    ? `[${host.split("%")[0]}]:${port}`
+    : `${host}:${port}`;
+}
+
+type Name = [host: string, port: number];
+
 // --- names ---
 
 function nameOf(address: Deno.Addr, like: Address): Address {
   if (!("hostname" in address)) return (address as Deno.UnixAddr).path ?? "";
   return [withZone(address.hostname, like[0]), address.port];
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

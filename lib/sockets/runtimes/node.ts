@@ -6,14 +6,12 @@
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
-import type { StreamOption } from "../options.ts";
-import { codeOf } from "../socket_error.ts";
 import type {
-  Admit,
   Connection,
   Listener,
   ListenOptions,
   PendingConnect,
+  StreamOption,
 } from "./runtime.ts";
 
 // Not static, or a bundle of the whole library would load it at once.
@@ -21,21 +19,14 @@ const { default: net } = await import("node:net");
 
 // --- listen and connect ---
 
-/** As tcp(7) has it. */
-export const noDelay = false;
-
-/** Whether the system may read what is sent after write() has returned. */
+export const noDelay = false; // as tcp(7) has it
 export const readsLater = true;
 
 export function listen<Client>(
-  address: Address,
-  admit: Admit<Client>,
-  options: ListenOptions,
+  options: ListenOptions<Client>,
 ): Promise<Listener<Client>> {
-  const server = net.createServer({
-    allowHalfOpen: true,
-    pauseOnConnect: true,
-  });
+  const { address, admit, backlog, ipv6Only } = options;
+  const server = net.createServer(ACCEPTED);
   return new Promise((resolve, reject) => {
     // Stays: an error that nobody listens to would end the process.
     server.on("error", (error: Error & { code: string }) => {
@@ -47,35 +38,33 @@ export function listen<Client>(
         reject({ code: bindCode(address) })
       );
     });
-    server.listen({ ...optionsFor(address), ...options }, () => {
+    server.listen({ ...optionsFor(address), backlog, ipv6Only }, () => {
       server.unref(); // until accept() waits
       resolve(new NodeListener(server, admit));
     });
   });
 }
 
-export function connect(
-  address: Address,
-  from: Address | undefined,
-  pending: PendingConnect,
-): void {
+export function connect(pending: PendingConnect): void {
+  const { target, from, failed } = pending;
   const [localAddress, localPort] = from as [string, number] | undefined ?? [];
   const socket = net.connect({
-    ...optionsFor(address),
+    ...optionsFor(target),
     allowHalfOpen: true,
     ...(from && { localAddress, localPort }),
   });
-  const { failed } = pending;
   socket.on("error", failed);
   socket.once("connect", () => {
-    const local = typeof address === "string" ? "" : undefined;
+    const local = typeof target === "string" ? "" : undefined;
     // "Any host" is this host, whose address the socket knows.
-    const peer = /^(0\.0\.0\.0|::)$/.test(address[0]) ? undefined : address;
+    const peer = ANY_HOST.test(target[0]) ? undefined : target;
     pending.opened(new NodeConnection(socket, local, peer));
     socket.off("error", failed); // the connection has its own
   });
   pending.cancel = () => socket.destroy();
 }
+
+const ACCEPTED = { allowHalfOpen: true, pauseOnConnect: true };
 
 function optionsFor(address: Address) {
   if (typeof address === "string") return { path: address };
@@ -85,20 +74,16 @@ function optionsFor(address: Address) {
 // --- the listener ---
 
 class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
-  readonly local: Address;
-  readonly #server: Server;
+  readonly address: Address;
+  readonly source: Server;
 
-  constructor(
-    server: Server,
-    admit: Admit<Client>,
-  ) {
+  constructor(server: Server, admit: (connection: Connection) => Client) {
     super();
-    this.#server = server;
+    this.source = server;
     const name = server.address() as AddressInfo | string;
     const path = typeof name === "string";
-    this.local = typeof name === "string" ? name : [name.address, name.port];
-    const any = /^(0\.0\.0\.0|::)$/.test(this.local[0]);
-    const local = any ? undefined : this.local;
+    this.address = path ? name : [name.address, name.port];
+    const local = ANY_HOST.test(this.address[0]) ? undefined : this.address;
     // Node accepts by itself, so the inbox is the real backlog.
     server.on("connection", (socket) => {
       if (this.waiting >= ACCEPT_QUEUE_LIMIT) {
@@ -109,23 +94,9 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
     });
   }
 
-  get errorAddress(): Address {
-    return this.local;
-  }
-
-  want(): void {}
-
-  hold(): void {
-    this.#server.ref();
-  }
-
-  release(): void {
-    this.#server.unref();
-  }
-
   /** The callback of close() would wait for the connections as well. */
   close(): Promise<void> {
-    this.#server.close();
+    this.source.close();
     return Promise.resolve();
   }
 }
@@ -133,9 +104,9 @@ class NodeListener<Client> extends Inbox<Client> implements Listener<Client> {
 // --- the connection ---
 
 class NodeConnection extends Inbox<Uint8Array> implements Connection {
-  readonly peer: Address;
+  readonly address: Address;
   readonly local: Address;
-  readonly #socket: Socket;
+  readonly source: Socket;
 
   /**
    * The names that are known come along: each that Node has to ask for costs a
@@ -143,43 +114,36 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
    */
   constructor(socket: Socket, local?: Address, peer?: Address) {
     super();
-    this.#socket = socket;
+    this.source = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
     this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
-    this.peer = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
     (socket as Owned).owner = this;
     socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)
       .on("close", onEnd);
   }
 
-  get errorAddress(): Address {
-    return this.peer;
+  override want(): void {
+    if (this.source.isPaused()) this.source.resume();
   }
 
-  want(): void {
-    if (this.#socket.isPaused()) this.#socket.resume();
-  }
-
-  hold(): void {
-    this.#socket.ref();
-  }
-
-  release(): void {
-    if (!this.wanted && this.#socket.writableLength === 0) this.#socket.unref();
+  override hold(on: boolean): void {
+    if (!on && (this.wanted || this.source.writableLength > 0)) return;
+    super.hold(on);
   }
 
   /** Node takes all into memory: what the system has not taken is waited for. */
   write(bytes: Uint8Array): number | Promise<number> {
-    const socket = this.#socket;
+    const socket = this.source;
     if (socket.destroyed) return Promise.reject(socket.errored ?? GONE);
     socket.write(bytes);
     if (socket.errored) return Promise.reject(socket.errored);
     if (socket.writableLength === 0) return bytes.length;
-    this.hold();
+    this.hold(true);
     return new Promise((resolve, reject) => {
       socket.write(NOTHING, (error) => {
-        this.release();
+        this.hold(false);
         if (error) reject(error);
         else resolve(bytes.length);
       });
@@ -187,18 +151,18 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   }
 
   set(option: StreamOption, on: boolean): void {
-    if (option === "TCP_NODELAY") this.#socket.setNoDelay(on);
-    if (option === "SO_KEEPALIVE") this.#socket.setKeepAlive(on);
+    if (option === "TCP_NODELAY") this.source.setNoDelay(on);
+    if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on);
   }
 
   closeWrite(): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#socket.end((error?: Error) => error ? reject(error) : resolve(0));
+      this.source.end((error?: Error) => error ? reject(error) : resolve(0));
     });
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.source.destroy();
   }
 }
 
@@ -219,8 +183,9 @@ function onEnd(this: Owned): void {
 }
 
 function onError(this: Owned, error: Error): void {
-  this.owner.failed(codeOf(error), error);
+  this.owner.failed(error);
 }
 
+const ANY_HOST = /^(0\.0\.0\.0|::)$/;
 const NOTHING = new Uint8Array(0);
 const GONE = Object.assign(new Error("gone"), { code: "EPIPE" });

@@ -5,60 +5,47 @@
  * @module
  */
 import type { Address } from "../address.ts";
-import type { StreamOption } from "../options.ts";
+import type { Inbox } from "../inbox.ts";
+import type { Sink } from "../outbox.ts";
 
-/** Items that arrive, and calls that wait for them: see Inbox. */
-export interface Source<T> {
-  take(
-    call: string,
-    size: number,
-    timeout: number | null,
-    signal: AbortSignal | undefined,
-  ): Promise<T>;
-  cancel(waiting: Promise<T>): void;
-  drop(code?: string): T[];
-}
+/** The options of a stream socket: socket(7), tcp(7), ipv6(7). */
+export type StreamOption =
+  | "SO_REUSEADDR"
+  | "SO_KEEPALIVE"
+  | "TCP_NODELAY"
+  | "IPV6_V6ONLY";
 
-/** A connected stream socket. */
-export interface Connection extends Source<Uint8Array> {
+/** A connected stream socket; its `address` is the other end's. */
+export interface Connection extends Inbox<Uint8Array>, Sink {
+  readonly address: Address;
   /** This end's address. */
   readonly local: Address;
-  /** The other end's address. */
-  readonly peer: Address;
-  takeInto(
-    call: string,
-    buffer: Uint8Array,
-    timeout: number | null,
-    signal: AbortSignal | undefined,
-  ): Promise<number>;
-  /** These three: see Sink. */
-  write(bytes: Uint8Array): number | Promise<number>;
-  unwrite?(): void;
   /** Sets SO_KEEPALIVE or TCP_NODELAY; no other option needs it. */
   set(option: StreamOption, on: boolean): void;
-  closeWrite(): number | Promise<number>;
   /** Ends both directions. */
   close(): void;
 }
 
 /** A listening socket, and the clients that no `accept` has taken. */
-export interface Listener<Client> extends Source<Client> {
-  /** The address on which it listens. */
-  readonly local: Address;
+export interface Listener<Client> extends Inbox<Client> {
+  readonly address: Address;
   /** Resolves when the port is free. */
   close(): Promise<void>;
 }
 
-/** Makes what accept() gives. */
-export type Admit<Client> = (connection: Connection) => Client;
-
-export interface ListenOptions {
+export interface ListenOptions<Client> {
+  readonly address: Address;
   readonly backlog: number;
   readonly ipv6Only: boolean;
+  /** Makes what accept() gives. */
+  admit(connection: Connection): Client;
 }
 
 /** A connect() under way; the runtime calls `opened` or `failed`. */
 export interface PendingConnect {
+  readonly target: Address;
+  /** This end's name, if it was bound. */
+  readonly from: Address | undefined;
   opened(connection: Connection): void;
   failed(error: unknown): void;
   /** Gives it up, where the runtime can; set by the runtime. */
@@ -71,16 +58,7 @@ export interface Runtime {
   readonly noDelay: boolean;
   /** The system may read what is sent after `write` has returned. */
   readonly readsLater: boolean;
-  /** Opens a listener; `admit` makes what accept() gives for a connection. */
-  listen<Client>(
-    address: Address,
-    admit: Admit<Client>,
-    options: ListenOptions,
-  ): Promise<Listener<Client>>;
+  listen<Client>(options: ListenOptions<Client>): Promise<Listener<Client>>;
   /** Opens a connection and reports to `pending`. */
-  connect(
-    address: Address,
-    from: Address | undefined,
-    pending: PendingConnect,
-  ): void;
+  connect(pending: PendingConnect): void;
 }

@@ -102,7 +102,7 @@ export abstract class Inbox<T> {
     const { call, size, into } = request;
     if (item instanceof Failure) request.reject(this.#error(call, item));
     else if (into && into.length !== size) {
-      request.reject(new TypeError(`Cannot ${call}: the buffer is detached`));
+      request.reject(detached(call));
       return this.arrived(item);
     } else request.resolve(this.#valueOf(item, size, into));
     const rest = restOf(item, size);
@@ -115,7 +115,9 @@ export abstract class Inbox<T> {
     const request = this.#request;
     if (!request) return; // it was given up
     this.#shift();
-    request.resolve(count as T);
+    const { call, size, into } = request;
+    if (into?.length === size) request.resolve(count as T);
+    else request.reject(detached(call)); // the bytes went with it
     this.#ask();
   }
 
@@ -221,6 +223,10 @@ export abstract class Inbox<T> {
 function restOf<T>(item: T, size: number): T | undefined {
   if (!(item instanceof Uint8Array) || item.length <= size) return;
   return item.subarray(size) as T;
+}
+
+function detached(call: string): TypeError {
+  return new TypeError(`Cannot ${call}: the buffer is detached`);
 }
 
 function endOf<T>(into: Uint8Array | undefined): T {

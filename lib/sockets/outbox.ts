@@ -131,9 +131,10 @@ export class Outbox {
     const { length } = bytes;
     try {
       let sent = await taken; // always: `#current` is set by then
-      while (call === "sendall" && sent < length && !turn?.left) {
+      const enough = () => sent === length || (call === "send" && sent > 0);
+      while (!enough() && !turn?.left) {
         if (bytes.length !== length) {
-          throw new TypeError("Cannot sendall: the buffer is detached");
+          throw new TypeError(`Cannot ${call}: the buffer is detached`);
         }
         const more = this.#write(bytes.subarray(sent), lasting);
         sent += typeof more === "number" ? more : await more;

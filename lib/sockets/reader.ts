@@ -55,10 +55,13 @@ export class Reader {
     mark: string | Uint8Array,
     limits?: Limit,
   ): Promise<Uint8Array | null> {
+    const given = bytesOf(mark, "until");
+    if (given instanceof TypeError) return rejected(given);
+    const wanted = new Uint8Array(given); // as it is now
+    if (wanted.length === 0) {
+      return rejected(new RangeError("Cannot read: the mark is empty"));
+    }
     return this.#call("until", limits, async (stop, limit) => {
-      const wanted = bytesOf(mark, "until");
-      if (wanted instanceof TypeError) throw wanted;
-      if (wanted.length === 0) throw new RangeError("Cannot until: no mark");
       const bytes = await this.#upTo(wanted, "until", limit, stop);
       return bytes && bytes.slice();
     });
@@ -79,7 +82,7 @@ export class Reader {
   some(size: number, wait?: Wait): Promise<Uint8Array> {
     return this.#call("some", wait, async (stop) => {
       checkSize(size);
-      if (this.#end === this.#start) await this.#more(stop);
+      if (size > 0 && this.#end === this.#start) await this.#more(stop);
       return this.#take(Math.min(size, this.#end - this.#start));
     });
   }

@@ -56,8 +56,10 @@ export function meaningOf(code: string, call = ""): string {
 
 /** The POSIX name of what a runtime threw, whatever its own name for it is. */
 export function codeOf(error: unknown): string {
-  const { name, code } = error as { name?: string; code?: unknown };
-  const known = KNOWN[typeof code === "string" ? code : name ?? ""];
+  const { name, code, message } = error as Error & { code?: unknown };
+  // Deno's, of the system and of getaddrinfo(3)
+  const words = message?.replace(/^failed to lookup.*: | \(os error.*/g, "");
+  const known = KNOWN[typeof code === "string" ? code : name] ?? KNOWN[words];
   if (known) return known;
   return typeof code === "string" && /^E(?!RR_)[A-Z0-9_]+$/.test(code)
     ? code
@@ -66,9 +68,14 @@ export function codeOf(error: unknown): string {
 
 /** Names that are not POSIX's, by the runtime that uses them. */
 const KNOWN: Record<string, string> = {
-  // Deno's classes; its errors of the system carry a code
+  // Deno's classes; its errors of the system carry a code, but for a few
   BadResource: "EBADF",
   NotCapable: "EACCES",
+  "No such device": "ENODEV",
+  "Name or service not known": "ENOTFOUND",
+  "No address associated with hostname": "ENOTFOUND",
+  "Temporary failure in name resolution": "EAI_AGAIN",
+  "Protocol wrong type for socket": "EPROTOTYPE",
   // Node and Bun
   ERR_STREAM_DESTROYED: "EPIPE",
   ERR_STREAM_WRITE_AFTER_END: "EPIPE",
@@ -130,6 +137,7 @@ const MEANINGS: Record<string, string> = {
   ENAMETOOLONG: "name too long",
   ENFILE: "too many open files on this machine",
   ENOBUFS: "no buffer space",
+  ENODEV: "no such network interface",
   ENOENT: "no such file",
   ENETUNREACH: "network is unreachable",
   ENOPROTOOPT: "no such option",

@@ -192,6 +192,9 @@ export class StreamSocket {
     const call = "recv_into";
     const into = bytesOf(buffer, call);
     if (into instanceof TypeError) return rejected(into);
+    if (typeof buffer === "string") {
+      return rejected(new TypeError("Cannot recv_into: text is no buffer"));
+    }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
     const { length } = into;
     if (length === 0) return Promise.resolve(0);

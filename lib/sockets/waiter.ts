@@ -95,20 +95,24 @@ export function iterate<T>(
 ): AsyncIterableIterator<T, undefined> {
   const done = { value: undefined, done: true } as const;
   let left = false;
-  let waiting: Promise<T> | undefined;
+  const waiting = new Set<Promise<T>>();
   return {
     async next() {
       if (left || closed()) return done;
+      const taking = take();
+      waiting.add(taking);
       try {
-        return { value: await (waiting = take()), done: false };
+        return { value: await taking, done: false };
       } catch (error) {
         if (left || closed()) return done;
         throw error;
+      } finally {
+        waiting.delete(taking);
       }
     },
     return() {
       left = true;
-      if (waiting) cancel(waiting);
+      for (const taking of waiting) cancel(taking);
       return Promise.resolve(done);
     },
     [Symbol.asyncIterator]() {

@@ -45,10 +45,9 @@ async function connectFar(pending: PendingConnect): Promise<void> {
   const { failed, target } = pending;
   pending.failed = (error) => {
     if (codeOf(error) !== "ECONNREFUSED") return failed(error);
-    import("./true_error.ts").then(async ({ routeByUdp }) => {
-      const code = await routeByUdp(target[0]);
-      failed(code ? { code } : error);
-    });
+    import("./true_error.ts")
+      .then(({ routeByUdp }) => routeByUdp(target[0]))
+      .then((code) => failed(code ? { code } : error), () => failed(error));
   };
   const node = await import("./node.ts");
   if (!cancelled) node.connect(pending);
@@ -203,10 +202,13 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   }
 
   drained(): void {
-    const taken = this.#unsent ? this.source.write(this.#unsent.bytes) : 0;
-    if (taken === 0) return; // nobody waits, or there is no room after all
+    const bytes = this.#unsent?.bytes;
+    const taken = bytes ? this.source.write(bytes) : 0;
+    // Nobody waits, or there is no room after all; none are left if their buffer
+    // has been transferred.
+    if (!bytes || (taken === 0 && bytes.length > 0)) return;
     const unsent = this.#settle();
-    if (taken > 0) unsent?.resolve(taken);
+    if (taken >= 0) unsent?.resolve(taken);
     else unsent?.reject(BROKEN);
   }
 
@@ -273,8 +275,9 @@ const CLIENT = {
     if (typeof target !== "string" || codeOf(error) !== "ECONNREFUSED") {
       return failed(error);
     }
-    import("./true_error.ts").then(({ connectCode }) =>
-      failed({ code: connectCode(target) })
+    import("./true_error.ts").then(
+      ({ connectCode }) => failed({ code: connectCode(target) }),
+      () => failed(error), // no descriptor is left to load it
     );
   },
 };

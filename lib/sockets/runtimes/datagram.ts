@@ -6,7 +6,7 @@
  * @module
  */
 import type { Socket, SocketOptions } from "node:dgram";
-import { type Address, ANY, type Family } from "../address.ts";
+import { type Address, ANY, type Family, withZone } from "../address.ts";
 import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
 import { Waiter } from "../waiter.ts";
@@ -56,7 +56,7 @@ export async function open(
     socket.once("error", fail);
     socket.bind({ address, port, exclusive: true }, () => {
       socket.off("error", fail);
-      resolve(new Endpoint(socket));
+      resolve(new Endpoint(socket, address));
     });
   });
 }
@@ -93,6 +93,8 @@ class Sending extends Waiter<number> {
 /** A socket that has a name; what it receives waits in its inbox. */
 export class Endpoint extends Inbox<Datagram> {
   readonly source: Socket;
+  /** As it was bound: Deno and Bun do not tell its zone. */
+  readonly #host: string;
   /** The peer, once it is connected. */
   address: Name | undefined;
   /**
@@ -101,10 +103,13 @@ export class Endpoint extends Inbox<Datagram> {
    */
   readonly #sending = new Set<Sending>();
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, host: string) {
     super();
     this.source = socket;
-    socket.on("message", (message, { address, port }) => {
+    this.#host = host;
+    socket.on("message", (message, { address: sender, port }) => {
+      // Deno tells no zone: it is that of the peer, or of this end.
+      const address = withZone(sender, this.address?.[0] ?? this.#host);
       // Nobody can answer port 0, and no honest sender has it (RFC 768).
       if (this.waiting >= RECEIVE_QUEUE_LIMIT || port === 0) return;
       if (!this.#isPeer(address, port)) return; // Deno does not filter
@@ -121,7 +126,7 @@ export class Endpoint extends Inbox<Datagram> {
   /** This end's address. */
   get local(): Address {
     const { address, port } = this.source.address();
-    return [address, port];
+    return [withZone(address, this.#host), port];
   }
 
   override hold(on: boolean): void {
@@ -180,10 +185,14 @@ export class Endpoint extends Inbox<Datagram> {
     this.address = undefined;
     await new Promise<void>((resolve, reject) => {
       // It is given what went wrong, though its type does not say so.
-      const done = (error?: Error) => {
+      const done = async (error?: Error) => {
         this.source.off("error", reject);
-        if (error) reject(error);
-        else resolve();
+        if (!error) return resolve();
+        // Bun does not say why.
+        const why = codeOf(error) === "EIO" && "Bun" in globalThis
+          ? await (await import("./true_error.ts")).routeByUdp(host)
+          : undefined;
+        reject(why ? { code: why } : error);
       };
       this.source.once("error", reject);
       this.source.connect(port, host, done as () => void);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressInfo, Server, Socket } from "node:net";
-import type { Address } from "../address.ts";
+import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type {
   Connection,
@@ -34,8 +34,9 @@ export function listen<Client>(
       if (typeof address !== "string" || error.code !== "EACCES") {
         return reject(error);
       }
-      import("./true_error.ts").then(({ bindCode }) =>
-        reject({ code: bindCode(address) })
+      import("./true_error.ts").then(
+        ({ bindCode }) => reject({ code: bindCode(address) }),
+        () => reject(error), // no descriptor is left to load it
       );
     });
     server.listen({ ...optionsFor(address), backlog, ipv6Only }, () => {
@@ -116,8 +117,10 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     super();
     this.source = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
-    this.local = local ?? [socket.localAddress ?? "", socket.localPort ?? 0];
     this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    // Bun's node:net does not tell its zone.
+    const host = withZone(socket.localAddress ?? "", this.address[0]);
+    this.local = local ?? [host, socket.localPort ?? 0];
     (socket as Owned).owner = this;
     socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)

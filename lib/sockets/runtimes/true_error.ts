@@ -15,7 +15,8 @@ export function bindCode(path: string): string {
 
 /**
  * Why connect(2) failed with ECONNREFUSED, as Bun has it: ENOENT, ENOTDIR,
- * ELOOP, EACCES; EAGAIN if somebody listens and the backlog is full.
+ * ELOOP, EACCES; EPROTOTYPE for a socket of datagrams; EAGAIN if somebody listens
+ * and the backlog is full.
  */
 export function connectCode(path: string): string {
   const abstract = path.startsWith("\0");
@@ -23,11 +24,13 @@ export function connectCode(path: string): string {
   if (code) return code;
   const name = abstract ? `@${path.slice(1)}` : path;
   try {
-    // The flag 00010000 is __SO_ACCEPTCON: it listens, proc_net_unix(5).
-    const lines = readFileSync("/proc/net/unix", "latin1").split("\n");
-    const listens = lines.some((line) =>
-      line.split(" ")[3] === "00010000" && line.endsWith(` ${name}`)
-    );
+    const sockets = readFileSync("/proc/net/unix", "latin1").split("\n")
+      .filter((line) => line.endsWith(` ${name}`))
+      .map((line) => line.split(" "));
+    // Its type is not 0001, SOCK_STREAM: proc_net_unix(5).
+    if (sockets.some(([, , , , type]) => type !== "0001")) return "EPROTOTYPE";
+    // The flag 00010000 is __SO_ACCEPTCON: it listens.
+    const listens = sockets.some(([, , , flags]) => flags === "00010000");
     return listens ? "EAGAIN" : "ECONNREFUSED";
   } catch {
     return "ECONNREFUSED"; // no Linux
@@ -43,8 +46,9 @@ function codeOfStat(path: string): string | undefined {
 }
 
 /**
- * Why there is no route to a host, which Bun calls ECONNREFUSED over TCP: over
- * UDP it tells. If there is one, an empty datagram goes to the first router.
+ * Why there is no route to a host, which Bun calls ECONNREFUSED over TCP, and of
+ * which its connect() of datagrams says nothing: sendto(2) tells. If there is a
+ * route, an empty datagram goes to the first router.
  */
 export async function routeByUdp(host: string): Promise<string | undefined> {
   if (host === "255.255.255.255") return "ENETUNREACH"; // TCP has no broadcast

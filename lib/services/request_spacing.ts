@@ -24,12 +24,19 @@ export async function takeTurn(
   server: Address,
   print: (line: string) => void,
 ): Promise<void> {
-  const [now, pause] = [monotonic(), pauseAfter(server)];
-  if (pause === 0) return;
-  const turn = Math.max(next, now);
-  next = turn + pause;
-  if (turn === now) return;
-  const seconds = Math.ceil((turn - now) / 1000);
-  print(`The next request follows in ${seconds} s (RFC 4330, section 10)`);
-  await sleepUntil(turn, monotonic);
+  if (pauseAfter(server) === 0) return;
+  // Of several clients that wait, the first that wakes up moves it on.
+  for (let left; (left = next - monotonic()) > 0;) {
+    const seconds = Math.ceil(left / 1000);
+    const line = `The next request follows in ${seconds} s`;
+    if (left > 20) print(`${line} (RFC 4330, section 10)`); // no late send
+    await sleepUntil(next, monotonic);
+  }
+  endTurn(server);
+}
+
+/** The next request keeps its distance from this moment, after a late send, too. */
+export function endTurn(server: Address): void {
+  const pause = pauseAfter(server);
+  if (pause > 0) next = monotonic() + pause;
 }

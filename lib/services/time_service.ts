@@ -28,7 +28,7 @@ import {
   realtimeOffset,
   withSign,
 } from "./clock.ts";
-import { pauseAfter, takeTurn } from "./request_spacing.ts";
+import { endTurn, pauseAfter, takeTurn } from "./request_spacing.ts";
 
 /**
  * Answers each request that a bound socket receives with the time by `now`,
@@ -95,6 +95,7 @@ export async function queryTime(
     const send = () => connection.send(pack(request));
     // A message about an earlier request fails send(), which then sends nothing.
     await attempt(send) ?? await attempt(send);
+    endTurn(server);
     connection.settimeout(ms);
     try {
       for (const end = monotonic() + ms; monotonic() < end;) {

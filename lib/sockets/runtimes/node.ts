@@ -118,9 +118,11 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
     this.source = socket;
     // Asked for at once, since it is gone with the descriptor after a reset.
     this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
-    // Bun's node:net does not tell its zone.
-    const host = withZone(socket.localAddress ?? "", this.address[0]);
-    this.local = local ?? [host, socket.localPort ?? 0];
+    this.local = local ?? [
+      // Bun's node:net does not tell its zone.
+      withZone(socket.localAddress ?? "", this.address[0]),
+      socket.localPort ?? 0,
+    ];
     (socket as Owned).owner = this;
     socket.unref(); // until a call waits
     socket.on("data", onData).on("end", onEnd).on("error", onError)

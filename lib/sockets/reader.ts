@@ -8,7 +8,14 @@ import type { Address } from "./address.ts";
 import { bytesOf } from "./outbox.ts";
 import { SocketError } from "./socket_error.ts";
 import { innerOf, type StreamSocket } from "./stream_socket.ts";
-import { handled, rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
+import {
+  handled,
+  OwnLimit,
+  rejected,
+  signalOf,
+  type Wait,
+  Waiter,
+} from "./waiter.ts";
 
 /** How much one message may hold, in bytes (64 KiB unless said). */
 export interface Limit extends Wait {
@@ -131,7 +138,7 @@ export class Reader {
 
   /** Receives once; false at the end of the stream. */
   async #more(stop: AbortSignal | undefined): Promise<boolean> {
-    const bytes = await this.#socket.recv(65536, { signal: stop });
+    const bytes = await this.#socket.recv(65536, new OwnLimit(stop));
     const length = this.#end - this.#start;
     if (this.#end + bytes.length > this.#held.length) {
       // Twice the room, so that a long message is not copied for each recv().

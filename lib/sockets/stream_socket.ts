@@ -25,6 +25,7 @@ import {
   defaultTimeout,
   handled,
   iterate,
+  OwnLimit,
   rejected,
   signalOf,
   type Wait,
@@ -180,7 +181,8 @@ export class StreamSocket {
     }
     if (!this.#connection) return rejected(this.#error("ENOTCONN", "recv"));
     if (size === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#connection.take("recv", size, this.#timeout, wait);
+    const timeout = wait instanceof OwnLimit ? null : this.#timeout;
+    return this.#connection.take("recv", size, timeout, wait);
   }
 
   /**

@@ -12,6 +12,15 @@ export interface Wait {
   signal?: AbortSignal | undefined;
 }
 
+/** The options of a recv() within a call that has a time limit of its own. */
+export class OwnLimit implements Wait {
+  readonly signal: AbortSignal | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.signal = signal;
+  }
+}
+
 /** The signal of a call; what is none ends the call with TypeError. */
 export function signalOf(wait: Wait | null | undefined) {
   const signal = wait?.signal;

@@ -55,6 +55,7 @@ export async function routeByUdp(host: string): Promise<string | undefined> {
   const { default: dgram } = await import("node:dgram");
   const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
   return await new Promise((resolve) => {
+    socket.on("error", () => resolve(undefined));
     socket.bind(0, () => {
       socket.setTTL(1);
       socket.send("", DISCARD, host, (error) => {

@@ -487,6 +487,12 @@ describe("printFailure()", () => {
       "Check this machine's network and its name server",
     ],
     [
+      "ENODEV",
+      HOST,
+      "bind,connect,sendto",
+      "Check the network interface after the % of --host",
+    ],
+    [
       "ENETUNREACH",
       HOST,
       "connect,send,sendto",

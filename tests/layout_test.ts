@@ -103,7 +103,7 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 
 /** Lines, comments included: DESIGN section 1. */
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
-  [2800, "lib/sockets", /^lib\/sockets\//],
+  [3400, "lib/sockets", /^lib\/sockets\//],
   [650, "lib/observe", /^lib\/observe\//],
   [1000, "lib/experiment", /^lib\/experiment\//],
   [2600, "scripts/tools", /^scripts\/tools\//],
@@ -264,5 +264,5 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(46_100);
+  expect(code.length).toBeLessThan(66_500);
 });

@@ -1,6 +1,5 @@
 /**
- * What the user can do about a socket call that failed. Loaded only then, by
- * `printFailure`.
+ * What the user can do about a socket call that failed; loaded by `printFailure`.
  *
  * @module
  */
@@ -65,6 +64,7 @@ const FOR_HOSTS: Record<string, string> = {
     "This experiment uses IPv4: give --host an IPv4 address or a name",
   ENOTFOUND: "Check the name after --host",
   EAI_AGAIN: "Check this machine's network and its name server",
+  ENODEV: "Check the network interface after the % of --host",
   ENETUNREACH: "Check the address after --host, and this machine's network",
   EHOSTUNREACH: "Check the address after --host, and that its machine is on",
   ETIMEDOUT: "Nothing answered: check --host, --port, and that a server runs",

@@ -17,6 +17,8 @@ export interface Sink {
    * taken, at once where it can; never throws.
    */
   write(bytes: Uint8Array): number | Promise<number>;
+  /** The system may read the bytes later, even when the call has given up. */
+  readonly readsLater: boolean;
   /** Takes back what waits to be written, where it can. */
   unwrite?(): void;
   /** Sends a FIN after what was written; gives 0. */
@@ -46,7 +48,6 @@ const PART = 65536;
 
 export class Outbox {
   readonly #sink: Sink;
-  readonly #readsLater: boolean;
   #current: Promise<number | void> | undefined;
   #turns: Turn[] | undefined;
   #closed = false;
@@ -55,10 +56,8 @@ export class Outbox {
   /** Room for what is being sent: the caller may change the bytes. */
   #room: Uint8Array<ArrayBuffer> | undefined;
 
-  /** `readsLater`: the system reads bytes even when the call has given up. */
-  constructor(sink: Sink, readsLater: boolean) {
+  constructor(sink: Sink) {
     this.#sink = sink;
-    this.#readsLater = readsLater;
   }
 
   /** Sends in turn; of `send`, resolves to how many bytes the system has taken. */
@@ -115,7 +114,7 @@ export class Outbox {
 
   /** Sends some of it: what is handed over cannot be taken back. */
   #write(bytes: Uint8Array, lasting: boolean): number | Promise<number> {
-    if (!this.#readsLater) return this.#sink.write(bytes);
+    if (!this.#sink.readsLater) return this.#sink.write(bytes);
     const part = bytes.length > PART ? bytes.subarray(0, PART) : bytes;
     if (lasting) return this.#sink.write(part);
     const { length } = part;

@@ -433,7 +433,7 @@ export class StreamSocket {
     if (bytes instanceof TypeError) return rejected(bytes);
     if (!this.#connection) return rejected(this.#error("ENOTCONN", call));
     if (this.#finished) return rejected(this.#error("EPIPE", call));
-    this.#outbox ??= new Outbox(this.#connection, runtime.readsLater);
+    this.#outbox ??= new Outbox(this.#connection);
     const lasting = typeof data === "string";
     return this.#outbox.send({ call, bytes, lasting }, this.#timeout, wait);
   }

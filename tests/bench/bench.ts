@@ -40,8 +40,8 @@ Measures the library against the same work on the runtime's own
 sockets, and against CPython's where python3 is on the PATH.
 
   --runtimes LIST   of deno,bun,node; else those that are found
-  --only LIST       of ${NAMES.slice(0, 5).join(",")},
-                    ${NAMES.slice(5).join(",")}
+  --only LIST       of ${NAMES.slice(0, 4).join(",")},
+                    ${NAMES.slice(4).join(",")}
   --pairs N         how many pairs (15; of what takes long a third)
   --short           a few seconds a runtime, for a look or a test
   --json            one JSON object a line and ratio

@@ -36,9 +36,6 @@ export const deviations: Deviations = {
   "setsockopt(IPV6_V6ONLY) keeps IPv4 out, and is EINVAL when listening": {
     deno: "bind() fails with ENOPROTOOPT: Deno has no such option",
   },
-  "setsockopt(SO_KEEPALIVE) while a send is pending reaches it, too": {
-    deno: "lost when the send needs another write: runtimes/deno.ts tries once",
-  },
   "getsockopt(TCP_NODELAY) is off unless it was set": {
     bun: "on, and told so: Bun sets it; off again costs 2% of the exchanges",
   },

@@ -19,7 +19,6 @@ import type {
 
 /** Bun switches TCP_NODELAY on; off again, it costs 2% of the exchanges. */
 export const noDelay = true;
-export const readsLater = false;
 
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
@@ -177,6 +176,10 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
   pause(): void {
     this.#paused = true;
     this.source.pause();
+  }
+
+  get readsLater(): boolean {
+    return false;
   }
 
   /** Bun forgets what it did not take; `drain` says when to go on. */

@@ -16,7 +16,6 @@ import type {
 // --- listen and connect ---
 
 export const noDelay = false; // as tcp(7) has it
-export const readsLater = true;
 
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(
@@ -169,20 +168,23 @@ class DenoConnection extends Inbox<Uint8Array> implements Connection {
     if (this.#reading) super.hold(on);
   }
 
+  get readsLater(): boolean {
+    return true;
+  }
+
   write(bytes: Uint8Array): Promise<number> {
     return this.#writing = this.source.write(bytes);
   }
 
-  /** Deno throws while a write is under way. */
-  set(option: StreamOption, on: boolean): void {
-    const set = () => {
+  /** Deno throws while a write is under way: it is set after the last one. */
+  set(option: StreamOption, on: boolean, after?: Promise<number>): void {
+    try {
       if (option === "TCP_NODELAY") this.source.setNoDelay(on);
       if (option === "SO_KEEPALIVE") this.source.setKeepAlive(on);
-    };
-    try {
-      set();
     } catch {
-      this.#writing?.then(set).catch(() => {});
+      const writing = this.#writing;
+      if (writing === after) return; // closed, then
+      writing?.then(() => this.set(option, on, writing), () => {});
     }
   }
 

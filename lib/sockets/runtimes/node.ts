@@ -20,7 +20,6 @@ const { default: net } = await import("node:net");
 // --- listen and connect ---
 
 export const noDelay = false; // as tcp(7) has it
-export const readsLater = true;
 
 export function listen<Client>(
   options: ListenOptions<Client>,
@@ -136,6 +135,10 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   override hold(on: boolean): void {
     if (!on && (this.wanted || this.source.writableLength > 0)) return;
     super.hold(on);
+  }
+
+  get readsLater(): boolean {
+    return true;
   }
 
   /** Node takes all into memory: what the system has not taken is waited for. */

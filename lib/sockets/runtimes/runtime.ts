@@ -56,8 +56,6 @@ export interface PendingConnect {
 export interface Runtime {
   /** TCP_NODELAY of a new socket. */
   readonly noDelay: boolean;
-  /** The system may read what is sent after `write` has returned. */
-  readonly readsLater: boolean;
   listen<Client>(options: ListenOptions<Client>): Promise<Listener<Client>>;
   /** Opens a connection and reports to `pending`. */
   connect(pending: PendingConnect): void;

@@ -103,7 +103,7 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 
 /** Lines, comments included: DESIGN section 1. */
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
-  [3400, "lib/sockets", /^lib\/sockets\//],
+  [3450, "lib/sockets", /^lib\/sockets\//],
   [650, "lib/observe", /^lib\/observe\//],
   [1000, "lib/experiment", /^lib\/experiment\//],
   [2600, "scripts/tools", /^scripts\/tools\//],

@@ -80,26 +80,28 @@ export function resolveAddress(
  * await parseAddress(2130706433, "8000"); // ["127.0.0.1", 8000]
  * ```
  */
-export async function parseAddress(
+export function parseAddress(
   host: string | number,
   port: string | number,
 ): Promise<Address> {
-  const { dottedQuad, portOf } = await import("./names.ts");
-  const number = portOf(port);
-  if (host === "<broadcast>") return ["255.255.255.255", number];
-  const name = typeof host === "number" ? dottedQuad(host) : host;
-  const family = name.includes(":") ? "AF_INET6" : "AF_INET";
-  return await resolveAddress(family, [name, number], "parseAddress");
+  return handled(
+    import("./names.ts").then(({ dottedQuad, portOf }) => {
+      const number = portOf(port);
+      if (host === "<broadcast>") return ["255.255.255.255", number];
+      const name = typeof host === "number" ? dottedQuad(host) : host;
+      const family = name.includes(":") ? "AF_INET6" : "AF_INET";
+      return resolveAddress(family, [name, number], "parseAddress");
+    }),
+  );
 }
 
 /** This machine's name, gethostname(2). Deno: `--allow-sys=hostname`. */
-export async function gethostname(): Promise<string> {
-  const { hostname } = await import("node:os");
-  try {
-    return hostname();
-  } catch (error) {
-    throw new SocketError(codeOf(error), "gethostname", undefined, error);
-  }
+export function gethostname(): Promise<string> {
+  return handled(
+    import("node:os").then(({ hostname }) => hostname()).catch((error) => {
+      throw new SocketError(codeOf(error), "gethostname", undefined, error);
+    }),
+  );
 }
 
 /** Four numbers, each as it is written. Most programs use one host. */

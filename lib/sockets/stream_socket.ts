@@ -55,6 +55,8 @@ export class StreamSocket {
   readonly family: Family;
   #timeout = defaultTimeout;
   #bound: Address | undefined;
+  /** The same by the name of its host, which Deno may allow alone. */
+  #boundName: Address | undefined;
   /** A bind() under way, for which listen() and connect() wait. */
   #binding: Promise<void> | undefined;
   #listener: Listener<Client> | undefined;
@@ -315,7 +317,10 @@ export class StreamSocket {
       // No runtime can hold a name without listening: it is tried out, and let
       // go again.
       const listener = await this.#open(address, found, REFUSE, 0);
-      this.#bound = listener.address;
+      this.#bound = this.#boundName = listener.address;
+      if (typeof address !== "string") {
+        this.#boundName = [address[0], Number(this.#bound[1])];
+      }
       await listener.close();
     } catch (error) {
       await undefined; // a listen() that follows at once fails like this
@@ -338,7 +343,8 @@ export class StreamSocket {
         client.#apply(this.#options);
         return [client, copyAddress(connection.address)];
       };
-      const listener = await this.#open(address, address, admit, backlog);
+      const given = this.#boundName ?? address;
+      const listener = await this.#open(given, address, admit, backlog);
       if (!this.#closing) return void (this.#listener = listener);
       await listener.close();
     } catch (error) {

@@ -27,12 +27,12 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 import {
+  answerTo,
   clockFilter,
   measure,
   pack,
-  parseTimeRequest,
+  requestIn,
   type Sample,
-  timeReply,
   unusableReason,
 } from "../lib/protocols/sntp.ts";
 import { PRECISION, realtime, realtimeOffset } from "../lib/services/clock.ts";
@@ -53,15 +53,15 @@ export async function server(end: End) {
   let [answered, dropped] = [0, 0];
   for await (const [data, sender] of receiver) {
     const received = now();
-    const request = parseTimeRequest(data);
+    const request = requestIn(data);
 
     // 3. Reply with T1 of the request, T2, and the time of the reply (T3).
     //    ntpd asks from the server's own port. A request replies to nothing, so
     //    two servers cannot answer each other for ever.
     if (request) {
       const answer = async () => {
-        const times = { received, sent: now(), precision: PRECISION };
-        await receiver.sendto(pack(timeReply(request, times)), sender);
+        const reply = answerTo(request, received, now(), PRECISION);
+        await receiver.sendto(pack(reply), sender);
         answered++;
       };
       await serve(sender, answer, { anyPort: true, pause: pauseAfter(sender) });

@@ -21,10 +21,10 @@ import {
   type Reading,
 } from "../lib/protocols/reading.ts";
 import {
+  answerTo,
   pack,
   type Packet,
-  parseTimeRequest,
-  timeReply,
+  requestIn,
 } from "../lib/protocols/sntp.ts";
 import { parseSyslog } from "../lib/protocols/syslog.ts";
 import { FrameDecoder } from "../lib/protocols/syslog_framing.ts";
@@ -86,7 +86,7 @@ async function sent(answer?: (answer: Packet) => Packet) {
           sent: realtime(),
           precision: -20,
         };
-        const good = timeReply(parseTimeRequest(data)!, times);
+        const good = answerTo(requestIn(data)!, times.received, times.sent);
         await receiver.sendto(pack(answer(good)), sender);
       }
     };

@@ -28,7 +28,7 @@ import {
   type Report,
   verdictOf,
 } from "../lib/protocols/jobs.ts";
-import { pack, timeRequest, unpack } from "../lib/protocols/sntp.ts";
+import { pack, requestAt, unpack } from "../lib/protocols/sntp.ts";
 import { createRounds, summarizeJobs } from "../lib/services/job_server.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { serveTime } from "../lib/services/time_service.ts";
@@ -418,7 +418,7 @@ describe.concurrent("the server", () => {
       for (const junk of ["", "x", "\0".repeat(48), "y".repeat(60_000)]) {
         await asker.send(junk);
       }
-      const request = timeRequest(1);
+      const request = requestAt(1);
       await asker.send(pack(request));
       return unpack(await asker.recv(1024))?.originate === request.transmit;
     };

@@ -4,17 +4,17 @@
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
+  answerIn,
+  answerTo,
   bogusReason,
   clockFilter,
   measure,
   ntpDifference,
   pack,
   type Packet,
-  parseTimeReply,
-  parseTimeRequest,
+  requestAt,
+  requestIn,
   type Sample,
-  timeReply,
-  timeRequest,
   toNtpTimestamp,
   toUnixTime,
   unpack,
@@ -39,9 +39,12 @@ const NOW = Date.UTC(2026, 10, 20, 18, 55, 12, 345);
 const precision = -20;
 
 /** A request at NOW, and the answer to it. */
-const request = timeRequest(NOW);
-const times = { received: NOW + 1, sent: NOW + 2, precision };
-const answer = timeReply(request, times);
+const request = requestAt(NOW);
+const answered = (request: Packet, times = {}) => {
+  const all = { received: NOW + 1, sent: NOW + 2, precision, ...times };
+  return answerTo(request, all.received, all.sent, all.precision);
+};
+const answer = answered(request);
 
 describe("pack() and unpack()", () => {
   test("put each field where RFC 5905, figure 8, has it", () => {
@@ -168,9 +171,9 @@ describe("a server", () => {
   test("answers mode 3 of the versions 1 to 4, and nothing else", () => {
     const answered: number[][] = [];
     for (let first = 0; first < 256; first++) {
-      const bytes = pack(timeRequest(NOW));
+      const bytes = pack(requestAt(NOW));
       bytes[0] = first;
-      const request = parseTimeRequest(bytes);
+      const request = requestIn(bytes);
       if (request) answered.push([request.version, request.mode]);
     }
     // each with the four leap indicators, which do not matter
@@ -180,16 +183,16 @@ describe("a server", () => {
 
   test("answers 48 bytes and more, not fewer", () => {
     const bytes = new Uint8Array(68);
-    bytes.set(pack(timeRequest(NOW)));
-    expect(parseTimeRequest(bytes)).toEqual(timeRequest(NOW));
-    expect(parseTimeRequest(bytes.subarray(0, 48))).toEqual(timeRequest(NOW));
-    expect(parseTimeRequest(bytes.subarray(0, 47))).toBeUndefined();
-    expect(parseTimeRequest(new Uint8Array())).toBeUndefined();
+    bytes.set(pack(requestAt(NOW)));
+    expect(requestIn(bytes)).toEqual(requestAt(NOW));
+    expect(requestIn(bytes.subarray(0, 48))).toEqual(requestAt(NOW));
+    expect(requestIn(bytes.subarray(0, 47))).toBeUndefined();
+    expect(requestIn(new Uint8Array())).toBeUndefined();
   });
 
   test("copies version, poll and T1, and owns up to its clock", () => {
-    const request = { ...timeRequest(1), version: 3, poll: 10, transmit: 77n };
-    const answer = timeReply(request, { ...times, precision: -19 });
+    const request = { ...requestAt(1), version: 3, poll: 10, transmit: 77n };
+    const answer = answered(request, { precision: -19 });
     expect(answer).toEqual({
       leap: 0,
       version: 3,
@@ -210,17 +213,17 @@ describe("a server", () => {
   });
 
   test("tells no reference time after T3, though its clock was set back", () => {
-    const set = timeReply(request, { ...times, sent: NOW - HOUR });
+    const set = answered(request, { sent: NOW - HOUR });
     expect(set.reference).toBe(set.transmit);
   });
 });
 
 describe("a client", () => {
   test("takes the answer to its request, once it is on the wire", () => {
-    const received = timeReply(parseTimeRequest(pack(request))!, times);
+    const received = answered(requestIn(pack(request))!);
     expect(bogusReason(received, request)).toBeUndefined();
     expect(unusableReason(received)).toBeUndefined();
-    expect(parseTimeReply(pack(received), request))
+    expect(answerIn(pack(received), request))
       .toEqual(unpack(pack(received)));
   });
 
@@ -239,7 +242,7 @@ describe("a client", () => {
     ) {
       expect(bogusReason(packet, request)).toBe(reason);
       const bytes = packet ? pack(packet) : pack(answer).subarray(0, 47);
-      expect([reason, parseTimeReply(bytes, request)])
+      expect([reason, answerIn(bytes, request)])
         .toEqual([reason, undefined]);
     }
   });
@@ -249,15 +252,15 @@ describe("a client", () => {
       for (const asked of [3, 4]) {
         const own = { ...request, version: asked };
         const bytes = pack({ ...answer, version });
-        expect(parseTimeReply(bytes, own)).toMatchObject({ version });
+        expect(answerIn(bytes, own)).toMatchObject({ version });
       }
     }
   });
 
   test("takes a reference time up to T3, and none, in any era", () => {
     for (const sent of [NOW, ERA_1]) {
-      const request = timeRequest(sent);
-      const reply = timeReply(request, { ...times, received: sent, sent });
+      const request = requestAt(sent);
+      const reply = answered(request, { received: sent, sent });
       for (const ms of [-HOUR, -1, 0]) {
         const reference = toNtpTimestamp(sent + ms);
         expect(unusableReason({ ...reply, reference })).toBeUndefined();
@@ -309,10 +312,10 @@ describe("measure()", () => {
   ) {
     const arrived = start + there;
     const sent = arrived + inside;
-    const request = timeRequest(start);
+    const request = requestAt(start);
     const [t2, t3] = [arrived + offset, sent + offset + jump];
     const times = { received: t2, sent: t3, precision };
-    const answer = { ...timeReply(request, times), ...server };
+    const answer = { ...reply(request), ...server };
     return measure(answer, { arrival: sent + back, precision });
   }
 

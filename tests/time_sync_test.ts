@@ -26,11 +26,11 @@ import {
   socket,
 } from "../lib/mod.ts";
 import {
+  answerTo,
   pack,
   type Packet,
-  parseTimeRequest,
-  timeReply,
-  timeRequest,
+  requestAt,
+  requestIn,
   toUnixTime,
   unpack,
 } from "../lib/protocols/sntp.ts";
@@ -84,7 +84,7 @@ async function play(experiment: Experiment, settings: Partial<Settings> = {}) {
 
 /** What the server's clock says, as a reply has it. */
 function goodReply(request: Packet, now = realtime()): Packet {
-  return timeReply(request, { received: now, sent: now, precision: -20 });
+  return answerTo(request, now, now, -20);
 }
 
 type Replies = (Packet | Uint8Array)[];
@@ -111,7 +111,7 @@ function answering(
     ready(receiver);
     let requests = 0;
     for await (const [data, sender] of receiver) {
-      const good = goodReply(parseTimeRequest(data)!);
+      const good = goodReply(requestIn(data)!);
       for (const reply of await answer(good, ++requests - late)) {
         const bytes = reply instanceof Uint8Array ? reply : pack(reply);
         await receiver.sendto(bytes, sender);
@@ -225,7 +225,7 @@ describe("the client", () => {
       await receiver.bind(address);
       ready(receiver);
       for await (const [data, sender] of receiver) {
-        const request = parseTimeRequest(data)!;
+        const request = requestIn(data)!;
         const wrong = goodReply(request, realtime() + HOUR);
         await other.sendto(pack(wrong), sender);
         await receiver.sendto(pack(goodReply(request)), sender);
@@ -400,7 +400,7 @@ describe("queryTime()", () => {
     const heard: bigint[] = [];
     const serving = (async () => {
       for await (const [data, sender] of peer) {
-        const request = parseTimeRequest(data)!;
+        const request = requestIn(data)!;
         if (heard.push(request.transmit) % 3 !== 0) continue;
         await peer.sendto(pack(goodReply(request)), sender);
       }
@@ -495,7 +495,7 @@ describe("the server", () => {
   test("answers the requests alone, and counts the rest", async () => {
     const client = async ({ address }: End) => {
       await using asker = await connected(address);
-      const request = timeRequest(realtime());
+      const request = requestAt(realtime());
       const junk = [
         ...[0, 1, 2, 4, 5, 6, 7].map((mode) => pack({ ...request, mode })),
         ...[0, 5, 6, 7].map((version) => pack({ ...request, version })),
@@ -534,7 +534,7 @@ describe("the server", () => {
       await using asker = socket(AF_INET, SOCK_DGRAM);
       await asker.bind(["127.0.0.2", Number(port)]);
       const server: Address = [String(host), Number(port)];
-      const request = timeRequest(realtime());
+      const request = requestAt(realtime());
       await asker.sendto(pack(goodReply(request)), server);
       await asker.sendto(pack(request), server);
       asker.settimeout(30_000);
@@ -557,7 +557,7 @@ describe("the server", () => {
     };
     const client = async ({ address }: End) => {
       await using asker = await connected(address);
-      for (let i = 0; i < 2; i++) await asker.send(pack(timeRequest(i)));
+      for (let i = 0; i < 2; i++) await asker.send(pack(requestAt(i)));
       await asker.recv(1024);
     };
     const played = await playBoth({ ...sync, server, client });
@@ -567,7 +567,7 @@ describe("the server", () => {
   test("answers 200 clients at once, each its own request", async () => {
     const ask = async (address: Address, n: number) => {
       await using asker = await connected(address);
-      await asker.send(pack({ ...timeRequest(0), transmit: BigInt(n) }));
+      await asker.send(pack({ ...requestAt(0), transmit: BigInt(n) }));
       return unpack(await asker.recv(1024))?.originate;
     };
     const numbers = Array.from({ length: 200 }, (_, i) => i + 1);
@@ -661,7 +661,7 @@ describe("chrony as the server", () => {
     for (let tries = 0; tries < 100; tries++) {
       asker.settimeout(100);
       try {
-        await asker.send(pack(timeRequest(realtime())));
+        await asker.send(pack(requestAt(realtime())));
         await asker.recv(1024);
         return { port: String(port), stop };
       } catch {

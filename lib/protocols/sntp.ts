@@ -7,11 +7,10 @@
  * import * as sntp from "./sntp.ts";
  *
  * const [t1, t2, t3, t4] = [1000, 3501, 3502, 1003];
- * const request = sntp.timeRequest(t1); // at the client
- * const asked = sntp.parseTimeRequest(sntp.pack(request))!; // at the server
- * const times = { received: t2, sent: t3, precision: -20 };
- * const reply = sntp.timeReply(asked, times);
- * const told = sntp.parseTimeReply(sntp.pack(reply), request)!; // at the client
+ * const request = sntp.requestAt(t1); // at the client
+ * const asked = sntp.requestIn(sntp.pack(request))!; // at the server
+ * const reply = sntp.answerTo(asked, t2, t3);
+ * const told = sntp.answerIn(sntp.pack(reply), request)!; // at the client
  * const { offset, delay } = sntp.measure(told, { arrival: t4, precision: -20 })!;
  * // 2500 and 2
  * ```
@@ -125,12 +124,12 @@ export function ntpDifference(from: bigint, to: bigint): number {
 }
 
 /** A client's request, sent at this time (T1): RFC 4330, section 5. */
-export function timeRequest(time: number): Packet {
+export function requestAt(time: number): Packet {
   return { ...BLANK, transmit: toNtpTimestamp(time) };
 }
 
 /** The request in a datagram, if a server must answer it: RFC 4330, section 6. */
-export function parseTimeRequest(bytes: Uint8Array): Packet | undefined {
+export function requestIn(bytes: Uint8Array): Packet | undefined {
   const packet = unpack(bytes);
   if (packet?.mode !== 3 || packet.version < 1 || packet.version > 4) return;
   return packet;
@@ -146,13 +145,11 @@ export function parseTimeRequest(bytes: Uint8Array): Packet | undefined {
  * notice a smaller step late. The real error of the clock is unknown. The
  * reference time is not later than T3, even if the clock was set back since T2.
  */
-export function timeReply(
+export function answerTo(
   request: Packet,
-  { received, sent, precision }: {
-    received: number;
-    sent: number;
-    precision: number;
-  },
+  received: number,
+  sent: number,
+  precision = -10,
 ): Packet {
   const { version, poll, transmit: originate } = request;
   const [receive, transmit] = [toNtpTimestamp(received), toNtpTimestamp(sent)];
@@ -162,7 +159,7 @@ export function timeReply(
 }
 
 /** The reply in a datagram, unless it is bogus: see `bogusReason`. */
-export function parseTimeReply(
+export function answerIn(
   bytes: Uint8Array,
   request: Packet,
 ): Packet | undefined {

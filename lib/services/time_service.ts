@@ -6,15 +6,15 @@
  * @module
  */
 import {
+  answerIn,
+  answerTo,
   clockFilter,
   measure,
   pack,
   type Packet,
-  parseTimeReply,
-  parseTimeRequest,
+  requestAt,
+  requestIn,
   type Sample,
-  timeReply,
-  timeRequest,
   unusableReason,
 } from "../protocols/sntp.ts";
 import type { Address } from "../sockets/address.ts";
@@ -39,10 +39,9 @@ export async function serveTime(
   now = realtime,
 ): Promise<void> {
   for await (const [data, sender] of receiver) {
-    const [received, request] = [now(), parseTimeRequest(data)];
+    const [received, request] = [now(), requestIn(data)];
     if (!request) continue;
-    const times = { received, sent: now(), precision: PRECISION };
-    const reply = pack(timeReply(request, times));
+    const reply = pack(answerTo(request, received, now(), PRECISION));
     await receiver.sendto(reply, sender).catch(() => {}); // the client repeats
   }
 }
@@ -91,7 +90,7 @@ export async function queryTime(
   for (const wait of waits) {
     await takeTurn(server, print);
     const ms = Math.min(wait, timeout ?? wait);
-    const request = timeRequest(now());
+    const request = requestAt(now());
     const send = () => connection.send(pack(request));
     // A message about an earlier request fails send(), which then sends nothing.
     await attempt(send) ?? await attempt(send);
@@ -101,7 +100,7 @@ export async function queryTime(
       for (const end = monotonic() + ms; monotonic() < end;) {
         const data = await attempt(() => connection.recv(1024));
         const arrival = now();
-        const reply = data && parseTimeReply(data, request);
+        const reply = data && answerIn(data, request);
         if (reply) return [reply, arrival];
       }
     } catch (error) {

@@ -5,15 +5,15 @@
  */
 import { expect } from "bun:test";
 import {
+  answerIn,
+  answerTo,
   bogusReason,
   clockFilter,
   measure,
   pack,
   type Packet,
-  parseTimeReply,
-  parseTimeRequest,
-  timeReply,
-  timeRequest,
+  requestAt,
+  requestIn,
   unpack,
   unusableReason,
 } from "../../lib/protocols/sntp.ts";
@@ -79,8 +79,10 @@ export function fuzzHeaders(count: number): void {
 /** Random datagrams, and good ones with some bits flipped, harm neither end. */
 export function fuzzDatagrams(count: number): void {
   const next = numbers(5);
-  const request = timeRequest(NOW);
-  const good = [request, timeReply(request, CLOCK)].map(pack);
+  const request = requestAt(NOW);
+  const good = [request, answerTo(request, CLOCK.received, CLOCK.sent)].map(
+    pack,
+  );
   for (let i = 0; i < count; i++) {
     if (i % 2) {
       expectSafe(randomBytes(next, next(i % 4 > 1 ? 100 : 60)), request);
@@ -93,10 +95,12 @@ export function fuzzDatagrams(count: number): void {
 }
 
 function expectSafe(bytes: Uint8Array, request: Packet): void {
-  const asked = parseTimeRequest(bytes);
-  if (asked) expect(pack(timeReply(asked, CLOCK))).toHaveLength(48);
+  const asked = requestIn(bytes);
+  if (asked) {
+    expect(pack(answerTo(asked, CLOCK.received, CLOCK.sent))).toHaveLength(48);
+  }
   const packet = unpack(bytes);
-  const reply = parseTimeReply(bytes, request);
+  const reply = answerIn(bytes, request);
   expect(reply === undefined).toBe(bogusReason(packet, request) !== undefined);
   if (!packet || unusableReason(packet) !== undefined) return;
   const sample = measure(packet, { arrival: NOW + 5, precision: -20 });

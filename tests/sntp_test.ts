@@ -315,7 +315,7 @@ describe("measure()", () => {
     const request = requestAt(start);
     const [t2, t3] = [arrived + offset, sent + offset + jump];
     const times = { received: t2, sent: t3, precision };
-    const answer = { ...reply(request), ...server };
+    const answer = { ...answered(request, times), ...server };
     return measure(answer, { arrival: sent + back, precision });
   }
 

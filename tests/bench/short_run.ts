@@ -30,7 +30,8 @@ const python3 = python().path ? ["CPython"] : [];
 /** What is compared, in the order of the works. */
 const COMPARISONS = [
   ...raw.flatMap((work) =>
-    ["raw", ...python3].map((one) => `${work} / ${one}`)
+    ["raw", ...(work === "bulk-into" ? [] : python3)]
+      .map((one) => `${work} / ${one}`)
   ),
   "memory / raw",
   ...["raw", "empty", ...python3].map((other) => `start / ${other}`),

@@ -140,18 +140,20 @@ class Stream {
   }
 
   /**
-   * Interrupts the second part again and again: while it waits behind the first
-   * it is withdrawn; once it has begun, all of it is sent nevertheless.
+   * Interrupts the second part again and again while it waits behind the first:
+   * then it is withdrawn. Once it has begun it is let be, since nobody could say
+   * how much of it was sent.
    */
   async #sendInTwo(piece: Uint8Array): Promise<void> {
     const { socket } = this.#side;
     const middle = Math.floor(piece.length * this.#random());
-    let free = false;
-    const rest = ({ begun, ...wait }: Try) =>
-      socket.sendall(begun ? "" : piece.subarray(middle), wait);
+    let waits = true;
+    const rest = (wait: Wait) => socket.sendall(piece.subarray(middle), wait);
     await Promise.all([
-      socket.sendall(piece.subarray(0, middle)).then(() => void (free = true)),
-      interrupting(socket, this.#random, rest, () => free),
+      socket.sendall(piece.subarray(0, middle)).then(() =>
+        void (waits = false)
+      ),
+      interrupting(socket, this.#random, rest, () => waits),
     ]);
   }
 
@@ -221,28 +223,28 @@ interface WithTimeout {
   settimeout(ms: number | null): void;
 }
 
-/** One of the attempts of a call. */
-interface Try extends Wait {
-  /** An earlier attempt had begun when it was interrupted. */
-  begun: boolean;
-}
-
 /**
  * Makes a call again and again until it is not interrupted, by a timeout of the
- * socket or by a signal: nothing may be lost. A call that waits behind another
- * has not begun before the socket is `free`.
+ * socket or by a signal: nothing may be lost. A call that may be interrupted only
+ * while it `waits` behind another is interrupted by signals.
  */
 export async function interrupting<T>(
   socket: WithTimeout,
   random: Random,
-  call: (wait: Try) => Promise<T>,
-  free = () => true,
+  call: (wait: Wait) => Promise<T>,
+  waits?: () => boolean,
 ): Promise<T> {
-  for (let begun = false;;) {
+  while (true) {
     const ms = 4 * random() - 1; // a signal may be aborted before the call
-    const by = pick(random, ["nothing", "timeout", "signal"]);
+    const by = pick(random, [
+      "nothing",
+      waits ? "signal" : "timeout",
+      "signal",
+    ]);
     const controller = new AbortController();
-    const abort = () => controller.abort(INTERRUPTED);
+    const abort = () => {
+      if (waits?.() ?? true) controller.abort(INTERRUPTED);
+    };
     if (by === "signal" && ms < 0) abort();
     const timer = by === "signal"
       ? setTimeout(abort, Math.max(0, ms))
@@ -250,14 +252,13 @@ export async function interrupting<T>(
     const own = socket.gettimeout();
     if (by === "timeout") socket.settimeout(Math.max(1, Math.ceil(ms)));
     const signal = by === "nothing" ? NEVER : controller.signal;
-    const attempt = call({ begun, signal });
+    const attempt = call({ signal });
     socket.settimeout(own); // other calls keep theirs
     try {
       return await attempt;
     } catch (error) {
       const late = error instanceof SocketError && error.code === "ETIMEDOUT";
       if (error !== INTERRUPTED && !(late && by === "timeout")) throw error;
-      begun ||= free() && (by === "timeout" || ms >= 0);
     } finally {
       clearTimeout(timer);
     }

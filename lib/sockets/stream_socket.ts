@@ -57,6 +57,8 @@ export class StreamSocket {
   readonly family: Family;
   #timeout = getdefaulttimeout();
   #bound: Address | undefined;
+  /** The name as bind() was given it, which Deno may allow alone. */
+  #given: Address | undefined;
   /** A bind() under way, for which listen() and connect() wait. */
   #binding: Promise<void> | undefined;
   #listener: Listener<Client> | undefined;
@@ -323,6 +325,7 @@ export class StreamSocket {
       // go again.
       const listener = await this.#open(address, found, REFUSE);
       this.#bound = listener.local;
+      this.#given = withHost(address[0], listener.local);
       await listener.close();
     } catch (error) {
       await undefined; // a listen() that follows at once fails like this
@@ -345,7 +348,8 @@ export class StreamSocket {
         client.#apply(this.#options);
         return [client, copyAddress(connection.peer)];
       };
-      const listener = await this.#open(address, address, admit, backlog);
+      const given = this.#given ?? address;
+      const listener = await this.#open(given, address, admit, backlog);
       if (!this.#closing) return void (this.#listener = listener);
       await listener.close();
     } catch (error) {
@@ -522,6 +526,11 @@ const FULL = 10;
 function isDenied(error: unknown): boolean {
   const { name, code, call } = error as SocketError;
   return name === "NotCapable" || (code === "EACCES" && call !== undefined);
+}
+
+/** The address by the name of its host. */
+function withHost(host: string, address: Address): Address {
+  return typeof address === "string" ? address : [host, address[1]];
 }
 
 function isSame(one: Address | undefined, other: Address): boolean {

@@ -19,6 +19,7 @@ import { cases as load } from "./load.ts";
 import { cases as network } from "./network.ts";
 import { cases as options } from "./options.ts";
 import { cases as ownership } from "./ownership.ts";
+import { cases as permissions } from "./permissions.ts";
 import { cases as reader } from "./reader.ts";
 import { cases as recvInto } from "./recv_into.ts";
 import { cases as resets } from "./resets.ts";
@@ -44,6 +45,7 @@ export const cases: readonly Case[] = [
   ...datagrams,
   ...reader,
   ...network,
+  ...permissions,
   ...life,
   ...load,
 ];

@@ -10,6 +10,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Call } from "./calls.ts";
 import {
+  afterwards,
   type Case,
   casesOf,
   freeAddress,
@@ -30,7 +31,7 @@ if process == 0: os.execvp(sys.argv[1], sys.argv[1:])
 shown = b""
 while True:
     if not select.select([terminal], [], [], 0.2)[0]:
-        if b"Allow?" in shown[max(0, shown.rfind(b"Denied")):]: os.write(terminal, b"n\\n")
+        if b"Allow?" in shown.rpartition(b"Denied")[2]: os.write(terminal, b"n\\n")
         continue
     try: part = os.read(terminal, 65536)
     except OSError: break # the end
@@ -140,6 +141,7 @@ async function outputOf(
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NO_COLOR: "1", ...env },
   });
+  afterwards(() => child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (data) => output += data);
   const [code] = await once(child, "close");

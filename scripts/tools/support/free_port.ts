@@ -1,7 +1,6 @@
 /**
- * Finds a port that nobody has, over TCP or UDP, and that no system gives to a
- * client as an ephemeral port: a listener that is closed for a moment must get
- * it again.
+ * Finds a port that nobody has, over TCP or UDP, and that is no ephemeral port: a
+ * listener that is closed for a moment must get it again.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * Reads the header of an experiment as data, and compares what a run prints
- * with the output that it promises.
+ * Reads the header of an experiment, and compares a run with what it promises.
  *
  * @module
  */
@@ -91,7 +90,8 @@ function patternOf(line: string): RegExp {
 /**
  * The pattern for a placeholder: alternatives such as `yes|no`, a name below, or
  * an example, in which digits stand for digits (of a fraction, as many) and a
- * sign for either sign: `-0.25`, `0.6..2.0`, `18:55:12.001`. Throws for others.
+ * sign for either sign: `-0.25`, `0.6..2.0`, `18:55:12.001` (also with the date
+ * of another day). Throws for others.
  */
 export function placeholder(content: string): string {
   if (Object.hasOwn(NAMED, content)) return NAMED[content];
@@ -102,7 +102,9 @@ export function placeholder(content: string): string {
   if (!(time ? /^[\d:.T-]+Z?$/ : number).test(content)) {
     throw new Error(`No placeholder is named <${content}>`);
   }
-  if (time) return literal(content).replace(/\d/g, "\\d");
+  const form = literal(content).replace(/\d/g, "\\d");
+  const dated = /^[\d:]+\.\d+$/.test(content) ? `(?:${DATED}|${form})` : form;
+  if (time) return dated;
   return literal(content).replace(/^(\\\+|-)/, "[+-]")
     .replace(
       /((?<!\.)\\\.)?(\d+)/g,
@@ -111,6 +113,7 @@ export function placeholder(content: string): string {
     );
 }
 
+const DATED = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d";
 const NAMED: Record<string, string> = {
   port: "\\d{1,5}",
   name: "[\\w.-]+", // of a host

@@ -9,6 +9,4 @@ export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-export function clearProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-}
+export const clearProgress = () => showProgress("");

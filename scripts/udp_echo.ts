@@ -43,8 +43,10 @@ export async function server({ address, print, ready, serve }: End) {
     if (lost) continue;
 
     // 3. Send the same bytes back to the sender.
-    await serve(sender, () => receiver.sendto(data, sender));
-    answered++;
+    await serve(sender, async () => {
+      await receiver.sendto(data, sender);
+      answered++;
+    });
   }
   return { received, answered };
 }

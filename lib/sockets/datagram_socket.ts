@@ -154,6 +154,7 @@ export class DatagramSocket {
       () => this.recvfrom(65536),
       (waiting) => this.#endpoint?.cancel(waiting),
       () => this.#closing !== undefined,
+      () => this.#opening, // a bind() that nobody awaited
     );
   }
 
@@ -254,17 +255,20 @@ export class DatagramSocket {
     const target = !to || to[0] === this.#literal
       ? to
       : resolveAddress(this.family, to, call);
-    if (
-      this.#endpoint && !this.#lastSend && !(target instanceof Promise) &&
-      this.#timeout === null && !signal
-    ) {
+    let now: Promise<number> | undefined;
+    if (this.#endpoint && !this.#lastSend && !(target instanceof Promise)) {
       this.#literal = target?.[0];
-      return this.#sendNow(this.#endpoint, call, bytes, target);
+      now = this.#sendNow(this.#endpoint, call, bytes, target);
+      if (this.#timeout === null && !signal) return now;
     }
     const waiter = new Waiter<number>();
     let left = false;
     const late = () => this.#error("ETIMEDOUT", call, to);
     waiter.limit(this.#timeout, signal, late, () => left = true);
+    if (now) {
+      waiter.follow(now);
+      return waiter.promise;
+    }
     // In the order of the calls, whatever has to be looked up.
     const before = this.#lastSend;
     const sent = this.#attempt(call, to, async () => {

@@ -101,12 +101,15 @@ export function iterate<T>(
   take: () => Promise<T>,
   cancel: (waiting: Promise<T>) => void,
   closed: () => boolean,
+  opening?: () => Promise<unknown> | undefined,
 ): AsyncIterableIterator<T, undefined> {
   const done = { value: undefined, done: true } as const;
   let left = false;
   const waiting = new Set<Promise<T>>();
   return {
     async next() {
+      const pending = opening?.();
+      if (pending) await pending.catch(ignore);
       if (left || closed()) return done;
       const taking = take();
       waiting.add(taking);

@@ -1,6 +1,6 @@
 /**
  * Programs whose last line has run while sockets are open: `life.ts` runs them
- * and sees whether they end. The first argument names the program, the second
+ * and sees whether they end. The first argument names the programs, the second
  * is the port of a server that accepts, says nothing, and never closes.
  *
  * @module
@@ -180,7 +180,8 @@ function datagrams() {
 }
 
 if (import.meta.main) {
-  const program = process.argv[2];
-  await (program === "waiting" ? waiting() : ENDING[program]());
+  const [, , program] = process.argv;
+  if (program === "waiting") await waiting();
+  else for (const name of program.split("; ")) await ENDING[name]();
   console.log("done");
 }

@@ -154,7 +154,8 @@ export class DatagramSocket {
       () => this.recvfrom(65536),
       (waiting) => this.#endpoint?.cancel(waiting),
       () => this.#closing !== undefined,
-      () => this.#opening, // a bind() that nobody awaited
+      // A bind() that nobody awaited.
+      () => this.#endpoint ? undefined : this.#opening,
     );
   }
 

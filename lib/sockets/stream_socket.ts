@@ -165,7 +165,10 @@ export class StreamSocket {
     return this.#send("send", data, wait) as Promise<number>;
   }
 
-  /** Sends all of it; resolves when the system has taken the last byte. */
+  /**
+   * Sends all of it; resolves when the system has taken the last byte. Of one that
+   * is given up, Deno and Node still send up to 64 KiB that they have taken.
+   */
   sendall(data: string | Uint8Array, wait?: Wait): Promise<void> {
     return this.#send("sendall", data, wait) as Promise<void>;
   }

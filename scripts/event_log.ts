@@ -1,6 +1,10 @@
 /**
- * A central log needs one clock: sorted by the senders' clocks, messages of
- * several machines are out of order; by the collector's clock, they are not.
+ * Central event log with syslog: a log needs one clock. Sorted by the senders'
+ * clocks, messages of several machines are out of order; by the collector's
+ * clock, they are not.
+ *
+ * Aim: To collect the events of several machines in one log, in the right
+ * order.
  *
  *     deno run --allow-net scripts/event_log.ts
  *     bun scripts/event_log.ts

@@ -1,15 +1,17 @@
 /**
- * Devices boot with wrong clocks and yet read their sensors at the same moments,
- * once each has asked a time server; readings of one without an answer say so.
+ * Coordination of IoT devices: their clocks are wrong, yet they read their sensors
+ * at the same moments, once each has asked a time server.
+ *
+ * Aim: To set devices' clocks from a server, and to collect their readings.
  *
  *     deno run --allow-net scripts/iot_devices.ts
  *     bun scripts/iot_devices.ts
  *     node scripts/iot_devices.ts
  *
  * The server tells the time (SNTP over UDP) and collects the readings (syslog
- * over TCP), which are due at multiples of `--interval 200` ms. Of `--devices 4`,
- * `--deaf 1` asks a server that never answers. `--collector 1514` sends readings
- * to another port, such as that of event_log or rsyslog.
+ * over TCP), due at multiples of `--interval 200` ms. Of `--devices 4`, `--deaf 1`
+ * gets no answer, and its readings say so. `--collector 1514` sends them to
+ * event_log or rsyslog.
  *
  * Output:
  *
@@ -60,8 +62,7 @@ export async function server(end: End) {
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
 
-  // 2. Answer each request for the time. Receive the readings of each device, and
-  //    keep them with the time at which they came.
+  // 2. Answer each request for the time. Keep each reading with its arrival time.
   const readings: Collected[] = [];
   let dropped = 0;
   const collect = async (device: StreamSocket) => {
@@ -70,7 +71,7 @@ export async function server(end: End) {
       const arrival = realtime();
       for (const { bytes } of decoder.push(data)) {
         const reading = parseReading(bytes);
-        const kept = reading && readings.length < READING_LIMIT;
+        const kept = reading && readings.length < 10_000;
         if (kept) readings.push({ ...reading, arrival });
         else dropped++;
       }
@@ -130,8 +131,6 @@ export async function client({ address, flags, print }: End) {
   print(`Sent ${readings} readings of each`);
   return booted;
 }
-
-const READING_LIMIT = 10_000;
 
 if (import.meta.main) {
   // A receive buffer holds some 270 requests that come at once.

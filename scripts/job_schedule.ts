@@ -1,15 +1,17 @@
 /**
- * Jobs start at the same moment on machines whose clocks differ by seconds: each
- * asks a server how wrong its clock is, and uses the server's time.
+ * Job schedule across machines: jobs start at the same moment though the clocks
+ * differ by seconds. Each machine asks a server how wrong its clock is.
+ *
+ * Aim: To start jobs at the same moment on machines whose clocks differ.
  *
  *     deno run --allow-net scripts/job_schedule.ts
  *     bun scripts/job_schedule.ts
  *     node scripts/job_schedule.ts
  *
  * A worker that learns of a job after its moment starts it at once: it is late.
- * After the job's grace it is missed. The last of the `--workers` comes late.
- * A worker whose connection breaks starts nothing more, reconnects up to five
- * times and never runs a job twice. `--seed` sets their clocks; SNTP, the time.
+ * After the job's grace it is missed. The last of the `--workers` comes late. A
+ * worker whose connection breaks reconnects up to five times and never runs a job
+ * twice. `--seed` sets their clocks; SNTP, the time.
  *
  * Output:
  *
@@ -48,14 +50,12 @@ import {
   synchronize,
 } from "../lib/services/time_service.ts";
 
-/** The jobs; each is due so many ms after the first worker's request. */
-const PLAN = [
+const PLAN = [ // each is due `after` ms from the first worker's request
   { name: "backup", after: 500, grace: 10_000 },
   { name: "rotate", after: 600, grace: 400 },
   { name: "report", after: 1700, grace: 1000 },
 ];
-/** How many ms a job takes, and the last worker comes after the others. */
-const [DURATION, LATE] = [20, 1250];
+const [DURATION, LATE] = [20, 1250]; // ms: of a job, and of the last worker
 
 export async function server(end: End) {
   const { address, print, ready } = end;

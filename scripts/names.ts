@@ -1,6 +1,8 @@
 /**
- * Names: the forms that a host and a port can have, and the address that each
- * becomes; three of them lead to the same server.
+ * Hosts and ports: their forms, and the address that each becomes. Three lead to
+ * the same server.
+ *
+ * Aim: To find the address for each form of a host and a port.
  *
  *     deno run --allow-net --allow-sys=hostname scripts/names.ts
  *     bun scripts/names.ts
@@ -37,10 +39,11 @@ import {
   SHUT_WR,
   SOCK_STREAM,
   socket,
-  SocketError,
+  type SocketError,
 } from "../lib/mod.ts";
 
 type Name = string | number;
+const quoted = (name: Name) => JSON.stringify(name);
 const HOSTS = ["localhost", "127.0.0.1", 2130706433, "", "<broadcast>", "::1"];
 
 export async function server({ address, print, ready, serve }: End) {
@@ -54,8 +57,8 @@ export async function server({ address, print, ready, serve }: End) {
   let clients = 0;
   for await (const [client] of listener) {
     await serve(client, async () => {
-      const name = decode(await new Reader(client).all({ limit: 255 }));
-      print(name, "has sent me a client");
+      const name = await new Reader(client).all({ limit: 255 });
+      print(decode(name), "has sent me a client");
       clients++;
     });
   }
@@ -67,10 +70,8 @@ export async function client({ address, print }: End) {
   print("gethostname() is", await gethostname());
 
   // 2. Convert each form to an address, or print the error.
-  const show = async (host: Name, port: Name) => {
-    const form = `${JSON.stringify(host)} and ${JSON.stringify(port)}`;
-    print(`${form}:`, await addressOf(host, port));
-  };
+  const show = async (...form: [host: Name, port: Name]) =>
+    print(form.map(quoted).join(" and ") + ":", await addressOf(...form));
   for (const host of HOSTS) await show(host, 8000);
   for (const port of ["8000", "http"]) await show("localhost", port);
   for (const host of ["256.0.0.1", 2 ** 32]) await show(host, 80);
@@ -80,19 +81,16 @@ export async function client({ address, print }: End) {
   for (const host of HOSTS.slice(0, 3)) {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(await parseAddress(host, address[1]));
-    await connection.sendall(JSON.stringify(host));
+    await connection.sendall(quoted(host));
     await connection.shutdown(SHUT_WR);
     await connection.recv(1); // empty: the server has printed it
     await connection.close();
   }
 }
 
-async function addressOf(host: Name, port: Name) {
-  try {
-    return formatAddress(await parseAddress(host, port));
-  } catch (error) {
-    return error instanceof SocketError ? error.code : (error as Error).name;
-  }
+function addressOf(host: Name, port: Name): Promise<string> {
+  return parseAddress(host, port)
+    .then(formatAddress, ({ code, name }: SocketError) => code ?? name);
 }
 
 if (import.meta.main) {

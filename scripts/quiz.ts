@@ -1,6 +1,8 @@
 /**
- * Quiz: ten questions on sockets, each answer proved by a short run; eight
- * answers of the original lab's key are right.
+ * Quiz on socket programming: ten questions, each answer proved by a short run;
+ * eight answers of the original lab's key are right.
+ *
+ * Aim: To answer ten questions on sockets, and to prove each answer by a run.
  *
  *     deno run --allow-net scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c
  *     bun scripts/quiz.ts --answers b,b,c,d,c,a,c,c,b,c

@@ -1,6 +1,10 @@
 /**
- * Study: each socket call on a real connection, what it does, which end makes
- * it, and the TCP state of each end after it (RFC 9293, section 3.3.2).
+ * Study of socket programming: each socket call on a real connection, what it
+ * does, which end makes it, and the TCP state of each end after it (RFC 9293,
+ * section 3.3.2).
+ *
+ * Aim: To study the calls of a server and a client, and the TCP states of a
+ * connection.
  *
  *     deno run --allow-net scripts/study.ts
  *     bun scripts/study.ts

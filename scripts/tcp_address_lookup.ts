@@ -1,6 +1,9 @@
 /**
- * Address lookup: for each IP address that a client sends, the server answers
- * with the hardware address in its table, or "Not Found".
+ * Address lookup over TCP: for each IP address that a client sends, the server
+ * answers with the hardware address in its table, or "Not Found".
+ *
+ * Aim: To look up hardware addresses by IP address, with many questions over
+ * one TCP connection.
  *
  *     deno run --allow-net scripts/tcp_address_lookup.ts
  *     bun scripts/tcp_address_lookup.ts

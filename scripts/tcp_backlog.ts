@@ -1,6 +1,10 @@
 /**
- * The 5 in listen(5) limits the accept queue (to 6 clients on Linux). Further
- * clients are not refused, but their connect() takes longer.
+ * The backlog of listen(): the 5 in listen(5) limits the accept queue (to 6
+ * clients on Linux). Further clients are not refused, but their connect() takes
+ * longer.
+ *
+ * Aim: To find out what the number in listen() does, and what happens to
+ * clients for whom the queue has no room.
  *
  *     deno run --allow-net scripts/tcp_backlog.ts
  *     bun scripts/tcp_backlog.ts

@@ -1,6 +1,9 @@
 /**
- * Client details: the server sends the date and time, the client its own IP
- * address, which is also the one that the server sees.
+ * Date, time and client details over TCP: the server sends the date and time,
+ * the client its own IP address, which is also the one that the server sees.
+ *
+ * Aim: To display the server's date and time at the client, and the client's
+ * details at the server.
  *
  *     deno run --allow-net scripts/tcp_client_details.ts
  *     bun scripts/tcp_client_details.ts

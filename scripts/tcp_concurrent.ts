@@ -1,6 +1,9 @@
 /**
- * Side by side: an iterative server, one client at a time, makes all wait for a
- * slow one; a concurrent server does not.
+ * Iterative and concurrent servers: a server that serves one client at a time
+ * makes all wait for a slow one; a concurrent server does not.
+ *
+ * Aim: To compare how long clients wait at an iterative and at a concurrent
+ * server.
  *
  *     deno run --allow-net scripts/tcp_concurrent.ts
  *     bun scripts/tcp_concurrent.ts

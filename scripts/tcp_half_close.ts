@@ -1,6 +1,9 @@
 /**
- * Half close: after shutdown(SHUT_WR) the reply still arrives, after close() it
- * cannot. The server sees the same end of the stream in both cases.
+ * Half close of a TCP connection: after shutdown(SHUT_WR) the reply still
+ * arrives, after close() it cannot. The server sees the same end of the stream
+ * in both cases.
+ *
+ * Aim: To compare shutdown() with close() at the end of a request.
  *
  *     deno run --allow-net scripts/tcp_half_close.ts
  *     bun scripts/tcp_half_close.ts

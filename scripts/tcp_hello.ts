@@ -1,6 +1,9 @@
 /**
- * A greeting: the server sends every client that connects one line of text and
- * closes the connection.
+ * A greeting over TCP: the server sends every client that connects one line of
+ * text and closes the connection.
+ *
+ * Aim: To establish a connection between a client and a server, and to greet
+ * each client over it.
  *
  *     deno run --allow-net scripts/tcp_hello.ts
  *     bun scripts/tcp_hello.ts

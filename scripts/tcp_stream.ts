@@ -1,6 +1,8 @@
 /**
- * A stream: TCP keeps the order of the bytes, not the boundaries of the
- * messages; a Reader finds those by a delimiter.
+ * Messages in a TCP stream: TCP keeps the order of the bytes, not the
+ * boundaries of the messages; a Reader finds those by a delimiter.
+ *
+ * Aim: To show that TCP is a stream of bytes, and to divide it into messages.
  *
  *     deno run --allow-net scripts/tcp_stream.ts
  *     bun scripts/tcp_stream.ts

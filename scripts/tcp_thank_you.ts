@@ -1,6 +1,8 @@
 /**
- * A thank-you line: the server thanks each client for connecting, and closes the
- * connection; the client reads one line.
+ * A line of thanks over TCP: the server thanks each client for connecting, and
+ * closes the connection; the client reads one line.
+ *
+ * Aim: To send a client one line of text, and to read it up to its end mark.
  *
  *     deno run --allow-net scripts/tcp_thank_you.ts
  *     bun scripts/tcp_thank_you.ts

@@ -1,6 +1,9 @@
 /**
- * Time with acknowledgement: the server sends each client the date and time,
- * and waits for an acknowledgement.
+ * Date and time with acknowledgement over TCP: the server sends each client the
+ * date and time, and waits for an acknowledgement.
+ *
+ * Aim: To send the date and time from a server to its clients over TCP, and to
+ * have each client acknowledge it.
  *
  *     deno run --allow-net scripts/tcp_time.ts
  *     bun scripts/tcp_time.ts

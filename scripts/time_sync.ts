@@ -1,6 +1,9 @@
 /**
- * Two clocks are compared over a network with delay: at most half of the round
- * trip can be error, so the sample with the least delay is the best.
+ * Time synchronization with SNTP: two clocks are compared over a network with
+ * delay. At most half of the round trip can be error, so the sample with the
+ * least delay is the best.
+ *
+ * Aim: To measure how far two clocks differ, and how certain that is.
  *
  *     deno run --allow-net scripts/time_sync.ts
  *     bun scripts/time_sync.ts

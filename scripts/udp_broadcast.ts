@@ -1,6 +1,9 @@
 /**
- * A broadcast reaches every socket that is bound to its port, but only a socket
- * with SO_BROADCAST may send one.
+ * Broadcast over UDP: a broadcast reaches every socket that is bound to its
+ * port, but only a socket with SO_BROADCAST may send one.
+ *
+ * Aim: To send one datagram to all hosts of a network, and to count the
+ * answers.
  *
  *     deno run --allow-net scripts/udp_broadcast.ts
  *     bun scripts/udp_broadcast.ts
@@ -21,7 +24,6 @@
 import {
   type Address,
   AF_INET,
-  type DatagramSocket,
   decode,
   type End,
   experiment,
@@ -32,8 +34,7 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-/** The broadcast address of the loopback network, 127.x.x.x. */
-const LOOPBACK = "127.255.255.255";
+const LOOPBACK = "127.255.255.255"; // the broadcast address of 127.x.x.x
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Bind two sockets to the same port, which SO_REUSEADDR allows, and to the
@@ -46,14 +47,13 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 2. Receive with both, and answer each sender.
   let heard = 0;
-  const receive = async (receiver: DatagramSocket, name: string) => {
+  await Promise.all([first, second].map(async (receiver, i) => {
     for await (const [data, sender] of receiver) {
-      print(`Receiver ${name} got "${decode(data)}"`);
-      await serve(sender, () => receiver.sendto(`Receiver ${name}`, sender));
+      print(`Receiver ${i + 1} got "${decode(data)}"`);
+      await serve(sender, () => receiver.sendto(`Receiver ${i + 1}`, sender));
       heard++;
     }
-  };
-  await Promise.all([receive(first, "1"), receive(second, "2")]);
+  }));
   return heard;
 }
 
@@ -88,7 +88,7 @@ export async function client({ address, print }: End) {
   return { refusal, answers };
 }
 
-async function bound(address: Address): Promise<DatagramSocket> {
+async function bound(address: Address) {
   const receiver = socket(AF_INET, SOCK_DGRAM);
   receiver.setsockopt("SO_REUSEADDR", true);
   await receiver.bind(address);

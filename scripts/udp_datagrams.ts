@@ -1,6 +1,9 @@
 /**
- * A datagram arrives whole and alone, or not at all: bytes that do not fit into
- * the receiver's buffer are lost, and nobody repeats a lost datagram.
+ * Datagrams of UDP: each arrives whole and alone, or not at all. What does not
+ * fit into the receiver's buffer is lost; nobody repeats a lost datagram.
+ *
+ * Aim: To show what UDP keeps and what it loses, and to measure round-trip
+ * times.
  *
  *     deno run --allow-net scripts/udp_datagrams.ts
  *     bun scripts/udp_datagrams.ts
@@ -12,7 +15,7 @@
  *     server: Received 3 bytes
  *     server: Received 16 bytes
  *     server: Received 5 bytes
- *     client: recvfrom(5) gave: one, two a, three
+ *     client: recv(5) gave: one, two a, three
  *     server: Lost ping 1
  *     server: Lost ping 2
  *     server: Lost ping 8
@@ -59,17 +62,14 @@ export async function client({ address, print }: End) {
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
   const longest = connection.gettimeout() ?? Infinity; // --timeout
-
-  // 2. Send three datagrams. Of each reply, recvfrom(5) loses all but 5 bytes.
+  // 2. Send three datagrams. Of each reply, recv(5) loses all but 5 bytes.
   const texts = ["one", "two and the rest", "three"];
   for (const text of texts) await connection.send(text);
   print("Sent 3 datagrams of 3, 16 and 5 bytes");
   connection.settimeout(Math.min(1000, longest));
   const received: string[] = [];
-  for (const _ of texts) {
-    received.push(decode((await connection.recvfrom(5))[0]));
-  }
-  print(`recvfrom(5) gave: ${received.join(", ")}`);
+  for (const _ of texts) received.push(decode(await connection.recv(5)));
+  print(`recv(5) gave: ${received.join(", ")}`);
 
   // 3. Send ten pings, and wait 200 ms for each reply; ignore a late one.
   connection.settimeout(Math.min(200, longest));

@@ -1,6 +1,10 @@
 /**
- * UDP has no connection and is not reliable: each datagram carries the addresses
- * of both ends, and may be lost; a client that needs an answer asks again.
+ * Echo over UDP: there is no connection and nothing is reliable. Each datagram
+ * carries the addresses of both ends, and may be lost; a client that needs an
+ * answer asks again.
+ *
+ * Aim: To exchange datagrams with sendto() and recvfrom(), and to recover a
+ * lost one.
  *
  *     deno run --allow-net scripts/udp_echo.ts
  *     bun scripts/udp_echo.ts

@@ -1,6 +1,10 @@
 /**
- * AF_UNIX: the same calls within one machine, with a path as the address. Only
- * the server needs one; on Linux one that begins with a NUL byte is not a file.
+ * Sockets within one machine: the same calls with AF_UNIX and a path as the
+ * address. Only the server needs one; on Linux one that begins with a NUL byte
+ * is not a file.
+ *
+ * Aim: To connect two programs on one machine by a path in place of host and
+ * port.
  *
  *     deno run --allow-net scripts/unix_echo.ts
  *     bun scripts/unix_echo.ts

@@ -110,7 +110,7 @@ const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3450, "lib/sockets", /^lib\/sockets\//],
   [650, "lib/observe", /^lib\/observe\//],
   [1000, "lib/experiment", /^lib\/experiment\//],
-  [2600, "scripts/tools", /^scripts\/tools\//],
+  [3400, "scripts/tools", /^scripts\/tools\//],
 ];
 
 /** Those whose files are counted one by one. */

@@ -47,8 +47,9 @@ for (const script of SCRIPTS) {
   };
 
   describe.concurrent(script, () => {
-    test("the header states a fact, three commands and an output", () => {
-      expect(header.fact).toMatch(/^[A-Z].*\.$/);
+    test("the header states a fact, an aim, three commands and an output", () => {
+      expect(header.fact).toMatch(/^[A-Z][^:.]{5,45}: .*\.$/);
+      expect(header.aim).toMatch(/^To [a-z].*\.$/);
       const programs = header.commands.map((command) => command.split(" ")[0]);
       expect(programs.sort()).toEqual([...RUNTIMES].sort());
       for (const command of header.commands) {

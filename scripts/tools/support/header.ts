@@ -5,9 +5,13 @@
  */
 
 export interface Header {
-  /** What the experiment shows, as one line. */
+  /** What the experiment is about: the fact up to its colon. */
+  title: string;
+  /** What the experiment shows, in one line that begins with the title. */
   fact: string;
-  /** The paragraphs between the commands and the output, each as one line. */
+  /** What it is for, in one line: `To ...`. */
+  aim: string;
+  /** The other paragraphs above the output, each as one line. */
   prose: string[];
   commands: string[];
   /**
@@ -25,11 +29,16 @@ export function readHeader(source: string): Header {
   const output = lines.findIndex((line) => /^Output\b.*:$/.test(line));
   const indented = (part: string[]) =>
     part.filter((line) => line.startsWith("    ")).map((line) => line.slice(4));
+  const fact = lines.slice(0, blank).join(" ");
+  const paragraphs = lines.slice(blank + 1, output).join("\n").split(/\n\n+/)
+    .filter((text) => /^\S/.test(text))
+    .map((text) => text.replaceAll("\n", " "));
+  const aim = paragraphs.find((text) => text.startsWith("Aim: ")) ?? "";
   return {
-    fact: lines.slice(0, blank).join(" "),
-    prose: lines.slice(blank, output).join("\n").split(/\n\n+/)
-      .filter((text) => /^\S/.test(text))
-      .map((text) => text.replaceAll("\n", " ")),
+    title: fact.split(": ")[0],
+    fact,
+    aim: aim.replace("Aim: ", ""),
+    prose: paragraphs.filter((text) => text !== aim),
     commands: indented(lines.slice(blank, output)),
     output: output < 0 ? [] : indented(lines.slice(output)),
   };

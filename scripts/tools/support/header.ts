@@ -23,7 +23,7 @@ export interface Header {
 
 /** Reads the comment at the top of a script. */
 export function readHeader(source: string): Header {
-  const comment = source.match(/^\/\*\*\r?\n([\s\S]*?)\n \*\//)?.[1] ?? "";
+  const comment = source.match(/^\/\*\*\r?\n([\s\S]*?)\r?\n \*\//)?.[1] ?? "";
   const lines = comment.split(/\r?\n/).map((line) =>
     line.replace(/^ \* ?/, "")
   );

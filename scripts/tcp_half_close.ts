@@ -53,7 +53,7 @@ export async function server({ address, print, ready, serve }: End) {
 
       // 3. Send a reply in pieces. A client that only shut down receives it; the
       //    system of one that closed answers with a reset (RST): sending fails.
-      const piece = new Uint8Array(65536);
+      const piece = new Uint8Array(1024);
       try {
         for (let sent = 0; sent < REPLY; sent += piece.length) {
           await client.sendall(piece);

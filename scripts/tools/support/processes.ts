@@ -187,25 +187,25 @@ export function checkStopped(): void {
  */
 export async function supervise(work: () => Promise<number>): Promise<number> {
   let stoppedAs = 0;
-  const guard = WINDOWS ? undefined : spawn("sh", ["-c", GUARD, mark], {
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  const guarded = guard && endOf(guard);
-  const endMarked = async () => {
-    await endAll();
-    guard?.stdin.end();
-    await within(1000, Promise.resolve(guarded));
-    for (const { release } of alive) release(); // nobody could find who holds it
-  };
   for (const [signal, code] of SIGNALS) {
     process.on(signal, () => {
       if (stoppedAs) process.exit(code); // the second time
       stoppedAs = code;
       // The tool ends by itself, unless it waits for something else.
-      endMarked().then(() => later(() => process.exit(code), 1000).unref());
+      end().then(() => later(() => process.exit(code), 1000).unref());
     });
   }
+  const guard = WINDOWS ? undefined : spawn("sh", ["-c", GUARD, mark], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const guarded = guard && endOf(guard);
+  const end = async () => {
+    await endAll();
+    guard?.stdin.end();
+    await within(1000, Promise.resolve(guarded));
+    for (const { release } of alive) release(); // nobody could find who holds it
+  };
   try {
     const code = await work();
     return stoppedAs || code;
@@ -213,7 +213,7 @@ export async function supervise(work: () => Promise<number>): Promise<number> {
     if (!stoppedAs) throw error;
     return stoppedAs; // whatever has failed has failed because of that
   } finally {
-    await endMarked();
+    await end();
   }
 }
 

@@ -159,7 +159,7 @@ export function commandOf(
   return [runtime.path, ...words];
 }
 
-const STOP_AT_END = new URL("../support/stop_at_end.ts", import.meta.url).href;
+const STOP_AT_END = "./scripts/tools/support/stop_at_end.ts"; // from ROOT
 
 /** What is wrong with the end of an end, or with its standard error, or null. */
 async function wrong(who: string, running: Running, timeout: number) {

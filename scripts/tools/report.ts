@@ -137,12 +137,8 @@ export async function make(
     ...(own || shown
       ? { experiment: { source, run: await runExperiment(source) } }
       : {}),
-    ...(study
-      ? { study: await runGuided("study", headerOf("study"), []) }
-      : {}),
-    ...(quiz
-      ? { quiz: await runGuided("quiz", headerOf("quiz"), ["--prove"]) }
-      : {}),
+    ...(study ? { study: await guided("study") } : {}),
+    ...(quiz ? { quiz: await guided("quiz") } : {}),
     command: `${commandName()} ${name}${flags}`,
   };
 }
@@ -150,8 +146,8 @@ export async function make(
 /** The program that the study and the quiz show. */
 const EXAMPLE = "tcp_time";
 
-function headerOf(name: string) {
-  return readHeader(sourceOf(name));
+function guided(name: string) {
+  return runGuided(name, readHeader(sourceOf(name)));
 }
 
 function commandName(): string {

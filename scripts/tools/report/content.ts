@@ -13,6 +13,7 @@ import {
   type Form,
   isProse,
   type PartName,
+  readTheory,
   type SectionName,
   type Wanted,
 } from "./headings.ts";
@@ -133,9 +134,9 @@ function stepsOf({ steps }: EndSource): Block {
 
 /** The fact and the header's prose; the kinds of sockets; the calls. */
 function introduction({ name, header, experiment }: Made): Content {
+  // The study and the quiz are about all sockets.
+  if (experiment?.source.name !== name) return readTheory("introduction");
   const blocks = [factOf(header), ...header.prose].map(paragraph);
-  // The study is about all sockets, not about those of its example.
-  if (experiment?.source.name !== name) return { blocks };
   const { calls } = experiment.run;
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>

@@ -102,13 +102,16 @@ function itemOf(
   const known = [...SECTIONS, ...PARTS].find(named);
   if (known) return known;
   const theory = THEORY.find(named);
-  if (theory) {
-    return readProse(readTextFile(join(ownPath("theory"), `${theory}.md`)));
-  }
+  if (theory) return readTheory(theory);
   const all = [...SECTIONS, ...PARTS, ...THEORY].map((name) =>
     name.replaceAll("_", " ")
   );
   throw wrong(`no section "${given}" (there are: ${all.join(", ")})`);
+}
+
+/** A section of the project's theory. */
+export function readTheory(name: string): Prose {
+  return readProse(readTextFile(join(ownPath("theory"), `${name}.md`)));
 }
 
 export function isProse(item: string | Prose): item is Prose {

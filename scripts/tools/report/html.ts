@@ -97,12 +97,24 @@ function block(block: Block): string {
       return table(block.head, block.rows);
     case "calls":
       return sequence(block.rows);
+    case "program":
+      return pre("program", "code", statements(block.text));
     default: {
       const tag = block.kind === "terminal" ? "samp" : "code";
-      const text = `<${tag}>${escaped(block.text)}</${tag}>`;
-      return `<pre class="${block.kind}">${text}</pre>`;
+      return pre(block.kind, tag, escaped(block.text));
     }
   }
+}
+
+function pre(kind: string, tag: string, text: string): string {
+  return `<pre class="${kind}"><${tag}>${text}</${tag}></pre>`;
+}
+
+/** The statements of the top level, since paper may end between two of them. */
+function statements(text: string): string {
+  return text.split(/(?<=\n)\n(?=\S)/).map((one) =>
+    `<span>${escaped(one)}\n</span>`
+  ).join("");
 }
 
 /**

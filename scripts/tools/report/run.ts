@@ -44,9 +44,8 @@ export async function runExperiment(source: Source): Promise<Run> {
 export async function runGuided(
   name: string,
   header: Header,
-  flags: string[],
 ): Promise<GuidedRun> {
-  const { written, ...about } = await runScript(name, header, flags);
+  const { written, ...about } = await runScript(name, header, []);
   return { ...about, lines: linesOf(written.stdout) };
 }
 

@@ -6,7 +6,7 @@
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import type { Header } from "../support/header.ts";
-import { condensed, meaningOf } from "./calls.ts";
+import { excerpt, meaningOf } from "./calls.ts";
 import { afterDefaults, type Detail } from "./details.ts";
 import { type Question, readQuiz, readStudy, type Step } from "./guided.ts";
 import {
@@ -18,6 +18,7 @@ import {
   type Wanted,
 } from "./headings.ts";
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
+import { citedIn, onlyCited } from "./references.ts";
 import { result } from "./result.ts";
 import type { GuidedRun, Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
@@ -69,7 +70,9 @@ export function contentOf(
   return {
     title,
     details: afterDefaults(details, defaults),
-    sections: sections.map((wanted) => sectionOf(made, wanted, parts)),
+    sections: withReferences(
+      sections.map((wanted) => sectionOf(made, wanted, parts)),
+    ),
     colophon: [
       `Run on ${dateOf(date)} with ${runtime}; made by `,
       { code: command },
@@ -100,6 +103,24 @@ function sectionOf(
   const parts = all.flatMap(({ parts, ...part }) => [part, ...parts]);
   const joined = all.map(({ heading }) => heading).join(", ");
   return { name: "Theory", heading: heading ?? joined, blocks: [], parts };
+}
+
+/** The sections, whose references are those that they cite. */
+function withReferences(sections: Section[]): Section[] {
+  const all = sections.flatMap(({ blocks, parts }) => [
+    ...blocks,
+    ...parts.flatMap(({ blocks }) => blocks),
+  ]);
+  const cited = new Set(citedIn(all));
+  if (cited.size === 0) return sections;
+  const kept = <T extends Part>(part: T): T => ({
+    ...part,
+    blocks: onlyCited(part.blocks, cited),
+  });
+  return sections.map((section) => ({
+    ...kept(section),
+    parts: section.parts.map(kept),
+  }));
 }
 
 interface Content {
@@ -231,24 +252,18 @@ function output({ experiment }: Made): Content {
   };
 }
 
-/** The calls, of a long run only the first. */
+/** The calls; of a long run some, and a line that says so. */
 function sequence({ experiment }: Made): Content {
   const { calls, command } = experiment!.run;
-  const all = condensed(calls);
-  const rows = all.slice(0, MOST_DRAWN);
-  const drawn = rows.reduce((sum, { times }) => sum + times, 0);
-  const cut = `The first ${drawn} of ${calls.length} calls; ` +
-    `\`${command} --trace\` prints all:`;
+  const { rows, leftOut } = excerpt(calls);
+  const cut = `${leftOut}; \`${command} --trace\` prints all.`;
   return {
     blocks: [
-      ...(rows.length < all.length ? [paragraph(cut)] : []),
+      ...(leftOut ? [paragraph(cut)] : []),
       { kind: "calls", rows },
     ],
   };
 }
-
-/** A longer drawing is not legible, and Mermaid refuses it at some length. */
-export const MOST_DRAWN = 60;
 
 function stepByStep(steps: Step[]): Block[] {
   const reported = steps.some(({ states }) =>

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { escapeControls } from "../../lib/sockets/escape.ts";
-import { contentOf, type Made } from "./report/content.ts";
+import { contentOf } from "./report/content.ts";
 import {
   type Detail,
   DETAILS_FILE,
@@ -36,7 +36,7 @@ import {
 } from "./report/headings.ts";
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
-import { runExperiment, runGuided } from "./report/run.ts";
+import { type Made, runExperiment, runGuided } from "./report/run.ts";
 import { readSource } from "./report/source.ts";
 import {
   allNames,

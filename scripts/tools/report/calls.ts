@@ -78,13 +78,17 @@ export function excerpt(calls: Call[]): { rows: Row[]; leftOut: string } {
     const some = calls.filter(({ connection }) => connection <= most);
     const rows = condensed(some, LONGEST_EXCHANGE);
     if (rows.length > MOST_DRAWN) continue;
-    const leftOut = `${some.length} of ${calls.length} calls are drawn, those ` +
+    const leftOut =
+      `${some.length} of ${calls.length} calls are drawn, those ` +
       `of the first ${most} of ${clients} client sockets`;
     return { rows, leftOut };
   }
   const rows = folded.slice(0, MOST_DRAWN);
   const drawn = rows.reduce((sum, { times }) => sum + times, 0);
-  return { rows, leftOut: `The first ${drawn} of ${calls.length} calls are drawn` };
+  return {
+    rows,
+    leftOut: `The first ${drawn} of ${calls.length} calls are drawn`,
+  };
 }
 
 /** A longer drawing is not legible, and Mermaid refuses it at some length. */

@@ -20,8 +20,8 @@ import {
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
 import { citedIn, onlyCited } from "./references.ts";
 import { result } from "./result.ts";
-import type { GuidedRun, Run } from "./run.ts";
-import type { EndSource, Source } from "./source.ts";
+import type { Made } from "./run.ts";
+import type { EndSource } from "./source.ts";
 
 /** A part of a section, about one end or both. */
 export interface Part {
@@ -41,18 +41,6 @@ export interface Report {
   readonly sections: Section[];
   /** The runtime, and the command that makes the report. */
   readonly colophon: Inline;
-}
-
-/** What a report is made from: what it is about, and the runs it needs. */
-export interface Made {
-  /** Such as `tcp_time` or `study`. */
-  readonly name: string;
-  readonly header: Header;
-  readonly experiment?: { source: Source; run: Run };
-  readonly study?: GuidedRun;
-  readonly quiz?: GuidedRun;
-  /** The command that makes the report. */
-  readonly command: string;
 }
 
 /** The whole report, in the form given. */

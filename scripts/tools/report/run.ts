@@ -26,6 +26,18 @@ export interface Run {
   readonly date: Date;
 }
 
+/** What a report is made from: what it is about, and the runs it needs. */
+export interface Made {
+  /** Such as `tcp_time` or `study`. */
+  readonly name: string;
+  readonly header: Header;
+  readonly experiment?: { source: Source; run: Run };
+  readonly study?: GuidedRun;
+  readonly quiz?: GuidedRun;
+  /** The command that makes the report. */
+  readonly command: string;
+}
+
 const LIMIT = 60_000; // ms, of a run
 
 /** A run of the study or the quiz. */

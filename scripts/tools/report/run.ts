@@ -57,11 +57,20 @@ export async function runGuided(
   name: string,
   header: Header,
 ): Promise<GuidedRun> {
-  const { written, ...about } = await runScript(name, header, []);
+  // The kernel's states, which the study reads, take all permissions of Deno.
+  const commands = header.commands.map((command) =>
+    command.replace("--allow-net", "--allow-all")
+  );
+  const ran = await runScript(name, { commands }, []);
+  const { written, ...about } = ran;
   return { ...about, lines: linesOf(written.stdout) };
 }
 
-async function runScript(name: string, header: Header, flags: string[]) {
+async function runScript(
+  name: string,
+  header: Pick<Header, "commands">,
+  flags: string[],
+) {
   const date = new Date();
   const { command, args } = commandOf(header);
   const { ended, written, signal } = start(
@@ -103,7 +112,7 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-function commandOf({ commands }: Header) {
+function commandOf({ commands }: Pick<Header, "commands">) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
   const command = commands.find((line) => line.startsWith(`${runtime} `))!;

@@ -90,6 +90,12 @@ function alike(a: Call, b: Call): boolean {
   return (sends(a) || receives(a)) && kind(a) === kind(b);
 }
 
+/** How many bytes a call has sent, not how many it was given to send. */
+export function bytesSent({ call, bytes = 0, error, result }: Call): number {
+  if (!call.startsWith("send") || error !== undefined) return 0;
+  return call === "sendall" ? bytes : Number(result ?? 0);
+}
+
 /** The call as a program writes it, with its result if that says anything. */
 export function written({ call, times, bytes }: Row): string {
   if (times > 1) return `${call.call}() ${again(times, bytes)}`;

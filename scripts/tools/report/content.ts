@@ -1,35 +1,30 @@
 /**
- * Writes the content of a report, section by section, from the experiment's file
- * and one run of it; markdown.ts and html.ts give it its form.
+ * Writes the content of a report, section by section, from the files and the
+ * runs that it is about; markdown.ts and html.ts give it its form.
  *
  * @module
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { difference } from "../support/header.ts";
-import { count, meaningOf, receives, sends } from "./calls.ts";
+import type { Header } from "../support/header.ts";
+import { condensed, meaningOf } from "./calls.ts";
+import { afterDefaults, type Detail } from "./details.ts";
+import { type Question, readQuiz, readStudy, type Step } from "./guided.ts";
 import {
-  HEADINGS,
-  type Headings,
+  type Form,
+  isProse,
   type PartName,
   type SectionName,
+  type Wanted,
 } from "./headings.ts";
-import type { Run } from "./run.ts";
+import { type Block, type Inline, inline, paragraph } from "./prose.ts";
+import { result } from "./result.ts";
+import type { GuidedRun, Run } from "./run.ts";
 import type { EndSource, Source } from "./source.ts";
-
-/** Prose with code in it; what a run has printed is always code. */
-export type Inline = (string | { code: string })[];
-
-/** A piece of a section. */
-export type Block =
-  | { kind: "text"; text: Inline }
-  | { kind: "list" | "steps"; items: Inline[] }
-  | { kind: "table"; head: string[]; rows: Inline[][] }
-  | { kind: "command" | "program" | "terminal"; text: string }
-  | { kind: "calls"; calls: Call[] };
 
 /** A part of a section, about one end or both. */
 export interface Part {
-  readonly name: SectionName | PartName;
+  /** What it is, for its looks: `Server`, `Aim`, `Theory`. */
+  readonly name: SectionName | PartName | "Theory";
   readonly heading: string;
   readonly blocks: Block[];
 }
@@ -39,44 +34,71 @@ export interface Section extends Part {
 }
 
 export interface Report {
-  readonly name: string;
   readonly title: string;
-  readonly date: Date;
+  readonly details: Detail[];
   readonly sections: Section[];
   /** The runtime, and the command that makes the report. */
   readonly colophon: Inline;
 }
 
-/** What a report is made from. */
+/** What a report is made from: what it is about, and the runs it needs. */
 export interface Made {
-  readonly source: Source;
-  readonly run: Run;
+  /** Such as `tcp_time` or `study`. */
+  readonly name: string;
+  readonly header: Header;
+  readonly experiment?: { source: Source; run: Run };
+  readonly study?: GuidedRun;
+  readonly quiz?: GuidedRun;
+  /** The command that makes the report. */
   readonly command: string;
 }
 
-/** The whole report, under the headings given. */
+/** The whole report, in the form given. */
 export function contentOf(
   made: Made,
-  { sections, parts }: Headings = HEADINGS,
+  { sections, parts }: Form,
+  details: Detail[] = [],
 ): Report {
-  const { source: { name }, run: { date, runtime } } = made;
+  const { name, header: { title }, command } = made;
+  const { date, runtime } = (made.experiment?.run ?? made.study ?? made.quiz)!;
+  const defaults = [
+    { name: "Experiment", value: name },
+    { name: "Date", value: dateOf(date) },
+  ];
   return {
-    name,
-    title: titleOf(name),
-    date,
-    sections: [...sections].map(([name, heading]) => {
-      const content = SAY[name](made);
-      const found = [...parts].flatMap(([name, heading]) => {
-        const blocks = content.parts?.[name];
-        return blocks ? [{ name, heading, blocks }] : [];
-      });
-      return { name, heading, blocks: content.blocks ?? [], parts: found };
-    }),
+    title,
+    details: afterDefaults(details, defaults),
+    sections: sections.map((wanted) => sectionOf(made, wanted, parts)),
     colophon: [
       `Run on ${dateOf(date)} with ${runtime}; made by `,
-      { code: made.command },
+      { code: command },
     ],
   };
+}
+
+/** One section; of several under one heading, each is a part of it. */
+function sectionOf(
+  made: Made,
+  { heading, items }: Wanted,
+  partNames: Form["parts"],
+): Section {
+  const all = items.map((item): Section => {
+    if (isProse(item)) {
+      const { heading = "", blocks } = item;
+      return { name: "Theory", heading, blocks, parts: [] };
+    }
+    const { blocks = [], parts = {} } = SAY[item](made);
+    const found = [...partNames].flatMap(([name, heading]) => {
+      const blocks = parts[name];
+      return blocks ? [{ name, heading, blocks }] : [];
+    });
+    return { name: item, heading: item, blocks, parts: found };
+  });
+  const [first] = all;
+  if (all.length === 1) return { ...first, heading: heading ?? first.heading };
+  const parts = all.flatMap(({ parts, ...part }) => [part, ...parts]);
+  const joined = all.map(({ heading }) => heading).join(", ");
+  return { name: "Theory", heading: heading ?? joined, blocks: [], parts };
 }
 
 interface Content {
@@ -85,48 +107,65 @@ interface Content {
 }
 
 const SAY: Record<SectionName, (made: Made) => Content> = {
-  "Aim": ({ source }) => ({ blocks: [prose(source.aim)] }),
+  "Aim": ({ header }) => ({ blocks: [paragraph(header.aim)] }),
   "Introduction": introduction,
-  "Algorithm": ({ source: { server, client } }) => ({
-    parts: { Server: [stepsOf(server)], Client: [stepsOf(client)] },
-  }),
-  "Program": ({ source: { server, client, shared } }) => ({
+  "Algorithm": ({ experiment }) => ({
     parts: {
-      "Server": [{ kind: "program", text: server.program }],
-      "Client": [{ kind: "program", text: client.program }],
-      "Both ends": [{ kind: "program", text: shared }],
+      Server: [stepsOf(experiment!.source.server)],
+      Client: [stepsOf(experiment!.source.client)],
     },
   }),
+  "Program": program,
   "Output": output,
-  "Sequence of calls": ({ run: { calls } }) => ({
-    blocks: [{ kind: "calls", calls }],
+  "Sequence of calls": sequence,
+  "Step by step": ({ study }) => ({
+    blocks: stepByStep(readStudy(study!.lines)),
+  }),
+  "Questions": ({ quiz }) => ({
+    blocks: readQuiz(quiz!.lines).flatMap(questionOf),
   }),
   "Result": result,
 };
-
-/** A paragraph in which code stands between backticks. */
-function prose(text: string): Block {
-  return { kind: "text", text: inline(text) };
-}
-
-function inline(text: string): Inline {
-  const parts = text.split(/`([^`]+)`/);
-  return parts.map((part, i) => i % 2 === 0 ? part : { code: part })
-    .filter((part) => part !== "");
-}
 
 function stepsOf({ steps }: EndSource): Block {
   return { kind: "steps", items: steps.map(inline) };
 }
 
-/** The other paragraphs of the header; the kinds of sockets; the calls. */
-function introduction({ source, run: { calls } }: Made): Content {
+/** The fact and the header's prose; the kinds of sockets; the calls. */
+function introduction({ name, header, experiment }: Made): Content {
+  const blocks = [factOf(header), ...header.prose].map(paragraph);
+  // The study is about all sockets, not about those of its example.
+  if (experiment?.source.name !== name) return { blocks };
+  const { calls } = experiment.run;
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
       args.slice(0, 2).join(", ").replaceAll('"', "")
     ),
   );
-  const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
+  const sentences = [...kinds].map((kind) => {
+    const [family, type] = kind.split(", ");
+    return paragraph(
+      `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
+    );
+  });
+  return {
+    blocks: [
+      ...blocks,
+      ...sentences,
+      paragraph("The calls of this run, and how often each end made them:"),
+      tableOfCalls(calls),
+    ],
+  };
+}
+
+/** What the header states after its title, as a sentence of its own. */
+function factOf({ title, fact }: Header): string {
+  const text = fact.slice(title.length + 2);
+  return /^[a-z]+\(/.test(text) ? text : text[0].toUpperCase() + text.slice(1);
+}
+
+function tableOfCalls(calls: Call[]): Block {
+  const datagrams = calls.some(({ args }) => args[1] === "SOCK_DGRAM");
   const names = new Set(calls.map(({ call }) => call));
   const rows = [...names].map((name): Inline[] => [
     [{ code: `${name}()` }],
@@ -136,19 +175,8 @@ function introduction({ source, run: { calls } }: Made): Content {
     }),
     [meaningOf(name, datagrams)],
   ]);
-  return {
-    blocks: [
-      ...source.prose.map(prose),
-      ...[...kinds].map((kind) => {
-        const [family, type] = kind.split(", ");
-        return prose(
-          `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
-        );
-      }),
-      prose("The calls of this run, and how often each end made them:"),
-      { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
-    ],
-  };
+  const head = ["Call", "Server", "Client", "Effect"].map(inline);
+  return { kind: "table", head, rows };
 }
 
 const TYPES: Record<string, string> = {
@@ -164,13 +192,26 @@ const ADDRESSES: Record<string, string> = {
   AF_UNIX: "a path, since both ends are on one machine",
 };
 
-function output({ source, run: { command, lines, calls } }: Made): Content {
+function program({ experiment }: Made): Content {
+  const { server, client, shared } = experiment!.source;
+  const block = (text: string): Block[] => [{ kind: "program", text }];
+  return {
+    parts: {
+      "Server": block(server.program),
+      "Client": block(client.program),
+      "Both ends": block(shared),
+    },
+  };
+}
+
+function output({ experiment }: Made): Content {
+  const { source, run: { command, lines, calls } } = experiment!;
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);
     const text = own.map(({ line }) => line).join("\n");
     return own.length > 0
       ? [{ kind: "terminal", text }]
-      : [prose(`The ${end} prints nothing.`)];
+      : [paragraph(`The ${end} prints nothing.`)];
   };
   const [, port] = source.shared.match(/\bport: (\d+)/) ?? [];
   const free = calls.some(({ call, args }) =>
@@ -181,105 +222,70 @@ function output({ source, run: { command, lines, calls } }: Made): Content {
     "terminal of its own (add `server` or `client`), it is ";
   return {
     blocks: [
-      prose("Both ends, run by one command:"),
+      paragraph("Both ends, run by one command:"),
       { kind: "command", text: command },
-      ...(port && free ? [prose(`${alone}${port}.`)] : []),
+      ...(port && free ? [paragraph(`${alone}${port}.`)] : []),
     ],
     parts: { Server: of("server"), Client: of("client") },
   };
 }
 
-/** What the run showed, and nothing else. */
-function result({ source, run: { calls, lines, notes } }: Made): Content {
-  const printed = lines.map(({ end, line }) => `${end}: ${line}`);
-  const differs = difference(source.output, printed);
-  const header = `the header of \`scripts/${source.name}.ts\` promises`;
-  const reached = differs === null
-    ? inline(
-      "The aim is reached: both ends ended well, and the " +
-        `${count(printed.length, "line")} that they printed are those that ` +
-        `${header}.`,
-    )
-    : [
-      ...inline(
-        `Both ends ended well, but what they printed is not what ${header}: `,
-      ),
-      { code: differs },
-      ".",
-    ];
-  const bytes = (some: Call[]) =>
-    some.reduce((sum, call) => sum + (call.bytes ?? 0), 0);
-  const rows = (["server", "client"] as const).map((end): Inline[] => {
-    const own = calls.filter((call) => call.end === end);
-    const failed = own.filter(({ error }) => error !== undefined);
-    return [
-      [end === "server" ? "Server" : "Client"],
-      ...[
-        own.length,
-        failed.length,
-        bytes(own.filter(sends)),
-        bytes(own.filter(receives)),
-      ].map((number) => [number.toLocaleString("en")]),
-    ];
-  });
-  const head = ["End", "Calls", "Failed", "Bytes sent", "Bytes received"];
-  const items: Inline[] = [
-    connections(calls),
-    ...failures(calls),
-    ...notes.map((note) => ["On standard error: ", { code: note }]),
-  ];
+/** The calls, of a long run only the first. */
+function sequence({ experiment }: Made): Content {
+  const { calls, command } = experiment!.run;
+  const all = condensed(calls);
+  const rows = all.slice(0, MOST_DRAWN);
+  const drawn = rows.reduce((sum, { times }) => sum + times, 0);
+  const cut = `The first ${drawn} of ${calls.length} calls; ` +
+    `\`${command} --trace\` prints all:`;
   return {
     blocks: [
-      { kind: "text", text: reached },
-      { kind: "table", head, rows },
-      { kind: "list", items },
+      ...(rows.length < all.length ? [paragraph(cut)] : []),
+      { kind: "calls", rows },
     ],
   };
 }
 
-function connections(calls: Call[]): Inline {
-  const of = (name: string) => calls.filter(({ call }) => call === name);
-  const accepted = of("accept").filter(({ result }) => result !== undefined);
-  const last = Math.max(...calls.map(({ time }) => time));
-  const made = of("listen").length > 0
-    ? `the server accepted ${count(accepted.length, "connection")}`
-    : "datagrams need no connection, and none was made";
+/** A longer drawing is not legible, and Mermaid refuses it at some length. */
+export const MOST_DRAWN = 60;
+
+function stepByStep(steps: Step[]): Block[] {
+  const reported = steps.some(({ states }) =>
+    states.some(({ reported }) => reported)
+  );
   return [
-    `The last call ended ${last.toFixed(1)} ms after the start; ${made}.`,
+    paragraph(
+      "Each call was made on a real connection. Beside it are the states of " +
+        "the sockets that it concerns, from before the call to after it" +
+        (reported ? "; ✓ marks what the kernel reported, too." : "."),
+    ),
+    {
+      kind: "table",
+      head: ["Call", "What it does", "State of each end"].map(inline),
+      rows: steps.map(({ call, meaning, states }, i) => [
+        [`${i + 1}. `, { code: call }],
+        inline(meaning),
+        states.flatMap(({ socket, states, reported }, i) => [
+          `${i > 0 ? "; " : ""}${socket}: ${states.join(" → ")}`,
+          !reported
+            ? ""
+            : reported === states.at(-1)
+            ? " ✓"
+            : ` (the kernel reported ${reported})`,
+        ]),
+      ]),
+    },
   ];
 }
 
-/** The calls that failed, each kind once. */
-function failures(calls: Call[]): Inline[] {
-  const kinds = Map.groupBy(
-    calls.filter(({ error }) => error !== undefined),
-    ({ end, call, error, reason }) => [end, call, error, reason].join(" "),
-  );
-  return [...kinds.values()].map((alike) => {
-    const [{ end, call, error = "", reason }] = alike;
-    if (end === "server" && error === "EBADF") {
-      return inline(
-        "A stop ended the server: it closed the socket on which " +
-          `\`${call}()\` waited (\`EBADF\`).`,
-      );
-    }
-    const times = alike.length > 1 ? ` ${alike.length} times` : "";
-    return [
-      { code: `${call}()` },
-      ` of the ${end} failed${times} with `,
-      { code: reason ? `${error} (${reason})` : error },
-      "; the program went on.",
-    ];
-  });
-}
-
-/** `tcp_half_close` as `TCP half close`. */
-function titleOf(name: string): string {
-  const [first, ...rest] = name.split("_");
-  const subject = /^(tcp|udp|unix)$/.test(first)
-    ? first.toUpperCase()
-    : first[0].toUpperCase() + first.slice(1);
-  return [subject, ...rest].join(" ");
+function questionOf(question: Question, i: number): Block[] {
+  const { text, choices, answer, why, proof } = question;
+  return [
+    { kind: "heading", text: [`${i + 1}. ${text}`] },
+    { kind: "choices", items: choices.map(inline) },
+    paragraph(`Answer: ${answer}. ${why}`),
+    { kind: "terminal", text: proof.join("\n") },
+  ];
 }
 
 /** `20 November 2026`. */

@@ -9,6 +9,7 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
+import type { Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
@@ -27,12 +28,33 @@ export interface Run {
 
 const LIMIT = 60_000; // ms, of a run
 
+/** A run of the study or the quiz. */
+export type GuidedRun =
+  & Pick<Run, "command" | "runtime" | "date">
+  & { readonly lines: string[] };
+
 /** Runs an experiment with both ends; throws a ToolError if that fails. */
 export async function runExperiment(source: Source): Promise<Run> {
+  const ran = await runScript(source.name, source, ["--json", "--trace"]);
+  const { written, ...about } = ran;
+  return { ...about, ...readRun(source.name, written) };
+}
+
+/** Runs the study or the quiz. */
+export async function runGuided(
+  name: string,
+  header: Header,
+  flags: string[],
+): Promise<GuidedRun> {
+  const { written, ...about } = await runScript(name, header, flags);
+  return { ...about, lines: linesOf(written.stdout) };
+}
+
+async function runScript(name: string, header: Header, flags: string[]) {
   const date = new Date();
-  const { command, args } = commandOf(source);
+  const { command, args } = commandOf(header);
   const { ended, written, signal } = start(
-    [process.execPath, ...args, "--json", "--trace"],
+    [process.execPath, ...args, ...flags],
     { cwd: ROOT, most: Infinity, group: false },
   );
   const end = await within(LIMIT, ended);
@@ -40,10 +62,9 @@ export async function runExperiment(source: Source): Promise<Run> {
   if (end?.code !== 0) {
     const how = end ? endedAs(end) : `had not ended ${after(LIMIT)}`;
     const [note] = linesOf(written.stderr);
-    throw new ToolError(`${source.name} ${how}${note ? `: ${note}` : ""}`);
+    throw new ToolError(`${name} ${how}${note ? `: ${note}` : ""}`);
   }
-  const read = readRun(source.name, written);
-  return { command, date, runtime: runtimeName(), ...read };
+  return { command, date, runtime: runtimeName(), written };
 }
 
 /** Reads what a run has printed: lines of JSON. All text in them is escaped. */
@@ -71,7 +92,7 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-function commandOf({ commands }: Source) {
+function commandOf({ commands }: Header) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
   const command = commands.find((line) => line.startsWith(`${runtime} `))!;

@@ -1,6 +1,6 @@
 /**
- * Takes a program apart for the colours of a page. It is a page of our own,
- * because a clone runs as it is: Node loads no library without an install.
+ * Takes a program apart for its colours (program.css). No library does it,
+ * because a clone runs as it is: Node loads none that is not installed.
  *
  * @module
  */
@@ -93,12 +93,3 @@ function tokens(kinds: Record<"comment" | "string" | "keyword", string>) {
   );
   return new RegExp(groups.join("|"), "g");
 }
-
-/** The colours, on a light page, a dark one, and paper. */
-export const COLOURS =
-  `.program .comment { color: light-dark(#5b646c, #9fa8b1); font-style: italic; }
-.program .string { color: light-dark(#1f6638, #9ad3a4); }
-.program .keyword { color: light-dark(#76287f, #dcb0ea); font-weight: 600; }
-.program .number { color: light-dark(#85470a, #e8b66c); }
-.program .name { color: light-dark(#0b6070, #7fd0dc); }
-`;

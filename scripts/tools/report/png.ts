@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { crc32 } from "node:zlib";
 import { checkStopped, start, within } from "../support/processes.ts";
 
-/** The file to read, the file to write, and what a program needs to know. */
+/** What a program needs to know. */
 interface Task {
   readonly svg: string;
   readonly png: string;
@@ -19,32 +22,28 @@ interface Task {
   readonly folder: string;
 }
 
-/**
- * Writes the PNG with the first program that can; false if there is none. A
- * file of that name is replaced only then.
- */
-export async function writePng(
-  [svg, png]: [svg: string, png: string],
+/** The PNG, by the first program that can make it; undefined without one. */
+export async function pngOf(
+  svg: string,
   size: Task["size"],
-): Promise<boolean> {
+): Promise<Buffer | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "socket-lab-"));
-  const part = resolve(png.replace(/\.png$/, ".part.png"));
-  const task = { svg: resolve(svg), png: part, size, folder };
+  // Beside the other: a browser in a sandbox sees no temporary folder.
+  const png = resolve(`${svg}.${process.pid}.png`);
+  const task = { svg: resolve(svg), png, size, folder };
   try {
     for (const [programs, argumentsFor] of PAINTERS) {
       for (const program of programs) {
         const { ended, signal } = start([program, ...argumentsFor(task)]);
         if (!await within(LIMIT, ended)) signal("SIGKILL");
         checkStopped();
-        if (!isPng(part)) continue;
-        renameSync(part, png);
-        return true;
+        const bytes = read(png);
+        if (isPng(bytes)) return sealed(bytes);
       }
     }
-    return false;
   } finally {
-    rmSync(part, { force: true });
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(png, { force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -84,10 +83,7 @@ const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
   [["resvg"], ({ svg, png }) => ["--zoom", "2", svg, png]],
   [
     ["inkscape"],
-    ({ svg, png }) => [
-      ...["--export-type=png", "--export-dpi=192"],
-      ...[`--export-filename=${png}`, svg],
-    ],
+    ({ svg, png }) => ["--export-dpi=192", `--export-filename=${png}`, svg],
   ],
   // On Windows, convert.exe changes a disk.
   [
@@ -96,10 +92,41 @@ const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
   ],
 ];
 
-function isPng(file: string): boolean {
+// --- whose a PNG is ---
+
+/** Whether a file is as this module made it: then it may be replaced. */
+export function isOwnPng(file: string): boolean {
+  const bytes = read(file);
+  const seal = bytes.length - IEND - SEAL;
+  if (seal < 0) return false;
+  const end = bytes.subarray(-IEND);
+  return sealed(Buffer.concat([bytes.subarray(0, seal), end])).equals(bytes);
+}
+
+/** The PNG with a comment (a tEXt chunk) that has its checksum. */
+function sealed(bytes: Buffer): Buffer {
+  const checksum = createHash("sha256").update(bytes).digest("hex");
+  const text = `tEXtComment\0Socket Lab ${checksum.slice(0, 16)}`;
+  const chunk = Buffer.alloc(SEAL);
+  chunk.writeUInt32BE(text.length - 4);
+  chunk.write(text, 4, "latin1");
+  chunk.writeUInt32BE(crc32(text), SEAL - 4);
+  const end = bytes.length - IEND;
+  return Buffer.concat([bytes.subarray(0, end), chunk, bytes.subarray(end)]);
+}
+
+const IEND = 12; // bytes of the last chunk
+const SEAL = 47; // bytes of the comment's chunk
+
+function isPng(bytes: Buffer): boolean {
+  return bytes.toString("latin1", 1, 4) === "PNG" && bytes.length > IEND;
+}
+
+/** A file's bytes; none if it is not there. */
+function read(file: string): Buffer {
   try {
-    return readFileSync(file).subarray(1, 4).toString("latin1") === "PNG";
+    return readFileSync(file);
   } catch {
-    return false; // nothing was written
+    return Buffer.alloc(0);
   }
 }

@@ -1,6 +1,5 @@
 /**
- * Draws what was typed and printed as terminal windows: in a page, and as a
- * picture of its own, for whoever must hand in a screenshot.
+ * Draws terminals as windows, in a picture for whoever must hand in a screenshot.
  *
  * @module
  */
@@ -8,41 +7,26 @@ import { escaped } from "./markup.ts";
 
 /** A terminal: all text in it is escaped, and its lines may be long. */
 export interface Terminal {
-  /** Such as `Server – Bun 1.4.5`. */
+  /** What runs in it, such as `Server`, and with what, such as `Bun 1.4.5`. */
   readonly title: string;
+  readonly runtime: string;
   /** The command as it was typed. */
   readonly command: string;
   /** What the terminal has shown below it. */
   readonly lines: readonly string[];
 }
 
-// --- in a page ---
-
-/** A terminal as a part of a page. */
-export function windowOf({ title, command, lines }: Terminal): string {
-  const printed = lines.map((line) => `\n${escaped(line)}`).join("");
-  return `<figure class="window">
-<figcaption>${escaped(title)}</figcaption>
-<pre><samp><kbd>$ ${escaped(command)}</kbd>${printed}</samp></pre>
-</figure>`;
+/** The lines of a terminal, without the end of very many. */
+export function shortened(lines: string[]): string[] {
+  const more = lines.length - LONGEST;
+  return more > 0
+    ? [...lines.slice(0, LONGEST), `[${more} more lines]`]
+    : lines;
 }
 
-/** Its looks; a sheet of paper stays white. */
-export const WINDOWS = `.window {
-  min-width: 0; margin: 0; border: 1px solid var(--bar); border-radius: 8px;
-  overflow: hidden; background: var(--screen); color: var(--glow);
-}
-.window figcaption {
-  padding: 0.45rem 0.9rem; background: var(--bar); font: 600 0.85rem/1.4 var(--sans);
-}
-.window figcaption::before { content: "●●●" / ""; margin-right: 0.9em; opacity: 0.55; letter-spacing: 0.15em; }
-.window pre { margin: 0; padding: 0.8rem 0.9rem 1rem; border-radius: 0; background: none; }
-.window kbd { font: inherit; font-weight: 600; }
-@media print { .window { border-color: var(--rule); break-inside: avoid; } }
-`;
+const LONGEST = 100;
 
-// --- a picture ---
-
+/** A drawing of terminals, and its size in pixels. */
 export interface Picture {
   readonly svg: string;
   readonly width: number;
@@ -72,9 +56,9 @@ export function pictureOf(terminals: Terminal[], title: string): Picture {
     BAR + (beside ? Math.max(...counts) : count) * LINE + 2 * PAD
   );
   let [x, y] = [GAP, GAP];
-  const windows = terminals.map(({ title }, i) => {
+  const windows = terminals.map(({ title, runtime }, i) => {
     const size = { width: widths[i], height: heights[i] };
-    const drawn = drawWindow(title, texts[i], size);
+    const drawn = drawWindow(`${title} – ${runtime}`, texts[i], size);
     const placed = `<g transform="translate(${x} ${y})">\n${drawn}\n</g>`;
     if (beside) x += widths[i] + GAP;
     else y += heights[i] + GAP;

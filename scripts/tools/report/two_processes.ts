@@ -18,14 +18,14 @@ import type { Runtime } from "../support/runtimes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Run } from "./run.ts";
 import type { Source } from "./source.ts";
-import type { Terminal } from "./terminal_window.ts";
+import { shortened, type Terminal } from "./terminal_window.ts";
 
 type End = "server" | "client";
 
 /** What two processes have shown. */
 export interface TwoProcesses {
-  /** The server's, and the client's. */
-  readonly terminals: Terminal[];
+  readonly server: Terminal;
+  readonly client: Terminal;
   /** The experiment's own lines, as a run of both ends in one process has. */
   readonly lines: Run["lines"];
 }
@@ -56,7 +56,8 @@ export async function runTwoProcesses(
     }
     await ended(server, SERVER);
     return {
-      terminals: [terminalOf(server, interrupted), terminalOf(client)],
+      server: terminalOf(server, interrupted),
+      client: terminalOf(client),
       lines: [server, client].flatMap(ownLines),
     };
   } finally {
@@ -164,25 +165,22 @@ function terminalOf(one: EndProcess, interrupted?: number): Terminal {
   const shown = interrupted === undefined
     ? both
     : `${both.slice(0, interrupted)}^C${both.slice(interrupted)}`;
-  const lines = linesOf(shown);
-  const more = lines.length - LONGEST;
-  if (more > 0) lines.splice(LONGEST, more, `[${more} more lines]`);
   return {
-    title: `${end === "server" ? "Server" : "Client"} – ${
-      NAMES[name]
-    } ${version}`,
+    title: end === "server" ? "Server" : "Client",
+    runtime: `${NAMES[name]} ${version}`,
     command: typed,
-    lines,
+    lines: shortened(linesOf(shown)),
   };
 }
 
-const LONGEST = 100; // lines
 const NAMES = { deno: "Deno", bun: "Bun", node: "Node", python3: "Python" };
 
 /** What the experiment has printed, without what tells the user its port. */
 function ownLines({ end, written }: EndProcess): Run["lines"] {
   return linesOf(written.both)
-    .filter((line) => !/^(Listening on |Other machines can )/.test(line))
+    .filter((line) =>
+      !/^Listening on .* \((Ctrl-C stops it|one client)\)$/.test(line)
+    )
     .map((line) => ({ end, line }));
 }
 

@@ -8,12 +8,12 @@
  *
  * `--help` explains the flags.
  */
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import process from "node:process";
-import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
+import { listOf, readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { escapeControls } from "../../lib/sockets/escape.ts";
-import { contentOf } from "./report/content.ts";
+import { contentOf, terminalsOf } from "./report/content.ts";
 import {
   type Detail,
   DETAILS_FILE,
@@ -36,8 +36,11 @@ import {
 } from "./report/headings.ts";
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
+import { isOwnPng, pngOf } from "./report/png.ts";
 import { type Made, runExperiment, runGuided } from "./report/run.ts";
-import { readSource } from "./report/source.ts";
+import { readSource, type Source } from "./report/source.ts";
+import { pictureOf } from "./report/terminal_window.ts";
+import { canRun, runTwoProcesses } from "./report/two_processes.ts";
 import {
   allNames,
   hasTwoEnds,
@@ -45,7 +48,14 @@ import {
   sourceOf,
 } from "./support/experiments.ts";
 import { readHeader } from "./support/header.ts";
+import {
+  checkStopped,
+  endAll,
+  endAllAtSignals,
+  Stopped,
+} from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
+import { find, type Name, NAMES } from "./support/runtimes.ts";
 import { runTool, ToolError } from "./support/tool.ts";
 
 const HELP = `Writes lab reports: runs experiments, and says what they show.
@@ -74,6 +84,11 @@ const HELP = `Writes lab reports: runs experiments, and says what they show.
                    Result; their parts are Server, Client, Both ends.
                    Theory:
 ${listed(THEORY.map((name) => name.replaceAll("_", " ")))}
+  --server R       run the ends in two processes, with these of
+  --client R       deno, bun, node and python3 (for the programs of
+                   the seeds); both flags go together
+  --picture F      also draw the output as terminal windows, in
+                   DIR/NAME.svg; with png in DIR/NAME.png, too
   --force          replace reports that were changed by hand, too
   --help           print this`;
 
@@ -100,9 +115,14 @@ interface Request {
   /** Whether `details` are those of `--details`. */
   fromFile: boolean;
   force: boolean;
+  /** The runtimes of the server and the client, if each has a process. */
+  runtimes: Ends | undefined;
+  picture: "svg" | "png" | undefined;
   /** The flags that shape a report, for the command that it names. */
   flags: string;
 }
+
+type Ends = Record<"server" | "client", Name>;
 
 /** The experiments that have two ends, and the guided scripts. */
 export function experiments(): { names: string[]; others: string[] } {
@@ -120,7 +140,7 @@ export function usualForm(name: string): Form {
 export async function make(
   name: string,
   { sections }: Form,
-  flags = "",
+  { flags = "", runtimes }: { flags?: string; runtimes?: Ends } = {},
 ): Promise<Made> {
   const asked = new Set(sections.flatMap(({ items }) => items));
   const asks = (...some: SectionName[]) => some.some((one) => asked.has(one));
@@ -134,13 +154,27 @@ export async function make(
   return {
     name,
     header,
-    ...(own || shown
-      ? { experiment: { source, run: await runExperiment(source) } }
-      : {}),
+    ...(own || shown ? { experiment: await runEnds(source, runtimes) } : {}),
     ...(study ? { study: await guided("study") } : {}),
     ...(quiz ? { quiz: await guided("quiz") } : {}),
     command: `${commandName()} ${name}${flags}`,
   };
+}
+
+/** Runs both ends in one process, for its calls; and in two, if asked for. */
+async function runEnds(source: Source, names: Ends | undefined) {
+  const run = await runExperiment(source);
+  if (!names) return { source, run };
+  const [server, client] = await Promise.all(
+    [names.server, names.client].map(async (name) => {
+      const runtime = await find(name);
+      if ("reason" in runtime) throw new ToolError(runtime.reason);
+      if (canRun(runtime, source.name)) return runtime;
+      throw new ToolError(`${source.name}: ${name} has no program of it`);
+    }),
+  );
+  const processes = await runTwoProcesses(source, { server, client });
+  return { source, processes, run: { ...run, lines: processes.lines } };
 }
 
 /** The program that the study and the quiz show. */
@@ -163,6 +197,9 @@ const OPTIONS = {
   details: { type: "string" },
   headings: { type: "string" },
   force: { type: "boolean" },
+  server: { type: "string" },
+  client: { type: "string" },
+  picture: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -177,6 +214,15 @@ export function read(args: string[]): Request | undefined {
   if (format !== "md" && format !== "html") {
     throw new UsageError(`--format takes md or html, not "${format}"`);
   }
+  const { picture, server, client } = values;
+  if (picture !== undefined && picture !== "svg" && picture !== "png") {
+    throw new UsageError(`--picture takes svg or png, not "${picture}"`);
+  }
+  if ((server === undefined) !== (client === undefined)) {
+    throw new UsageError("--server and --client go together");
+  }
+  const [one] = server === undefined ? [] : listOf("server", server, NAMES);
+  const [other] = client === undefined ? [] : listOf("client", client, NAMES);
   const typed = detail.map((text) => readDetail(text, "--detail"));
   const kept = file === undefined ? [] : readDetails(readTextFile(file), file);
   return {
@@ -187,8 +233,12 @@ export function read(args: string[]): Request | undefined {
     details: withDetails(kept, typed),
     fromFile: file !== undefined,
     force,
+    runtimes: one && other ? { server: one, client: other } : undefined,
+    picture,
     flags: (format === "md" ? "" : ` --format ${format}`) +
-      (headings === undefined ? "" : ` --headings ${quoted(headings)}`),
+      (headings === undefined ? "" : ` --headings ${quoted(headings)}`) +
+      (one ? ` --server ${one} --client ${other}` : "") +
+      (picture === undefined ? "" : ` --picture ${picture}`),
   };
 }
 
@@ -217,6 +267,18 @@ function chosen(given: string[], all: boolean): string[] {
 
 /** Writes all reports; the exit code is 1 if one could not be made. */
 async function run(request: Request): Promise<number> {
+  const stoppedAs = endAllAtSignals();
+  try {
+    return await writeAll(request);
+  } catch (error) {
+    if (error instanceof Stopped) return stoppedAs();
+    throw error;
+  } finally {
+    await endAll();
+  }
+}
+
+async function writeAll(request: Request): Promise<number> {
   const { names, out } = request;
   writing(out, () => mkdirSync(out, { recursive: true }));
   const details = detailsFor(request);
@@ -224,11 +286,12 @@ async function run(request: Request): Promise<number> {
   for (const [i, name] of names.entries()) {
     if (names.length > 1) showProgress(`${i} of ${names.length} reports`);
     try {
-      const file = await writeOne(name, { ...request, details });
+      const files = await writeOne(name, { ...request, details });
       clearProgress();
-      console.log(file);
+      for (const file of files) console.log(file);
     } catch (error) {
       clearProgress();
+      checkStopped();
       if (!(error instanceof ToolError)) throw error;
       console.error(escapeControls(error.message));
       failed++;
@@ -246,14 +309,48 @@ function detailsFor({ out, details, fromFile }: Request): Detail[] {
   return withDetails(kept, details);
 }
 
-async function writeOne(name: string, request: Request): Promise<string> {
-  const { out, format, details, force, flags } = request;
+async function writeOne(name: string, request: Request): Promise<string[]> {
+  const { out, format, details, force, flags, picture, runtimes } = request;
   const file = join(out, `${name}.${format}`);
-  checkReplaceable(file, force); // before a run that would be for nothing
+  const [svg, png] = ["svg", "png"].map((type) => join(out, `${name}.${type}`));
+  // Before a run that would be for nothing.
+  checkReplaceable(file, force);
+  if (picture) checkReplaceable(svg, force);
+  if (picture === "png") checkReplaceable(png, force || isOwnPng(png));
+
   const form = request.form ?? usualForm(name);
-  const report = contentOf(await make(name, form, flags), form, details);
+  const made = await make(name, form, { flags, runtimes });
+  const files = picture ? await draw(made, [svg, png], request) : [];
+  const drawn = files.at(-1);
+  const report = contentOf(
+    { ...made, ...(drawn ? { picture: basename(drawn) } : {}) },
+    form,
+    details,
+  );
   writeReport(file, FORMATS[format](report), force);
-  return file;
+  return [file, ...files];
+}
+
+/** Draws the output, also as PNG if that is asked for and can be done. */
+async function draw(
+  made: Made,
+  [svg, png]: string[],
+  { picture, force }: Request,
+): Promise<string[]> {
+  const drawing = pictureOf(terminalsOf(made), made.header.title);
+  writeReport(svg, drawing.svg, force);
+  if (picture === "svg") return [svg];
+  const bytes = await pngOf(svg, drawing);
+  if (bytes) {
+    writing(png, () => writeFileSync(png, bytes));
+    return [svg, png];
+  }
+  console.error(
+    `${escapeControls(png)} is not written: no browser and no converter was ` +
+      `found; open ${escapeControls(svg)} in a browser and take a ` +
+      "screenshot, or install Chromium",
+  );
+  return [svg];
 }
 
 if (import.meta.main) await runTool({ help: () => HELP, read, run });

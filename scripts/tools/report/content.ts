@@ -22,6 +22,8 @@ import { citedIn, onlyCited } from "./references.ts";
 import { result } from "./result.ts";
 import type { Made } from "./run.ts";
 import type { EndSource } from "./source.ts";
+import { shortened, type Terminal } from "./terminal_window.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 
 /** A part of a section, about one end or both. */
 export interface Part {
@@ -62,10 +64,17 @@ export function contentOf(
       sections.map((wanted) => sectionOf(made, wanted, parts)),
     ),
     colophon: [
-      `Run on ${dateOf(date)} with ${runtime}; made by `,
+      `Run on ${dateOf(date)} with ${ranWith(made, runtime)}; made by `,
       { code: command },
     ],
   };
+}
+
+function ranWith({ experiment }: Made, runtime: string): string {
+  if (!experiment?.processes) return runtime;
+  const { server, client } = experiment.processes;
+  return `${server.runtime} and ${client.runtime} (the output), and with ` +
+    `${runtime} (the calls)`;
 }
 
 /** One section; of several under one heading, each is a part of it. */
@@ -79,9 +88,10 @@ function sectionOf(
       const { heading = "", blocks } = item;
       return { name: "Theory", heading, blocks, parts: [] };
     }
-    const { blocks = [], parts = {} } = SAY[item](made);
-    const found = [...partNames].flatMap(([name, heading]) => {
+    const { blocks = [], parts = {}, runtimes = {} } = SAY[item](made);
+    const found = [...partNames].flatMap(([name, own]) => {
       const blocks = parts[name];
+      const heading = runtimes[name] ? `${own} – ${runtimes[name]}` : own;
       return blocks ? [{ name, heading, blocks }] : [];
     });
     return { name: item, heading: item, blocks, parts: found };
@@ -114,6 +124,8 @@ function withReferences(sections: Section[]): Section[] {
 interface Content {
   blocks?: Block[];
   parts?: Partial<Record<PartName, Block[]>>;
+  /** What each part has run with, if they differ in that. */
+  runtimes?: Partial<Record<PartName, string>>;
 }
 
 const SAY: Record<SectionName, (made: Made) => Content> = {
@@ -146,7 +158,8 @@ function introduction({ name, header, experiment }: Made): Content {
   // The study and the quiz are about all sockets.
   if (experiment?.source.name !== name) return readTheory("introduction");
   const blocks = [factOf(header), ...header.prose].map(paragraph);
-  const { calls } = experiment.run;
+  const { processes, run: { calls } } = experiment;
+  const run = processes ? "a run with both ends in one process" : "this run";
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
       args.slice(0, 2).join(", ").replaceAll('"', "")
@@ -162,7 +175,7 @@ function introduction({ name, header, experiment }: Made): Content {
     blocks: [
       ...blocks,
       ...sentences,
-      paragraph("The calls of this run, and how often each end made them:"),
+      paragraph(`The calls of ${run}, and how often each end made them:`),
       tableOfCalls(calls),
     ],
   };
@@ -214,8 +227,12 @@ function program({ experiment }: Made): Content {
   };
 }
 
-function output({ experiment }: Made): Content {
-  const { source, run: { command, lines, calls } } = experiment!;
+function output({ experiment, picture }: Made): Content {
+  const { source, processes, run: { command, lines, calls } } = experiment!;
+  const pictures: Block[] = picture === undefined
+    ? []
+    : [{ kind: "picture", file: picture, text: ["The output"] }];
+  if (processes) return ofTwoProcesses(processes, pictures);
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);
     const text = own.map(({ line }) => line).join("\n");
@@ -235,23 +252,67 @@ function output({ experiment }: Made): Content {
       paragraph("Both ends, run by one command:"),
       { kind: "command", text: command },
       ...(port && free ? [paragraph(`${alone}${port}.`)] : []),
+      ...pictures,
     ],
     parts: { Server: of("server"), Client: of("client") },
   };
 }
 
+function ofTwoProcesses(
+  { server, client }: TwoProcesses,
+  pictures: Block[],
+): Content {
+  const of = ({ command, lines }: Terminal): Block[] => [
+    { kind: "terminal", typed: command, text: lines.join("\n") },
+  ];
+  const stopped = server.lines.some((line) => line.startsWith("^C"))
+    ? "; `^C` is Ctrl-C, which stops the server"
+    : "";
+  return {
+    blocks: [
+      paragraph(
+        `Two processes, each in a terminal of its own${stopped}:`,
+      ),
+      ...pictures,
+    ],
+    parts: { Server: of(server), Client: of(client) },
+    runtimes: { Server: server.runtime, Client: client.runtime },
+  };
+}
+
+/** What a picture of the output shows. */
+export function terminalsOf({ experiment, study, quiz }: Made): Terminal[] {
+  const { processes } = experiment ?? {};
+  if (processes) return [processes.server, processes.client];
+  const { command, runtime, lines } = (experiment?.run ?? study ?? quiz)!;
+  return [{
+    title: command.match(/\w+(?=\.ts)/)![0],
+    runtime: runtime.match(/^\w+ [\w.]+/)![0],
+    command,
+    lines: shortened(
+      lines.map((line) =>
+        typeof line === "string" ? line : `${line.end}: ${line.line}`
+      ),
+    ),
+  }];
+}
+
 /** The calls; of a long run some, and a line that says so. */
 function sequence({ experiment }: Made): Content {
-  const { calls, command } = experiment!.run;
+  const { processes, run: { calls, command } } = experiment!;
   const { rows, leftOut } = excerpt(calls);
   const cut = `${leftOut}; \`${command} --trace\` prints all.`;
   return {
     blocks: [
+      ...(processes ? [paragraph(`${ORDER} (\`${command}\`).`)] : []),
       ...(leftOut ? [paragraph(cut)] : []),
       { kind: "calls", rows },
     ],
   };
 }
+
+const ORDER = "The calls of two processes have no common clock, and so no " +
+  "common order: these are from a run with both ends in one process";
 
 function stepByStep(steps: Step[]): Block[] {
   const reported = steps.some(({ states }) =>

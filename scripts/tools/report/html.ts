@@ -5,9 +5,11 @@
  * @module
  */
 import { count, receives, type Row, written } from "./calls.ts";
+import { type Language, piecesOf } from "./colour.ts";
 import type { Part, Report, Section } from "./content.ts";
 import type { Detail } from "./details.ts";
 import { ownPath, readTextFile } from "./files.ts";
+import { escaped } from "./markup.ts";
 import type { Block, Inline } from "./prose.ts";
 
 /** The whole file. */
@@ -22,7 +24,7 @@ export function html(report: Report): string {
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>${escaped(title)} – lab report</title>
 <style>
-${readTextFile(ownPath("style.css"))}</style>
+${STYLES.map((name) => readTextFile(ownPath(name))).join("")}</style>
 </head>
 <body>
 <header>
@@ -45,6 +47,8 @@ ${sections.map(section).join("\n")}
 function detail({ name, value }: Detail): string {
   return `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`;
 }
+
+const STYLES = ["style.css", "program.css", "terminal_window.css"];
 
 /** Forbids a browser to fetch or run anything. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
@@ -97,23 +101,36 @@ function block(block: Block): string {
       return table(block.head, block.rows);
     case "calls":
       return sequence(block.rows);
+    case "picture":
+      return "";
     case "program":
-      return pre("program", "code", statements(block.text));
-    default: {
-      const tag = block.kind === "terminal" ? "samp" : "code";
-      return pre(block.kind, tag, escaped(block.text));
+      return pre("program", `<code>${statements(block)}</code>`);
+    case "terminal": {
+      const { typed } = block;
+      const first = typed ? `<kbd>$ ${escaped(typed)}</kbd>\n` : "";
+      return pre("terminal", `<samp>${first}${escaped(block.text)}</samp>`);
     }
+    case "command":
+      return pre("command", `<code>${escaped(block.text)}</code>`);
   }
 }
 
-function pre(kind: string, tag: string, text: string): string {
-  return `<pre class="${kind}"><${tag}>${text}</${tag}></pre>`;
+function pre(kind: string, text: string): string {
+  return `<pre class="${kind}">${text}</pre>`;
 }
 
 /** The statements of the top level, since paper may end between two of them. */
-function statements(text: string): string {
+function statements({ text, language }: Block & { kind: "program" }): string {
   return text.split(/(?<=\n)\n(?=\S)/).map((one) =>
-    `<span>${escaped(one)}\n</span>`
+    `<span>${coloured(`${one}\n`, language)}</span>`
+  ).join("");
+}
+
+function coloured(program: string, language?: Language): string {
+  return piecesOf(program, language).map(({ kind, text }) =>
+    kind === "plain"
+      ? escaped(text)
+      : `<span class="${kind}">${escaped(text)}</span>`
   ).join("");
 }
 
@@ -182,8 +199,4 @@ function spans(parts: Inline): string {
       ? escaped(part)
       : `<code>${escaped(part.code)}</code>`
   ).join("");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

@@ -46,12 +46,18 @@ function block(block: Block): string {
       return table(block.head, block.rows);
     case "calls":
       return fence("mermaid", mermaid(asCalls(block.rows)));
-    default:
-      return fence(LANGUAGES[block.kind], block.text);
+    case "picture":
+      return `![${spans(block.text)}](${block.file})`;
+    case "program":
+      return fence(block.language ?? "ts", block.text);
+    case "command":
+      return fence("sh", block.text);
+    case "terminal":
+      return block.typed
+        ? fence("console", `$ ${block.typed}\n${block.text}`.trimEnd())
+        : fence("text", block.text);
   }
 }
-
-const LANGUAGES = { command: "sh", program: "ts", terminal: "text" };
 
 function table(head: Inline[], rows: Inline[][]): string {
   const line = (cells: string[]) => `| ${cells.join(" | ")} |`;

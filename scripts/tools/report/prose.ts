@@ -6,6 +6,7 @@
  */
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import type { Row } from "./calls.ts";
+import type { Language } from "./colour.ts";
 
 /** Prose with code in it; what a run has printed is always code. */
 export type Inline = (string | { code: string })[];
@@ -15,7 +16,12 @@ export type Block =
   | { kind: "heading" | "text"; text: Inline }
   | { kind: "list" | "steps" | "choices"; items: Inline[] }
   | { kind: "table"; head: Inline[]; rows: Inline[][] }
-  | { kind: "command" | "program" | "terminal"; text: string }
+  | { kind: "command"; text: string }
+  | { kind: "program"; text: string; language?: Language }
+  /** `typed` is the command whose output the text is. */
+  | { kind: "terminal"; text: string; typed?: string }
+  /** What a page draws itself. */
+  | { kind: "picture"; file: string; text: Inline }
   | { kind: "calls"; rows: Row[] };
 
 /** A section that is a text of its own. */
@@ -104,7 +110,10 @@ function code([fence, ...lines]: string[]): Block[] {
     : language === "sh"
     ? "command"
     : "program";
-  return [{ kind, text: lines.join("\n") }];
+  const text = lines.join("\n");
+  return /^py(thon)?$/.test(language)
+    ? [{ kind: "program", text, language: "python" }]
+    : [{ kind, text }];
 }
 
 function table(lines: string[]): Block[] {

@@ -25,6 +25,9 @@ export function result(made: Made): { blocks: Block[] } {
       ...(experiment && !own
         ? [{ kind: "text", text: ofExample(experiment) } as Block]
         : []),
+      ...(own && experiment.processes
+        ? [paragraph("The calls of the run with both ends in one process:")]
+        : []),
       ...(own ? ofRun(experiment.run) : []),
     ],
   };

@@ -13,6 +13,7 @@ import type { Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 
 /** One run of an experiment. */
 export interface Run {
@@ -31,9 +32,16 @@ export interface Made {
   /** Such as `tcp_time` or `study`. */
   readonly name: string;
   readonly header: Header;
-  readonly experiment?: { source: Source; run: Run };
+  readonly experiment?: {
+    source: Source;
+    /** Its lines are those of the two processes, if there are any. */
+    run: Run;
+    processes?: TwoProcesses;
+  };
   readonly study?: GuidedRun;
   readonly quiz?: GuidedRun;
+  /** The file with a picture of the output. */
+  readonly picture?: string;
   /** The command that makes the report. */
   readonly command: string;
 }

@@ -1,0 +1,132 @@
+/**
+ * Makes a PNG of an SVG with a browser or a converter that is installed.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { crc32 } from "node:zlib";
+import { checkStopped, start, within } from "../support/processes.ts";
+
+/** What a program needs to know. */
+interface Task {
+  readonly svg: string;
+  readonly png: string;
+  readonly size: { readonly width: number; readonly height: number };
+  /** A folder of its own, so that a browser leaves the user's alone. */
+  readonly folder: string;
+}
+
+/** The PNG, by the first program that can make it; undefined without one. */
+export async function pngOf(
+  svg: string,
+  size: Task["size"],
+): Promise<Buffer | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), "socket-lab-"));
+  // Beside the other: a browser in a sandbox sees no temporary folder.
+  const png = resolve(`${svg}.${process.pid}.png`);
+  const task = { svg: resolve(svg), png, size, folder };
+  try {
+    for (const [programs, argumentsFor] of PAINTERS) {
+      for (const program of programs) {
+        const { ended, signal } = start([program, ...argumentsFor(task)]);
+        if (!await within(LIMIT, ended)) signal("SIGKILL");
+        checkStopped();
+        const bytes = read(png);
+        if (isPng(bytes)) return sealed(bytes);
+      }
+    }
+  } finally {
+    rmSync(png, { force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+const LIMIT = 30_000; // ms, of one program
+
+/** Programs that are tried, and their arguments; the best come first. */
+const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
+  [
+    [
+      ..."chromium chromium-browser google-chrome chrome".split(" "),
+      ..."microsoft-edge msedge brave-browser".split(" "),
+      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+      "C:/Program Files/Google/Chrome/Application/chrome.exe",
+      "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+    ],
+    ({ svg, png, size: { width, height }, folder }) => [
+      ..."--headless --disable-gpu --hide-scrollbars --no-first-run".split(" "),
+      ..."--disable-background-networking --disable-sync".split(" "),
+      // As root, Chromium runs only so; it shows a file of our own.
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      `--user-data-dir=${folder}`,
+      `--window-size=${width},${height}`,
+      "--force-device-scale-factor=2",
+      `--screenshot=${png}`,
+      pathToFileURL(svg).href,
+    ],
+  ],
+  [
+    ["firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
+    ({ svg, png, size: { width, height }, folder }) => [
+      ...["--headless", "--no-remote", "--profile", folder],
+      ...["--screenshot", png, `--window-size=${width},${height}`],
+      pathToFileURL(svg).href,
+    ],
+  ],
+  [["rsvg-convert"], ({ svg, png }) => ["--zoom=2", "--output", png, svg]],
+  [["resvg"], ({ svg, png }) => ["--zoom", "2", svg, png]],
+  [
+    ["inkscape"],
+    ({ svg, png }) => ["--export-dpi=192", `--export-filename=${png}`, svg],
+  ],
+  // On Windows, convert.exe changes a disk.
+  [
+    ["magick", ...(process.platform === "win32" ? [] : ["convert"])],
+    ({ svg, png }) => ["-density", "192", svg, png],
+  ],
+];
+
+// --- whose a PNG is ---
+
+/** Whether a file is as this module made it: then it may be replaced. */
+export function isOwnPng(file: string): boolean {
+  const bytes = read(file);
+  const seal = bytes.length - IEND - SEAL;
+  if (seal < 0) return false;
+  const end = bytes.subarray(-IEND);
+  return sealed(Buffer.concat([bytes.subarray(0, seal), end])).equals(bytes);
+}
+
+/** The PNG with a comment (a tEXt chunk) that has its checksum. */
+function sealed(bytes: Buffer): Buffer {
+  const checksum = createHash("sha256").update(bytes).digest("hex");
+  const text = `tEXtComment\0Socket Lab ${checksum.slice(0, 16)}`;
+  const chunk = Buffer.alloc(SEAL);
+  chunk.writeUInt32BE(text.length - 4);
+  chunk.write(text, 4, "latin1");
+  chunk.writeUInt32BE(crc32(text), SEAL - 4);
+  const end = bytes.length - IEND;
+  return Buffer.concat([bytes.subarray(0, end), chunk, bytes.subarray(end)]);
+}
+
+const IEND = 12; // bytes of the last chunk
+const SEAL = 47; // bytes of the comment's chunk
+
+function isPng(bytes: Buffer): boolean {
+  return bytes.toString("latin1", 1, 4) === "PNG" && bytes.length > IEND;
+}
+
+/** A file's bytes; none if it is not there. */
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}

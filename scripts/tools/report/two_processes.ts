@@ -1,0 +1,195 @@
+/**
+ * Runs the two ends of an experiment as a user does: in two terminals, each
+ * with a command of its own, and the server stopped with Ctrl-C.
+ *
+ * @module
+ */
+import process from "node:process";
+import { escapeControls } from "../../../lib/sockets/escape.ts";
+import { after, endedAs, SEEDS } from "../matrix/pair.ts";
+import { ROOT } from "../support/experiments.ts";
+import {
+  checkStopped,
+  type Running,
+  start,
+  within,
+} from "../support/processes.ts";
+import type { Runtime } from "../support/runtimes.ts";
+import { ToolError } from "../support/tool.ts";
+import type { Source } from "./source.ts";
+import { shortened, type Terminal } from "./terminal_window.ts";
+
+type End = "server" | "client";
+
+interface Line {
+  readonly end: End;
+  readonly line: string;
+}
+
+/** What two processes have shown. */
+export interface TwoProcesses {
+  readonly server: Terminal;
+  readonly client: Terminal;
+  /** The experiment's own lines, as a run of both ends in one process has. */
+  readonly lines: Line[];
+}
+
+/** Python has the ends of the seeds' programs, and no others. */
+export function canRun({ name }: Runtime, experiment: string): boolean {
+  return name !== "python3" || SEEDS.includes(experiment);
+}
+
+/** Runs the ends with these runtimes; throws a ToolError if that fails. */
+export async function runTwoProcesses(
+  source: Source,
+  runtimes: Record<End, Runtime>,
+): Promise<TwoProcesses> {
+  const ends: EndProcess[] = [];
+  const open = (end: End, port?: number) => {
+    ends.push(startEnd(source, { end, runtime: runtimes[end], port }));
+    return ends.at(-1)!;
+  };
+  try {
+    const [server, port] = await listening((port) => open("server", port));
+    const client = open("client", port);
+    await ended(client, CLIENT);
+    let interrupted: number | undefined;
+    if (!await quiet(server)) {
+      interrupted = server.written.both.length;
+      server.signal("SIGINT");
+    }
+    await ended(server, SERVER);
+    return {
+      server: terminalOf(server, interrupted),
+      client: terminalOf(client),
+      lines: [server, client].flatMap(ownLines),
+    };
+  } finally {
+    for (const { signal } of ends) signal("SIGKILL");
+    await within(1000, Promise.all(ends.map(({ ended }) => ended)));
+  }
+}
+
+const CLIENT = 60_000; // ms that a client may take
+const SERVER = 10_000; // ms that a server may take to start, and to stop
+/** How long a server is silent before somebody stops it, in ms. */
+const SILENCE = 1200;
+
+interface EndProcess extends Running {
+  readonly end: End;
+  readonly runtime: Runtime;
+  /** The command as a user types it. */
+  readonly typed: string;
+}
+
+function startEnd(
+  source: Source,
+  { end, runtime, port }: { end: End; runtime: Runtime; port?: number },
+): EndProcess {
+  const { name, path } = runtime;
+  const python = name === "python3";
+  const program = python
+    ? `python3 tests/peers/peers.py ${source.name}`
+    : source.commands.find((command) => command.startsWith(`${name} `))!;
+  const where = port ?? (python ? portOf(source) : undefined);
+  const typed = `${program} ${end}` + (where ? ` --port ${where}` : "") +
+    (python ? " --lines" : "");
+  const words = [path, ...typed.split(" ").slice(1)];
+  // Both outputs are one, so that the lines have a terminal's order.
+  const command = process.platform === "win32"
+    ? words
+    : ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...words];
+  return { ...start(command, { cwd: ROOT, most: 1e7 }), end, runtime, typed };
+}
+
+/** The port that an experiment has by default. */
+function portOf({ shared }: Source): number {
+  return Number(shared.match(/\bport: (\d+)/)![1]);
+}
+
+/** A server that listens: on its own port, or if that is taken on another. */
+async function listening(
+  open: (port?: number) => EndProcess,
+): Promise<[server: EndProcess, port?: number]> {
+  for (let attempt = 0;; attempt++) {
+    const port = attempt === 0
+      ? undefined
+      : 10_000 + Math.floor(20_000 * Math.random());
+    const server = open(port);
+    const said = server.said(/^Listening on /m).then(() => "ready" as const);
+    const seen = await within(SERVER, Promise.race([said, server.ended]));
+    if (seen === "ready") return [server, port];
+    const taken = seen && /already in use/i.test(server.written.both);
+    if (!taken || attempt === 5) {
+      throw failure(
+        server,
+        seen
+          ? `${endedAs(seen)} before it listened`
+          : `does not listen ${after(SERVER)}`,
+      );
+    }
+  }
+}
+
+/** Waits until a process has ended, and well. */
+async function ended(one: EndProcess, limit: number): Promise<void> {
+  const end = await within(limit, one.ended);
+  if (!end) throw failure(one, `had not ended ${after(limit)}`);
+  // A program without a handler of its own is ended by Ctrl-C.
+  const well = end.code === 0 || end.signal === "SIGINT" || end.code === 130;
+  if (!well) throw failure(one, endedAs(end));
+}
+
+function failure(
+  { end, runtime, written }: EndProcess,
+  how: string,
+): ToolError {
+  checkStopped(); // it was ended with the tool
+  const lines = linesOf(written.both).filter((line) => line !== "");
+  const why = lines.find((line) => /error|^Cannot /i.test(line)) ??
+    lines.at(-1);
+  return new ToolError(
+    `The ${end} (${runtime.name}) ${how}${why ? `: ${why}` : ""}`,
+  );
+}
+
+/** Waits until a server is silent; true if it has ended. */
+async function quiet({ ended, written }: EndProcess): Promise<boolean> {
+  const late = performance.now() + SERVER;
+  for (let seen = -1; seen < written.both.length;) {
+    seen = performance.now() < late ? written.both.length : Infinity;
+    if (await within(SILENCE, ended)) return true;
+  }
+  return false;
+}
+
+function terminalOf(one: EndProcess, interrupted?: number): Terminal {
+  const { end, runtime: { name, version }, typed, written: { both } } = one;
+  // A terminal shows Ctrl-C where the cursor is.
+  const shown = interrupted === undefined
+    ? both
+    : `${both.slice(0, interrupted)}^C${both.slice(interrupted)}`;
+  return {
+    title: end === "server" ? "Server" : "Client",
+    runtime: `${NAMES[name]} ${version}`,
+    command: typed,
+    lines: shortened(linesOf(shown)),
+  };
+}
+
+const NAMES = { deno: "Deno", bun: "Bun", node: "Node", python3: "Python" };
+
+/** What the experiment has printed, without what tells the user its port. */
+function ownLines({ end, written }: EndProcess): Line[] {
+  return linesOf(written.both)
+    .filter((line) =>
+      !/^Listening on .* \((Ctrl-C stops it|one client)\)$/.test(line)
+    )
+    .map((line) => ({ end, line }));
+}
+
+function linesOf(text: string): string[] {
+  if (text === "") return [];
+  return text.replace(/\r?\n$/, "").split(/\r?\n/)
+    .map((line) => escapeControls(line.replaceAll("\t", "    ")));
+}

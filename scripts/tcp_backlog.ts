@@ -10,9 +10,11 @@
  *     bun scripts/tcp_backlog.ts
  *     node scripts/tcp_backlog.ts
  *
- * If a runtime sets a longer queue, or accepts ahead of the program, more of
- * them are connected, or all. The other servers use the default of 4096, because
- * a short queue loses clients when many come at once.
+ * Otherwise: The runtime asks for a longer queue (Bun for one of 512), or accepts
+ * ahead of the program, so that more of the clients are connected, or all.
+ *
+ * The other servers use the default of 4096, because a short queue loses clients
+ * when many come at once.
  *
  * Output:
  *

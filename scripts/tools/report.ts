@@ -13,7 +13,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { listOf, readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { escapeControls } from "../../lib/sockets/escape.ts";
-import { contentOf, type Made, terminalsOf } from "./report/content.ts";
+import { contentOf, terminalsOf } from "./report/content.ts";
 import {
   type Detail,
   DETAILS_FILE,
@@ -37,7 +37,7 @@ import {
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
 import { isOwnPng, pngOf } from "./report/png.ts";
-import { runExperiment, runGuided } from "./report/run.ts";
+import { type Made, runExperiment, runGuided } from "./report/run.ts";
 import { readSource, type Source } from "./report/source.ts";
 import { pictureOf } from "./report/terminal_window.ts";
 import { canRun, runTwoProcesses } from "./report/two_processes.ts";
@@ -155,12 +155,8 @@ export async function make(
     name,
     header,
     ...(own || shown ? { experiment: await runEnds(source, runtimes) } : {}),
-    ...(study
-      ? { study: await runGuided("study", headerOf("study"), []) }
-      : {}),
-    ...(quiz
-      ? { quiz: await runGuided("quiz", headerOf("quiz"), ["--prove"]) }
-      : {}),
+    ...(study ? { study: await guided("study") } : {}),
+    ...(quiz ? { quiz: await guided("quiz") } : {}),
     command: `${commandName()} ${name}${flags}`,
   };
 }
@@ -184,8 +180,8 @@ async function runEnds(source: Source, names: Ends | undefined) {
 /** The program that the study and the quiz show. */
 const EXAMPLE = "tcp_time";
 
-function headerOf(name: string) {
-  return readHeader(sourceOf(name));
+function guided(name: string) {
+  return runGuided(name, readHeader(sourceOf(name)));
 }
 
 function commandName(): string {

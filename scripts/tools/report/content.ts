@@ -6,20 +6,22 @@
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import type { Header } from "../support/header.ts";
-import { condensed, meaningOf } from "./calls.ts";
+import { excerpt, meaningOf } from "./calls.ts";
 import { afterDefaults, type Detail } from "./details.ts";
 import { type Question, readQuiz, readStudy, type Step } from "./guided.ts";
 import {
   type Form,
   isProse,
   type PartName,
+  readTheory,
   type SectionName,
   type Wanted,
 } from "./headings.ts";
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
+import { citedIn, onlyCited } from "./references.ts";
 import { result } from "./result.ts";
-import type { GuidedRun, Run } from "./run.ts";
-import type { EndSource, Source } from "./source.ts";
+import type { Made } from "./run.ts";
+import type { EndSource } from "./source.ts";
 import { shortened, type Terminal } from "./terminal_window.ts";
 import type { TwoProcesses } from "./two_processes.ts";
 
@@ -43,25 +45,6 @@ export interface Report {
   readonly colophon: Inline;
 }
 
-/** What a report is made from: what it is about, and the runs it needs. */
-export interface Made {
-  /** Such as `tcp_time` or `study`. */
-  readonly name: string;
-  readonly header: Header;
-  readonly experiment?: {
-    source: Source;
-    /** Its lines are those of the two processes, if there are any. */
-    run: Run;
-    processes?: TwoProcesses;
-  };
-  readonly study?: GuidedRun;
-  readonly quiz?: GuidedRun;
-  /** The file with a picture of the output. */
-  readonly picture?: string;
-  /** The command that makes the report. */
-  readonly command: string;
-}
-
 /** The whole report, in the form given. */
 export function contentOf(
   made: Made,
@@ -77,7 +60,9 @@ export function contentOf(
   return {
     title,
     details: afterDefaults(details, defaults),
-    sections: sections.map((wanted) => sectionOf(made, wanted, parts)),
+    sections: withReferences(
+      sections.map((wanted) => sectionOf(made, wanted, parts)),
+    ),
     colophon: [
       `Run on ${dateOf(date)} with ${ranWith(made, runtime)}; made by `,
       { code: command },
@@ -118,6 +103,24 @@ function sectionOf(
   return { name: "Theory", heading: heading ?? joined, blocks: [], parts };
 }
 
+/** The sections, whose references are those that they cite. */
+function withReferences(sections: Section[]): Section[] {
+  const all = sections.flatMap(({ blocks, parts }) => [
+    ...blocks,
+    ...parts.flatMap(({ blocks }) => blocks),
+  ]);
+  const cited = new Set(citedIn(all));
+  if (cited.size === 0) return sections;
+  const kept = <T extends Part>(part: T): T => ({
+    ...part,
+    blocks: onlyCited(part.blocks, cited),
+  });
+  return sections.map((section) => ({
+    ...kept(section),
+    parts: section.parts.map(kept),
+  }));
+}
+
 interface Content {
   blocks?: Block[];
   parts?: Partial<Record<PartName, Block[]>>;
@@ -152,9 +155,9 @@ function stepsOf({ steps }: EndSource): Block {
 
 /** The fact and the header's prose; the kinds of sockets; the calls. */
 function introduction({ name, header, experiment }: Made): Content {
+  // The study and the quiz are about all sockets.
+  if (experiment?.source.name !== name) return readTheory("introduction");
   const blocks = [factOf(header), ...header.prose].map(paragraph);
-  // The study is about all sockets, not about those of its example.
-  if (experiment?.source.name !== name) return { blocks };
   const { processes, run: { calls } } = experiment;
   const run = processes ? "a run with both ends in one process" : "this run";
   const kinds = new Set(
@@ -294,18 +297,15 @@ export function terminalsOf({ experiment, study, quiz }: Made): Terminal[] {
   }];
 }
 
-/** The calls, of a long run only the first. */
+/** The calls; of a long run some, and a line that says so. */
 function sequence({ experiment }: Made): Content {
   const { processes, run: { calls, command } } = experiment!;
-  const all = condensed(calls);
-  const rows = all.slice(0, MOST_DRAWN);
-  const drawn = rows.reduce((sum, { times }) => sum + times, 0);
-  const cut = `The first ${drawn} of ${calls.length} calls; ` +
-    `\`${command} --trace\` prints all:`;
+  const { rows, leftOut } = excerpt(calls);
+  const cut = `${leftOut}; \`${command} --trace\` prints all.`;
   return {
     blocks: [
       ...(processes ? [paragraph(`${ORDER} (\`${command}\`).`)] : []),
-      ...(rows.length < all.length ? [paragraph(cut)] : []),
+      ...(leftOut ? [paragraph(cut)] : []),
       { kind: "calls", rows },
     ],
   };
@@ -313,9 +313,6 @@ function sequence({ experiment }: Made): Content {
 
 const ORDER = "The calls of two processes have no common clock, and so no " +
   "common order: these are from a run with both ends in one process";
-
-/** A longer drawing is not legible, and Mermaid refuses it at some length. */
-export const MOST_DRAWN = 60;
 
 function stepByStep(steps: Step[]): Block[] {
   const reported = steps.some(({ states }) =>

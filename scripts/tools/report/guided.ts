@@ -22,7 +22,7 @@ export interface State {
   readonly reported: string | undefined;
 }
 
-/** A question of the quiz, with its answer. */
+/** A question of the quiz, answered by the original key. */
 export interface Question {
   readonly text: string;
   readonly choices: string[];
@@ -66,8 +66,8 @@ export function readQuiz(lines: string[]): Question[] {
     let answer = "";
     for (const line of lines.filter((line) => !/^ {2}\S/.test(line))) {
       const [, choice] = line.match(/^[a-z]\) (.*)/) ?? [];
-      const [, letter] = line.match(/^The answer: ([a-z])$/) ?? [];
-      if (letter) answer = letter;
+      const [, given, right] = line.match(VERDICT) ?? [];
+      if (given) answer = right ?? given;
       else if (choice) choices.push(choice);
       else if (line.startsWith(" ")) {
         choices.push(choices.pop() + line.slice(2));
@@ -78,3 +78,5 @@ export function readQuiz(lines: string[]): Question[] {
     return { text: title, choices, answer, why: why.join(" "), proof };
   });
 }
+
+const VERDICT = /^Your answer: ([a-z])\. (?:Right|Wrong: it is ([a-z]))\.$/;

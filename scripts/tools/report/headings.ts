@@ -72,7 +72,10 @@ export function readForm(text: string, file: string): Form {
       return item;
     });
     const safe = heading && escapeControls(heading);
-    const part = PARTS.find((part) => part === items[0]);
+    const part = PARTS.find((part) => items.includes(part));
+    if (part && items.length > 1) {
+      throw wrong(`${part} stands in a line of its own`);
+    }
     if (part) parts.set(part, safe ?? part);
     else sections.push({ heading: safe, items: items as Wanted["items"] });
     if (!safe && items.some((item) => isProse(item) && !item.heading)) {
@@ -80,7 +83,8 @@ export function readForm(text: string, file: string): Form {
     }
   });
   if (sections.length === 0) {
-    throw new UsageError(`${file}: it names no section`);
+    const lines = text.trimEnd().split("\n").length;
+    throw new UsageError(`${file}, line ${lines}: it names no section`);
   }
   for (const name of PARTS) if (!parts.has(name)) parts.set(name, name);
   return { sections, parts };
@@ -97,18 +101,27 @@ function itemOf(
 ): SectionName | PartName | Prose {
   const [, inline, own] = given.match(/^(?:"(.*)"|<\s*(.+))$/) ?? [];
   if (inline) return readProse(inline);
-  if (own) return readProse(readTextFile(join(dirname(file), own)));
+  if (own) {
+    try {
+      return readProse(readTextFile(join(dirname(file), own)));
+    } catch (error) {
+      throw error instanceof UsageError ? wrong(error.message) : error;
+    }
+  }
   const named = (name: string) => plain(name) === plain(given);
   const known = [...SECTIONS, ...PARTS].find(named);
   if (known) return known;
   const theory = THEORY.find(named);
-  if (theory) {
-    return readProse(readTextFile(join(ownPath("theory"), `${theory}.md`)));
-  }
+  if (theory) return readTheory(theory);
   const all = [...SECTIONS, ...PARTS, ...THEORY].map((name) =>
     name.replaceAll("_", " ")
   );
   throw wrong(`no section "${given}" (there are: ${all.join(", ")})`);
+}
+
+/** A section of the project's theory. */
+export function readTheory(name: string): Prose {
+  return readProse(readTextFile(join(ownPath("theory"), `${name}.md`)));
 }
 
 export function isProse(item: string | Prose): item is Prose {

@@ -103,19 +103,27 @@ function block(block: Block): string {
       return sequence(block.rows);
     case "picture":
       return "";
-    case "program": {
-      const text = coloured(block.text, block.language);
-      return `<pre class="program"><code>${text}</code></pre>`;
-    }
+    case "program":
+      return pre("program", `<code>${statements(block)}</code>`);
     case "terminal": {
       const { typed } = block;
       const first = typed ? `<kbd>$ ${escaped(typed)}</kbd>\n` : "";
-      const text = `<samp>${first}${escaped(block.text)}</samp>`;
-      return `<pre class="terminal">${text}</pre>`;
+      return pre("terminal", `<samp>${first}${escaped(block.text)}</samp>`);
     }
     case "command":
-      return `<pre class="command"><code>${escaped(block.text)}</code></pre>`;
+      return pre("command", `<code>${escaped(block.text)}</code>`);
   }
+}
+
+function pre(kind: string, text: string): string {
+  return `<pre class="${kind}">${text}</pre>`;
+}
+
+/** The statements of the top level, since paper may end between two of them. */
+function statements({ text, language }: Block & { kind: "program" }): string {
+  return text.split(/(?<=\n)\n(?=\S)/).map((one) =>
+    `<span>${coloured(`${one}\n`, language)}</span>`
+  ).join("");
 }
 
 function coloured(program: string, language?: Language): string {

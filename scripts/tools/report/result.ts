@@ -6,10 +6,9 @@
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { contradiction, difference, type Header } from "../support/header.ts";
 import { bytesSent, count, receives } from "./calls.ts";
-import type { Made } from "./content.ts";
 import { readQuiz, readStudy } from "./guided.ts";
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
-import type { GuidedRun, Run } from "./run.ts";
+import type { GuidedRun, Made, Run } from "./run.ts";
 
 /** Whether the aim is reached, and what each run adds to it. */
 export function result(made: Made): { blocks: Block[] } {

@@ -13,6 +13,7 @@ import type { Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 
 /** One run of an experiment. */
 export interface Run {
@@ -24,6 +25,25 @@ export interface Run {
   readonly notes: string[];
   readonly runtime: string;
   readonly date: Date;
+}
+
+/** What a report is made from: what it is about, and the runs it needs. */
+export interface Made {
+  /** Such as `tcp_time` or `study`. */
+  readonly name: string;
+  readonly header: Header;
+  readonly experiment?: {
+    source: Source;
+    /** Its lines are those of the two processes, if there are any. */
+    run: Run;
+    processes?: TwoProcesses;
+  };
+  readonly study?: GuidedRun;
+  readonly quiz?: GuidedRun;
+  /** The file with a picture of the output. */
+  readonly picture?: string;
+  /** The command that makes the report. */
+  readonly command: string;
 }
 
 const LIMIT = 60_000; // ms, of a run
@@ -44,13 +64,21 @@ export async function runExperiment(source: Source): Promise<Run> {
 export async function runGuided(
   name: string,
   header: Header,
-  flags: string[],
 ): Promise<GuidedRun> {
-  const { written, ...about } = await runScript(name, header, flags);
+  // The kernel's states, which the study reads, take all permissions of Deno.
+  const commands = header.commands.map((command) =>
+    command.replace("--allow-net", "--allow-all")
+  );
+  const ran = await runScript(name, { commands }, []);
+  const { written, ...about } = ran;
   return { ...about, lines: linesOf(written.stdout) };
 }
 
-async function runScript(name: string, header: Header, flags: string[]) {
+async function runScript(
+  name: string,
+  header: Pick<Header, "commands">,
+  flags: string[],
+) {
   const date = new Date();
   const { command, args } = commandOf(header);
   const { ended, written, signal } = start(
@@ -92,7 +120,7 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-function commandOf({ commands }: Header) {
+function commandOf({ commands }: Pick<Header, "commands">) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
   const command = commands.find((line) => line.startsWith(`${runtime} `))!;

@@ -16,18 +16,22 @@ import {
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
 import { ToolError } from "../support/tool.ts";
-import type { Run } from "./run.ts";
 import type { Source } from "./source.ts";
 import { shortened, type Terminal } from "./terminal_window.ts";
 
 type End = "server" | "client";
+
+interface Line {
+  readonly end: End;
+  readonly line: string;
+}
 
 /** What two processes have shown. */
 export interface TwoProcesses {
   readonly server: Terminal;
   readonly client: Terminal;
   /** The experiment's own lines, as a run of both ends in one process has. */
-  readonly lines: Run["lines"];
+  readonly lines: Line[];
 }
 
 /** Python has the ends of the seeds' programs, and no others. */
@@ -184,7 +188,7 @@ function terminalOf(one: EndProcess, interrupted?: number): Terminal {
 const NAMES = { deno: "Deno", bun: "Bun", node: "Node", python3: "Python" };
 
 /** What the experiment has printed, without what tells the user its port. */
-function ownLines({ end, written }: EndProcess): Run["lines"] {
+function ownLines({ end, written }: EndProcess): Line[] {
   return linesOf(written.both)
     .filter((line) =>
       !/^Listening on .* \((Ctrl-C stops it|one client)\)$/.test(line)

@@ -37,7 +37,7 @@ export function readHeader(source: string): Header {
   const fact = lines.slice(0, blank).join(" ");
   const paragraphs = lines.slice(blank + 1, output).join("\n").split(/\n\n+/)
     .filter((text) => /^\S/.test(text))
-    .map((text) => text.replaceAll("\n", " "));
+    .map((text) => text.trim().replaceAll("\n", " "));
   const labelled = (label: string) =>
     paragraphs.find((text) => text.startsWith(label))?.slice(label.length);
   const labels = ["Aim: ", "Otherwise: "];

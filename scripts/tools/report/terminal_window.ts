@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { count } from "./calls.ts";
 import { escaped } from "./markup.ts";
 
 /** A terminal: all text in it is escaped, and its lines may be long. */
@@ -20,7 +21,7 @@ export interface Terminal {
 export function shortened(lines: string[]): string[] {
   const more = lines.length - LONGEST;
   return more > 0
-    ? [...lines.slice(0, LONGEST), `[${more} more lines]`]
+    ? [...lines.slice(0, LONGEST), `[${count(more, "more line")}]`]
     : lines;
 }
 

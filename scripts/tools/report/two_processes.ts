@@ -52,13 +52,13 @@ export async function runTwoProcesses(
   try {
     const [server, port] = await listening((port) => open("server", port));
     const client = open("client", port);
-    await ended(client, CLIENT);
+    await ended(client, limits.client);
     let interrupted: number | undefined;
     if (!await quiet(server)) {
       interrupted = server.written.both.length;
       server.signal("SIGINT");
     }
-    await ended(server, SERVER);
+    await ended(server, limits.server);
     return {
       server: terminalOf(server, interrupted),
       client: terminalOf(client),
@@ -70,10 +70,15 @@ export async function runTwoProcesses(
   }
 }
 
-const CLIENT = 60_000; // ms that a client may take
-const SERVER = 10_000; // ms that a server may take to start, and to stop
-/** How long a server is silent before somebody stops it, in ms. */
-const SILENCE = 1200;
+/** In ms. */
+export const limits = {
+  /** What a client may take. */
+  client: 60_000,
+  /** What a server may take to start, and to stop. */
+  server: 10_000,
+  /** How long a server is silent before somebody stops it. */
+  silence: 1200,
+};
 
 interface EndProcess extends Running {
   readonly end: End;
@@ -117,7 +122,10 @@ async function listening(
       : 10_000 + Math.floor(20_000 * Math.random());
     const server = open(port);
     const said = server.said(/^Listening on /m).then(() => "ready" as const);
-    const seen = await within(SERVER, Promise.race([said, server.ended]));
+    const seen = await within(
+      limits.server,
+      Promise.race([said, server.ended]),
+    );
     if (seen === "ready") return [server, port];
     const taken = seen && /already in use/i.test(server.written.both);
     if (!taken || attempt === 5) {
@@ -125,7 +133,7 @@ async function listening(
         server,
         seen
           ? `${endedAs(seen)} before it listened`
-          : `does not listen ${after(SERVER)}`,
+          : `does not listen ${after(limits.server)}`,
       );
     }
   }
@@ -155,10 +163,10 @@ function failure(
 
 /** Waits until a server is silent; true if it has ended. */
 async function quiet({ ended, written }: EndProcess): Promise<boolean> {
-  const late = performance.now() + SERVER;
+  const late = performance.now() + limits.server;
   for (let seen = -1; seen < written.both.length;) {
     seen = performance.now() < late ? written.both.length : Infinity;
-    if (await within(SILENCE, ended)) return true;
+    if (await within(limits.silence, ended)) return true;
   }
   return false;
 }

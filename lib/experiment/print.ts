@@ -39,7 +39,7 @@ export async function slipIn(
 ): Promise<string | undefined> {
   if (error instanceof SocketError && !OWN.includes(error.code)) return;
   // When no descriptor is left it cannot be loaded: then the message has to do.
-  const slips = await import("./slips.ts").catch(() => undefined);
+  const slips = await import("../slips/slips.ts").catch(() => undefined);
   return slips?.nameSlip(error, url);
 }
 

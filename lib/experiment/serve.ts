@@ -14,7 +14,7 @@ import {
   limits,
   type Settings,
 } from "./settings.ts";
-import { type AnySocket, closeUnseen, nameOf } from "./unseen.ts";
+import { type AnySocket, closeUnseen, nameOf } from "../slips/unseen.ts";
 
 /** An accepted socket, or the sender of a datagram. */
 type Client = StreamSocket | Address;

@@ -9,8 +9,8 @@ import { observeCreation } from "../sockets/socket.ts";
 import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
 import { later } from "./process.ts";
 import type { End, Experiment, Settings } from "./settings.ts";
-import type { Watched } from "./slips.ts";
-import { type AnySocket, nameOf, waitOn } from "./unseen.ts";
+import type { Watched } from "../slips/slips.ts";
+import { type AnySocket, nameOf, waitOn } from "../slips/unseen.ts";
 
 /** The experiment, watched, and what resolves to a slip with which it hangs. */
 export function watchSlips(experiment: Experiment, { role }: Settings) {
@@ -44,7 +44,7 @@ export function watchSlips(experiment: Experiment, { role }: Settings) {
     const result = await experiment.client(end);
     const open = watched.sockets.filter((socket) => isLeft(socket, watched));
     if (open.length > 0) {
-      await (await import("./slips.ts")).closeLeft(open, url);
+      await (await import("../slips/slips.ts")).closeLeft(open, url);
     }
     return result;
   };
@@ -74,7 +74,7 @@ async function hangOf(watched: Watched): Promise<string> {
       now.every((call, i) => call === before[i]);
     before = now;
     if (!same) continue;
-    const slip = await (await import("./slips.ts")).slipOf(watched);
+    const slip = await (await import("../slips/slips.ts")).slipOf(watched);
     if (slip) return slip;
   }
 }

@@ -28,17 +28,24 @@ export function headerOf(source: string): { fact: string; output: string } {
   return { fact: text.split("\n\n")[0], output };
 }
 
-/** The only line of a function that matches, from 1; undefined for several. */
+/** The only line of a function that makes a call, from 1; undefined for several. */
 export function lineIn(
   source: string,
-  name: string,
-  pattern: RegExp,
+  end: string,
+  call: string,
 ): number | undefined {
   const lines = source.split("\n");
-  const start = lines.findIndex((line) => line.includes(` function ${name}(`));
-  if (start < 0) return;
+  const start = lines.findIndex((line) => line.includes(` function ${end}(`));
   const length = lines.slice(start).findIndex((line) => line.startsWith("}"));
+  const pattern = new RegExp(LOOPS[call] ?? `\\b${call}\\(`);
   const found = lines.slice(start, start + length)
     .flatMap((line, i) => pattern.test(line) ? [start + i + 1] : []);
-  return found.length === 1 ? found[0] : undefined;
+  return start >= 0 && found.length === 1 ? found[0] : undefined;
 }
+
+/** The calls that loops and a Reader make. */
+const LOOPS: Record<string, string> = {
+  accept: "\\.accept\\(|for await",
+  recvfrom: "\\.recvfrom\\(|for await",
+  recv: "\\.(recv|line|all|until|exactly|some)\\(",
+};

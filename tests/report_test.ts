@@ -253,7 +253,7 @@ describe("of a long run", () => {
     const sent = { ...call("client", "sendto"), args: [data, "('::1', 7)"] };
     const row = { call: sent, times: 1, bytes: 10 };
     expect(written(row)).toBe(
-      "sendto(\"\\x00\\x01\\n\\x02\\\\a\\xffb\"... (10 bytes), ('::1', 7))",
+      "sendto(3, \"\\x00\\x01\\n\\x02\\\\a\\xffb\"... (10 bytes), ('::1', 7))",
     );
     const cut = { ...sent, args: [`${data}... (48 bytes)`] };
     expect(written({ ...row, call: cut })).toContain('b"... (48 bytes))');

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -63,19 +63,11 @@ const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
       ..."--headless --disable-gpu --hide-scrollbars --no-first-run".split(" "),
       ..."--disable-background-networking --disable-sync".split(" "),
       // As root, Chromium runs only so; it shows a file of our own.
-      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      ...(isRoot(folder) ? ["--no-sandbox"] : []),
       `--user-data-dir=${folder}`,
       `--window-size=${width},${height}`,
       "--force-device-scale-factor=2",
       `--screenshot=${png}`,
-      pathToFileURL(svg).href,
-    ],
-  ],
-  [
-    ["firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
-    ({ svg, png, size: { width, height }, folder }) => [
-      ...["--headless", "--no-remote", "--profile", folder],
-      ...["--screenshot", png, `--window-size=${width},${height}`],
       pathToFileURL(svg).href,
     ],
   ],
@@ -85,12 +77,25 @@ const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
     ["inkscape"],
     ({ svg, png }) => ["--export-dpi=192", `--export-filename=${png}`, svg],
   ],
+  [
+    ["firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
+    ({ svg, png, size: { width, height }, folder }) => [
+      ...["--headless", "--no-remote", "--profile", folder],
+      ...["--screenshot", png, `--window-size=${width},${height}`],
+      pathToFileURL(svg).href,
+    ],
+  ],
   // On Windows, convert.exe changes a disk.
   [
     ["magick", ...(process.platform === "win32" ? [] : ["convert"])],
     ({ svg, png }) => ["-density", "192", svg, png],
   ],
 ];
+
+/** Whether the owner of a new folder is root; Deno asks nothing for that. */
+function isRoot(folder: string): boolean {
+  return process.platform !== "win32" && statSync(folder).uid === 0;
+}
 
 // --- whose a PNG is ---
 

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escapeControls } from "../lib/sockets/escape.ts";
 import { read, usualForm } from "../scripts/tools/report.ts";
-import { bytesSent, excerpt } from "../scripts/tools/report/calls.ts";
+import { bytesSent, excerpt, written } from "../scripts/tools/report/calls.ts";
 import { contentOf } from "../scripts/tools/report/content.ts";
 import { readDetails } from "../scripts/tools/report/details.ts";
 import { readQuiz, readStudy } from "../scripts/tools/report/guided.ts";
@@ -89,17 +89,17 @@ const HOSTILE = [
   "",
 ];
 
+const UNSAFE =
+  // deno-lint-ignore no-control-regex
+  /[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe]/;
+
 describe("what a peer sends", () => {
   const made = madeOf(HOSTILE);
   const wanted = HOSTILE.map(escapeControls).join("\n");
-  const unsafe =
-    // deno-lint-ignore no-control-regex
-    /[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe]/;
-
   test("is escaped where it could drive a terminal or turn a line", () => {
     for (const file of [markdown, html]) {
       const text = file(contentOf(made, FORM));
-      expect(text.match(unsafe)).toBeNull();
+      expect(text.match(UNSAFE)).toBeNull();
       expect(text.isWellFormed()).toBe(true);
       expect(text).toContain("\\x1b[2J\\x1b]0;title\\x07");
       expect(text).toContain("\\u{202e}gnp.exe\\u{2066} \\u{200f}");
@@ -243,11 +243,26 @@ describe("of a long run", () => {
     );
   });
 
+  test("bytes that are no text are shown by the first eight", () => {
+    const data = '"\\x00\\x01\\n\\x02\\\\a\\xffbc\\x03"';
+    const sent = { ...call("client", "sendto"), args: [data, "('::1', 7)"] };
+    const row = { call: sent, times: 1, bytes: 10 };
+    expect(written(row)).toBe(
+      "sendto(\"\\x00\\x01\\n\\x02\\\\a\\xffb\"... (10 bytes), ('::1', 7))",
+    );
+    const cut = { ...sent, args: [`${data}... (48 bytes)`] };
+    expect(written({ ...row, call: cut })).toContain('b"... (48 bytes))');
+    const text = { ...sent, args: ['"a text with one \\x00"'] };
+    expect(written({ ...row, call: text })).toContain('one \\x00"');
+  });
+
   test("bytes that a call was given, and did not send, are not counted", () => {
     const send = { ...call("client", "send"), bytes: 100 };
     expect(bytesSent({ ...send, result: "40" })).toBe(40);
     expect(bytesSent({ ...send, result: undefined, error: "EPIPE" })).toBe(0);
-    expect(bytesSent({ ...send, call: "sendall", result: "0" })).toBe(100);
+    const all = { ...send, call: "sendall" };
+    expect(bytesSent({ ...all, result: "0" })).toBe(100);
+    expect(bytesSent({ ...all, error: "ECONNRESET" })).toBe(0);
     expect(bytesSent({ ...send, call: "recv", result: '"x"' })).toBe(0);
   });
 });
@@ -388,6 +403,9 @@ test("a text of one's own is text in a page, whatever it holds", () => {
   const page = parse(html(report));
   standsAlone(page);
   expect(textOf(page)).toContain("</script><script>alert(1)</script>");
+  for (const file of [markdown, html]) {
+    expect(file(report).match(UNSAFE)).toBeNull();
+  }
   expect(markdown(report)).toContain("\\</script\\>\\<script\\>");
 });
 

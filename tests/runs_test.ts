@@ -117,6 +117,7 @@ for (const script of SCRIPTS) {
             ? "This run has not shown what the experiment is about: `expected"
             : "is reached: the program ended without an error, and its output",
         );
+        expect(text).not.toContain("See the man page");
         if (runtime === "bun") expectReport(made, source);
       });
     }

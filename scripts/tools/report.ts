@@ -124,12 +124,6 @@ interface Request {
 
 type Ends = Record<"server" | "client", Name>;
 
-/** The experiments that have two ends, and the guided scripts. */
-export function experiments(): { names: string[]; others: string[] } {
-  const all = Map.groupBy(allNames(), (name) => hasTwoEnds(sourceOf(name)));
-  return { names: all.get(true) ?? [], others: all.get(false) ?? [] };
-}
-
 /** The form of a report for which none is asked. */
 export function usualForm(name: string): Form {
   const usual: Record<string, string> = { study: "whole", quiz: "quiz" };

@@ -106,7 +106,6 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
     this.source = Bun.listen<unknown>({
       ...optionsFor(address),
       ...{ ipv6Only }, // not in Bun's types
-      exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
       data: this,

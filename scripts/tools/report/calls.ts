@@ -1,6 +1,5 @@
 /**
- * What a report says about socket calls: what each does, and which of a run
- * are shown as one.
+ * Which calls of a run a report shows, which of them as one, and in what words.
  *
  * @module
  */
@@ -8,46 +7,6 @@ import {
   type CallInWords as Call,
   textOf,
 } from "../../../lib/observe/strace.ts";
-
-/** What each call does, after its man page. */
-const MEANINGS: Record<string, string> = {
-  socket: "Creates a socket: the family says how it is addressed, " +
-    "the type how it carries data.",
-  bind: "Gives the socket an address of this machine.",
-  listen: "Opens the address to clients, who may wait to be accepted.",
-  accept: "Takes the next client that waits, and gives a socket for it alone.",
-  connect: "Asks the server for a connection, and waits until it is there.",
-  send: "Sends bytes, perhaps not all; tells how many.",
-  sendall: "Sends all the bytes.",
-  recv: "Waits for bytes, and gives at most so many; none is the end.",
-  recv_into: "Waits for bytes, which fill the caller's buffer; 0 is the end.",
-  sendto: "Sends one datagram to an address.",
-  recvfrom: "Waits for one datagram; gives it with its sender's address.",
-  shutdown: "Ends one direction: after SHUT_WR nothing more is sent (FIN), " +
-    "and receiving goes on.",
-  close: "Gives the socket up, with both directions of its connection.",
-  getsockname: "Tells the socket's own address.",
-  getpeername: "Tells the address of the other end.",
-  setsockopt: "Sets an option of the socket.",
-  getsockopt: "Tells an option of the socket.",
-  settimeout: "Says how long a call may wait.",
-  gettimeout: "Tells how long a call may wait.",
-};
-
-/** The calls that do something else on a datagram socket. */
-const WITH_DATAGRAMS: Record<string, string> = {
-  bind: "Gives the socket an address of this machine, to receive at.",
-  connect: "Sends nothing: names the one peer to send to and hear from.",
-  send: "Sends one datagram to the peer that connect() named.",
-  recv: "Waits for one datagram; what does not fit is lost.",
-  close: "Gives the socket up, and its port.",
-};
-
-/** What a call does, in one line. */
-export function meaningOf(call: string, datagrams: boolean): string {
-  const meanings = datagrams ? { ...MEANINGS, ...WITH_DATAGRAMS } : MEANINGS;
-  return meanings[call] ?? `See the man page ${call}(2).`;
-}
 
 export function sends({ call }: Call): boolean {
   return /^send/.test(call);

@@ -6,7 +6,7 @@
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import type { Header } from "../support/header.ts";
-import { excerpt, meaningOf } from "./calls.ts";
+import { excerpt } from "./calls.ts";
 import { afterDefaults, type Detail } from "./details.ts";
 import { type Question, readQuiz, readStudy, type Step } from "./guided.ts";
 import {
@@ -17,7 +17,14 @@ import {
   type SectionName,
   type Wanted,
 } from "./headings.ts";
-import { type Block, type Inline, inline, paragraph } from "./prose.ts";
+import {
+  type Block,
+  type Inline,
+  inline,
+  paragraph,
+  readProse,
+} from "./prose.ts";
+import { ownPath, readTextFile } from "./files.ts";
 import { citedIn, onlyCited } from "./references.ts";
 import { result } from "./result.ts";
 import type { Made } from "./run.ts";
@@ -196,10 +203,20 @@ function tableOfCalls(calls: Call[]): Block {
       const made = calls.filter((one) => one.call === name && one.end === end);
       return [made.length ? made.length.toLocaleString("en") : "–"];
     }),
-    [meaningOf(name, datagrams)],
+    effectOf(name, datagrams),
   ]);
   const head = ["Call", "Server", "Client", "Effect"].map(inline);
   return { kind: "table", head, rows };
+}
+
+/** What a call does, in one line. */
+function effectOf(call: string, datagrams: boolean): Inline {
+  const { blocks } = readProse(readTextFile(ownPath("effects.md")));
+  const rows = blocks.flatMap((one) => one.kind === "table" ? one.rows : []);
+  const found = rows.find(([[name]]) => name === call);
+  if (!found) return [`See the man page ${call}(2).`];
+  const [, effect, other] = found;
+  return datagrams && other.length > 0 ? other : effect;
 }
 
 const TYPES: Record<string, string> = {

@@ -55,9 +55,11 @@ export function checkReplaceable(file: string, force: boolean): void {
   if (!status) return;
   if (status.isSymbolicLink()) throw kept("it is a symbolic link");
   if (!status.isFile()) throw kept("it is no file");
-  if (force || isUnchanged(textOf(readFileSync(file)) ?? "")) return;
+  let text: string | undefined;
+  writing(file, () => text = textOf(readFileSync(file)));
+  if (force || isUnchanged(text ?? "")) return;
   throw kept(
-    "it was changed by hand, or by no report (--force replaces it, " +
+    "it was changed by hand, or not made by this tool (--force replaces it, " +
       "--out DIR writes elsewhere)",
   );
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { UsageError } from "../../../lib/experiment/flags.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { ownPath, readTextFile } from "./files.ts";
@@ -103,7 +103,9 @@ function itemOf(
   if (inline) return readProse(inline);
   if (own) {
     try {
-      return readProse(readTextFile(join(dirname(file), own)));
+      return readProse(
+        readTextFile(isAbsolute(own) ? own : join(dirname(file), own)),
+      );
     } catch (error) {
       throw error instanceof UsageError ? wrong(error.message) : error;
     }

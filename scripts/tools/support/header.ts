@@ -28,8 +28,10 @@ export interface Header {
 
 /** Reads the comment at the top of a script. */
 export function readHeader(source: string): Header {
-  const comment = source.match(/^\/\*\*\n([\s\S]*?)\n \*\//)?.[1] ?? "";
-  const lines = comment.split("\n").map((line) => line.replace(/^ \* ?/, ""));
+  const comment = source.match(/^\/\*\*\r?\n([\s\S]*?)\r?\n \*\//)?.[1] ?? "";
+  const lines = comment.split(/\r?\n/).map((line) =>
+    line.replace(/^ \* ?/, "")
+  );
   const blank = lines.indexOf("");
   const output = lines.findIndex((line) => /^Output\b.*:$/.test(line));
   const indented = (part: string[]) =>

@@ -7,6 +7,7 @@ import process from "node:process";
 import { UsageError } from "../../../lib/experiment/flags.ts";
 import { ignoreBrokenPipe } from "../../../lib/experiment/process.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
+import { supervise } from "./processes.ts";
 
 /** What a tool cannot do; the message is for the user. */
 export class ToolError extends Error {}
@@ -24,7 +25,7 @@ export async function runTool<T>({ help, read, run }: Tool<T>): Promise<void> {
   try {
     const request = read(process.argv.slice(2));
     if (request === undefined) console.log(help());
-    else process.exitCode = await run(request);
+    else process.exitCode = await supervise(() => run(request));
   } catch (error) {
     const usage = error instanceof UsageError;
     if (!usage && !(error instanceof ToolError)) throw error;

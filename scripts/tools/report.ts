@@ -48,12 +48,7 @@ import {
   sourceOf,
 } from "./support/experiments.ts";
 import { readHeader } from "./support/header.ts";
-import {
-  checkStopped,
-  endAll,
-  endAllAtSignals,
-  Stopped,
-} from "./support/processes.ts";
+import { checkStopped, supervise } from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { find, type Name, NAMES } from "./support/runtimes.ts";
 import { runTool, ToolError } from "./support/tool.ts";
@@ -260,18 +255,6 @@ function chosen(given: string[], all: boolean): string[] {
 }
 
 /** Writes all reports; the exit code is 1 if one could not be made. */
-async function run(request: Request): Promise<number> {
-  const stoppedAs = endAllAtSignals();
-  try {
-    return await writeAll(request);
-  } catch (error) {
-    if (error instanceof Stopped) return stoppedAs();
-    throw error;
-  } finally {
-    await endAll();
-  }
-}
-
 async function writeAll(request: Request): Promise<number> {
   const { names, out } = request;
   writing(out, () => mkdirSync(out, { recursive: true }));
@@ -347,4 +330,10 @@ async function draw(
   return [svg];
 }
 
-if (import.meta.main) await runTool({ help: () => HELP, read, run });
+if (import.meta.main) {
+  await runTool({
+    help: () => HELP,
+    read,
+    run: (request) => supervise(() => writeAll(request)),
+  });
+}

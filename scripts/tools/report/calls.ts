@@ -106,20 +106,12 @@ function alike(a: Call, b: Call): boolean {
   return (sends(a) || receives(a)) && kind(a) === kind(b);
 }
 
-/** How many bytes a call has sent, not how many it was given to send. */
-export function bytesSent({ call, bytes = 0, error, result }: Call): number {
-  if (!call.startsWith("send") || error !== undefined) return 0;
-  return call === "sendall" ? bytes : Number(result ?? 0);
-}
-
 /** The call as a program writes it, with its result if that says anything. */
 export function written({ call, times, bytes }: Row): string {
   if (times > 1) return `${call.call}() ${again(times, bytes)}`;
   const text = textOf(legible(call));
   // A line may end before the equals sign, not after it.
-  return /^(0|socket)$/.test(call.result ?? "")
-    ? text.slice(0, -` = ${call.result}`.length)
-    : text.replace(") = ", ") =\u00a0");
+  return text.replace(/\) = 0$/, ")").replace(") = ", ") =\u00a0");
 }
 
 /** The call without most of the bytes that are no text. */

@@ -5,7 +5,7 @@
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { contradiction, difference, type Header } from "../support/header.ts";
-import { bytesSent, count, receives } from "./calls.ts";
+import { count, receives, sends } from "./calls.ts";
 import { readQuiz, readStudy } from "./guided.ts";
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
 import type { GuidedRun, Made, Run } from "./run.ts";
@@ -107,15 +107,15 @@ function ofQuiz({ lines }: GuidedRun): string {
 function ofRun({ calls, notes }: Run): Block[] {
   const rows = (["server", "client"] as const).map((end): Inline[] => {
     const own = calls.filter((call) => call.end === end);
-    const sum = (bytes: (call: Call) => number) =>
-      own.reduce((sum, call) => sum + bytes(call), 0);
+    const bytes = (of: (call: Call) => boolean) =>
+      own.filter(of).reduce((sum, { bytes = 0 }) => sum + bytes, 0);
     return [
       [end === "server" ? "Server" : "Client"],
       ...[
         own.length,
         own.filter(({ error }) => error !== undefined).length,
-        sum(bytesSent),
-        sum((call) => receives(call) ? call.bytes ?? 0 : 0),
+        bytes(sends),
+        bytes(receives),
       ].map((number) => [number.toLocaleString("en")]),
     ];
   });

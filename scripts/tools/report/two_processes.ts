@@ -4,14 +4,14 @@
  *
  * @module
  */
-import process from "node:process";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
-import { after, endedAs, SEEDS } from "../matrix/pair.ts";
+import { after, endedAs, SEEDS, stopAtEnd } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
 import {
   checkStopped,
   type Running,
   start,
+  WINDOWS,
   within,
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
@@ -56,7 +56,7 @@ export async function runTwoProcesses(
     let interrupted: number | undefined;
     if (!await quiet(server)) {
       interrupted = server.written.both.length;
-      server.signal("SIGINT");
+      server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
     await ended(server, limits.server);
     return {
@@ -102,11 +102,17 @@ function startEnd(
   const where = port ?? own ? ` --port ${port ?? own}` : "";
   const typed = `${program} ${end}${where}${flags ?? ""}`;
   const words = [path, ...typed.split(" ").slice(1)];
-  // Both outputs are one, so that the lines have a terminal's order.
-  const command = process.platform === "win32"
+  // Windows has no SIGINT for it: the end of its standard input is one.
+  const orders = WINDOWS && end === "server";
+  if (orders && !own) {
+    words.splice(name === "deno" ? 2 : 1, 0, stopAtEnd(runtime));
+  }
+  // Elsewhere both outputs are one: the lines have a terminal's order.
+  const command = WINDOWS
     ? words
     : ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...words];
-  return { ...start(command, { cwd: ROOT, most: 1e7 }), end, runtime, typed };
+  const running = start(command, { cwd: ROOT, most: 1e7, orders });
+  return { ...running, end, runtime, typed };
 }
 
 /** The port that an experiment has by default. */

@@ -48,7 +48,7 @@ import {
   sourceOf,
 } from "./support/experiments.ts";
 import { readHeader } from "./support/header.ts";
-import { checkStopped, supervise } from "./support/processes.ts";
+import { checkStopped } from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { find, type Name, NAMES } from "./support/runtimes.ts";
 import { runTool, ToolError } from "./support/tool.ts";
@@ -255,7 +255,7 @@ function chosen(given: string[], all: boolean): string[] {
 }
 
 /** Writes all reports; the exit code is 1 if one could not be made. */
-async function writeAll(request: Request): Promise<number> {
+async function run(request: Request): Promise<number> {
   const { names, out } = request;
   writing(out, () => mkdirSync(out, { recursive: true }));
   const details = detailsFor(request);
@@ -330,10 +330,4 @@ async function draw(
   return [svg];
 }
 
-if (import.meta.main) {
-  await runTool({
-    help: () => HELP,
-    read,
-    run: (request) => supervise(() => writeAll(request)),
-  });
-}
+if (import.meta.main) await runTool({ help: () => HELP, read, run });

@@ -149,14 +149,18 @@ export function commandOf(
 ): string[] {
   const script = `scripts/${name}.ts`;
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
-  const load = runtime.name === "node" ? "--import" : "--preload";
-  const first = orders ? [`${load}=${STOP_AT_END}`] : [];
+  const first = orders ? [stopAtEnd(runtime)] : [];
   const words = runtime.name === "python3"
     ? ["-S", "tests/peers/peers.py", name]
     : runtime.name === "deno"
     ? ["run", "--no-prompt", ...first, ...permissions, ...file, script]
     : [...first, script];
   return [runtime.path, ...words];
+}
+
+/** The flag by which a server stops at the end of its standard input. */
+export function stopAtEnd({ name }: Runtime): string {
+  return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
 }
 
 const STOP_AT_END = new URL("../support/stop_at_end.ts", import.meta.url).href;

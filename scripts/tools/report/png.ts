@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -13,44 +13,46 @@ import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
 import { checkStopped, start, within } from "../support/processes.ts";
 
-/** What a program needs to know. */
-interface Task {
-  readonly svg: string;
-  readonly png: string;
-  readonly size: { readonly width: number; readonly height: number };
-  /** A folder of its own, so that a browser leaves the user's alone. */
-  readonly folder: string;
-}
-
 /** The PNG, by the first program that can make it; undefined without one. */
 export async function pngOf(
   svg: string,
-  size: Task["size"],
+  { width, height }: { width: number; height: number },
 ): Promise<Buffer | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), "socket-lab-"));
-  // Beside the other: a browser in a sandbox sees no temporary folder.
-  const png = resolve(`${svg}.${process.pid}.png`);
-  const task = { svg: resolve(svg), png, size, folder };
+  // A browser gets a profile of its own, and leaves the user's alone.
+  const profile = mkdtempSync(join(tmpdir(), "socket-lab-"));
+  const words: Record<string, string> = {
+    svg: resolve(svg),
+    url: pathToFileURL(svg).href,
+    // Beside the other: a browser in a sandbox sees no temporary folder.
+    png: resolve(`${svg}.${process.pid}.png`),
+    profile,
+    size: `${width},${height}`,
+    // As root, Chromium runs only so; it shows a file of our own.
+    root: isRoot(profile) ? "--no-sandbox" : "--disable-sync",
+  };
   try {
-    for (const [programs, argumentsFor] of PAINTERS) {
+    for (const [programs, given] of PAINTERS) {
+      const args = given.split(" ").map((word) =>
+        word.replace(/\{(\w+)\}/, (_, name) => words[name])
+      );
       for (const program of programs) {
-        const { ended, signal } = start([program, ...argumentsFor(task)]);
+        const { ended, signal } = start([program, ...args]);
         if (!await within(LIMIT, ended)) signal("SIGKILL");
         checkStopped();
-        const bytes = read(png);
+        const bytes = read(words.png);
         if (isPng(bytes)) return sealed(bytes);
       }
     }
   } finally {
-    rmSync(png, { force: true });
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    rmSync(words.png, { force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
 const LIMIT = 30_000; // ms, of one program
 
 /** Programs that are tried, and their arguments; the best come first. */
-const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
+const PAINTERS: [programs: string[], given: string][] = [
   [
     [
       ..."chromium chromium-browser google-chrome chrome".split(" "),
@@ -59,38 +61,30 @@ const PAINTERS: [programs: string[], (task: Task) => string[]][] = [
       "C:/Program Files/Google/Chrome/Application/chrome.exe",
       "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
     ],
-    ({ svg, png, size: { width, height }, folder }) => [
-      ..."--headless --disable-gpu --hide-scrollbars --no-first-run".split(" "),
-      ..."--disable-background-networking --disable-sync".split(" "),
-      // As root, Chromium runs only so; it shows a file of our own.
-      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-      `--user-data-dir=${folder}`,
-      `--window-size=${width},${height}`,
-      "--force-device-scale-factor=2",
-      `--screenshot=${png}`,
-      pathToFileURL(svg).href,
-    ],
+    "--headless --disable-gpu --hide-scrollbars --no-first-run " +
+    "--disable-background-networking {root} --user-data-dir={profile} " +
+    "--window-size={size} --force-device-scale-factor=2 " +
+    "--screenshot={png} {url}",
   ],
+  [["rsvg-convert"], "--zoom=2 --output {png} {svg}"],
+  [["resvg"], "--zoom 2 {svg} {png}"],
+  [["inkscape"], "--export-dpi=192 --export-filename={png} {svg}"],
   [
     ["firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
-    ({ svg, png, size: { width, height }, folder }) => [
-      ...["--headless", "--no-remote", "--profile", folder],
-      ...["--screenshot", png, `--window-size=${width},${height}`],
-      pathToFileURL(svg).href,
-    ],
-  ],
-  [["rsvg-convert"], ({ svg, png }) => ["--zoom=2", "--output", png, svg]],
-  [["resvg"], ({ svg, png }) => ["--zoom", "2", svg, png]],
-  [
-    ["inkscape"],
-    ({ svg, png }) => ["--export-dpi=192", `--export-filename=${png}`, svg],
+    "--headless --no-remote --profile {profile} --screenshot {png} " +
+    "--window-size={size} {url}",
   ],
   // On Windows, convert.exe changes a disk.
   [
-    ["magick", ...(process.platform === "win32" ? [] : ["convert"])],
-    ({ svg, png }) => ["-density", "192", svg, png],
+    process.platform === "win32" ? ["magick"] : ["magick", "convert"],
+    "-density 192 {svg} {png}",
   ],
 ];
+
+/** Whether the owner of a new folder is root; Deno asks nothing for that. */
+function isRoot(folder: string): boolean {
+  return process.platform !== "win32" && statSync(folder).uid === 0;
+}
 
 // --- whose a PNG is ---
 

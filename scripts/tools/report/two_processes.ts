@@ -4,14 +4,14 @@
  *
  * @module
  */
-import process from "node:process";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
-import { after, endedAs, SEEDS } from "../matrix/pair.ts";
+import { after, endedAs, SEEDS, stopAtEnd } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
 import {
   checkStopped,
   type Running,
   start,
+  WINDOWS,
   within,
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
@@ -56,7 +56,7 @@ export async function runTwoProcesses(
     let interrupted: number | undefined;
     if (!await quiet(server)) {
       interrupted = server.written.both.length;
-      server.signal("SIGINT");
+      server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
     await ended(server, limits.server);
     return {
@@ -92,19 +92,27 @@ function startEnd(
   { end, runtime, port }: { end: End; runtime: Runtime; port?: number },
 ): EndProcess {
   const { name, path } = runtime;
-  const python = name === "python3";
-  const program = python
-    ? `python3 tests/peers/peers.py ${source.name}`
-    : source.commands.find((command) => command.startsWith(`${name} `))!;
-  const where = port ?? (python ? portOf(source) : undefined);
-  const typed = `${program} ${end}` + (where ? ` --port ${where}` : "") +
-    (python ? " --lines" : "");
+  const [program, own, flags] = name === "python3"
+    ? [
+      `python3 tests/peers/peers.py ${source.name}`,
+      portOf(source),
+      " --lines",
+    ]
+    : [source.commands.find((command) => command.startsWith(`${name} `))!];
+  const where = port ?? own ? ` --port ${port ?? own}` : "";
+  const typed = `${program} ${end}${where}${flags ?? ""}`;
   const words = [path, ...typed.split(" ").slice(1)];
-  // Both outputs are one, so that the lines have a terminal's order.
-  const command = process.platform === "win32"
+  // Windows has no SIGINT for it: the end of its standard input is one.
+  const orders = WINDOWS && end === "server";
+  if (orders && !own) {
+    words.splice(name === "deno" ? 2 : 1, 0, stopAtEnd(runtime));
+  }
+  // Elsewhere both outputs are one: the lines have a terminal's order.
+  const command = WINDOWS
     ? words
     : ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...words];
-  return { ...start(command, { cwd: ROOT, most: 1e7 }), end, runtime, typed };
+  const running = start(command, { cwd: ROOT, most: 1e7, orders });
+  return { ...running, end, runtime, typed };
 }
 
 /** The port that an experiment has by default. */
@@ -112,7 +120,10 @@ function portOf({ shared }: Source): number {
   return Number(shared.match(/\bport: (\d+)/)![1]);
 }
 
-/** A server that listens: on its own port, or if that is taken on another. */
+/**
+ * A server that listens: on its own port, or if that is taken on another. It
+ * finds out itself, since Deno lets the tool try no port.
+ */
 async function listening(
   open: (port?: number) => EndProcess,
 ): Promise<[server: EndProcess, port?: number]> {
@@ -143,9 +154,10 @@ async function listening(
 async function ended(one: EndProcess, limit: number): Promise<void> {
   const end = await within(limit, one.ended);
   if (!end) throw failure(one, `had not ended ${after(limit)}`);
-  // A program without a handler of its own is ended by Ctrl-C.
-  const well = end.code === 0 || end.signal === "SIGINT" || end.code === 130;
-  if (!well) throw failure(one, endedAs(end));
+  // A server without a handler of its own is ended by Ctrl-C.
+  const stopped = one.end === "server" &&
+    (end.signal === "SIGINT" || end.code === 130);
+  if (end.code !== 0 && !stopped) throw failure(one, endedAs(end));
 }
 
 function failure(

@@ -109,7 +109,7 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3490, "lib/sockets", /^lib\/sockets\//],
   [650, "lib/observe", /^lib\/observe\//],
-  [1003, "lib/experiment", /^lib\/experiment\//],
+  [1010, "lib/experiment", /^lib\/experiment\//],
   [3400, "scripts/tools", /^scripts\/tools\//],
 ];
 

@@ -147,7 +147,8 @@ describe("what a peer sends", () => {
 
 /** What a report is made from when a peer sends these texts. */
 function madeOf(texts: string[]): Made {
-  const file = readFileSync(join(ROOT, "scripts/tcp_time.ts"), "utf8");
+  const file = readFileSync(join(ROOT, "scripts/tcp_time.ts"), "utf8")
+    .replaceAll("\r\n", "\n");
   const calls = texts.map((text) => text.slice(0, 80)).flatMap((text, i) => {
     const end = i % 2 ? "server" : "client";
     const common = { time: i, end, connection: 1, socket: 1 };

@@ -163,7 +163,7 @@ export function stopAtEnd({ name }: Runtime): string {
   return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
 }
 
-const STOP_AT_END = new URL("../support/stop_at_end.ts", import.meta.url).href;
+const STOP_AT_END = "./scripts/tools/support/stop_at_end.ts"; // from ROOT
 
 /** What is wrong with the end of an end, or with its standard error, or null. */
 async function wrong(who: string, running: Running, timeout: number) {

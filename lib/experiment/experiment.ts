@@ -25,7 +25,7 @@ export async function experiment(experiment: Experiment): Promise<void> {
   ignoreBrokenPipe();
   const words = args();
   const settings = words.length > 0
-    ? (await import("./command_line.ts")).parse(experiment, words)
+    ? await (await import("./command_line.ts")).parse(experiment, words)
     : DEFAULTS;
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)

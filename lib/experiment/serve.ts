@@ -5,16 +5,16 @@
  * @module
  */
 import { type Address, displayAddress } from "../sockets/address.ts";
-import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { StreamSocket } from "../sockets/stream_socket.ts";
-import { joinWords, type Write } from "./print.ts";
+import { joinWords, slipIn, type Write } from "./print.ts";
 import {
   type End,
   type Experiment,
   limits,
   type Settings,
 } from "./settings.ts";
+import { type AnySocket, closeUnseen, nameOf } from "../slips/unseen.ts";
 
 /** An accepted socket, or the sender of a datagram. */
 type Client = StreamSocket | Address;
@@ -26,14 +26,14 @@ type Client = StreamSocket | Address;
  */
 export function startServer(
   experiment: Experiment,
-  { role, host, port, clients, timeout, flags }: Settings,
+  { role, host, port, clients, timeout, flags, watched }: Settings,
   write: Write,
 ) {
   const alone = role === "server";
   // With both ends here no client is slow, and Deno's first timer costs 5 ms.
   const idle = timeout ?? (alone ? limits.idle : null);
   const serving = new Map<Client, Promise<void>>();
-  let listeners: (StreamSocket | DatagramSocket)[] = [];
+  let listeners: AnySocket[] = [];
   let ownPort: number | undefined;
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
@@ -46,6 +46,8 @@ export function startServer(
   let closed: Promise<unknown> | undefined;
   let bug: unknown;
   const listening = Promise.withResolvers<Address>();
+  const crashed = Promise.withResolvers<never>();
+  if (watched) watched.serving = serving;
   const note = (line: string) => write("server", line, "note");
 
   const end: End = {
@@ -54,6 +56,7 @@ export function startServer(
     print: (...words) => write("server", joinWords(words)),
     ready(...sockets) {
       listeners = sockets;
+      if (watched) watched.listeners = sockets;
       if (stopped) return void closeListeners();
       // The default timeout is not for accept(): a client may come late.
       for (const listener of listeners) listener.settimeout(null);
@@ -92,8 +95,9 @@ export function startServer(
     } catch (error) {
       if (!(error instanceof SocketError)) {
         bug ??= error; // in the experiment's own code: the run fails at the end
-        note(joinWords([error]));
-      } else if (error.code !== "EBADF") note(error.message); // closed by a stop
+        if (!alone) crashed.reject(error);
+        else note(await slipIn(error, experiment.url) ?? joinWords([error]));
+      } else if (!stopped || error.code !== "EBADF") note(error.message);
     }
     if (client instanceof StreamSocket) await client.close();
     serving.delete(client);
@@ -118,13 +122,13 @@ export function startServer(
     if (!alone) return;
     grace = setTimeout(() => {
       for (const client of serving.keys()) {
-        if (client instanceof StreamSocket) client.close();
+        if (client instanceof StreamSocket) closeUnseen(client);
       }
     }, limits.grace);
   }
 
   function closeListeners(): Promise<unknown> {
-    return Promise.all(listeners.map((listener) => listener.close()));
+    return Promise.all(listeners.map(closeUnseen));
   }
 
   async function runToEnd(): Promise<unknown> {
@@ -145,15 +149,6 @@ export function startServer(
     }
   }
 
-  return { listening: listening.promise, ended: runToEnd(), stop };
-}
-
-// The methods themselves: an observer shows the experiment's own calls only.
-const streamName = StreamSocket.prototype.getsockname;
-const datagramName = DatagramSocket.prototype.getsockname;
-
-function nameOf(socket: StreamSocket | DatagramSocket): Address {
-  return socket instanceof StreamSocket
-    ? streamName.call(socket)
-    : datagramName.call(socket);
+  const ended = Promise.race([runToEnd(), crashed.promise]);
+  return { listening: listening.promise, ended, stop };
 }

@@ -138,6 +138,11 @@ async function failureOf(
   }
 }
 
+/** The flag by which a server stops at the end of its standard input. */
+export function stopAtEnd({ name }: Runtime): string {
+  return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
+}
+
 /**
  * The command that starts an end, without the arguments of the experiment. With
  * `orders` it is a server that stops at the end of its standard input.
@@ -149,8 +154,7 @@ export function commandOf(
 ): string[] {
   const script = `scripts/${name}.ts`;
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
-  const load = runtime.name === "node" ? "--import" : "--preload";
-  const first = orders ? [`${load}=${STOP_AT_END}`] : [];
+  const first = orders ? [stopAtEnd(runtime)] : [];
   const words = runtime.name === "python3"
     ? ["-S", "tests/peers/peers.py", name]
     : runtime.name === "deno"

@@ -20,7 +20,7 @@ import { pathToFileURL } from "node:url";
 import { SocketError } from "../lib/mod.ts";
 import { codeOf } from "../lib/sockets/socket_error.ts";
 import { commandOf, experiments } from "../scripts/tools/matrix/pair.ts";
-import { start } from "../scripts/tools/support/processes.ts";
+import { start, within } from "../scripts/tools/support/processes.ts";
 import type { Runtime } from "../scripts/tools/support/runtimes.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import {
@@ -127,10 +127,14 @@ for (const runtime of RUNTIMES) {
         orders: true,
         group: false,
       });
-      await server.said(/^Listening on /m);
-      server.tellEnd();
-      expect((await server.ended).code).toBe(0);
-      expect(server.written.stdout).toMatch(/^0 answered, 0 dropped$/m);
+      try {
+        await server.said(/^Listening on /m);
+        server.tellEnd();
+        expect((await within(30_000, server.ended))?.code).toBe(0);
+        expect(server.written.stdout).toMatch(/^0 answered, 0 dropped$/m);
+      } finally {
+        server.signal("SIGKILL");
+      }
     });
   });
 }

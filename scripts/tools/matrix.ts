@@ -29,7 +29,7 @@ import {
 } from "./matrix/pair.ts";
 import { inWords, table } from "./matrix/table.ts";
 import { nameOf } from "./support/experiments.ts";
-import { checkStopped } from "./support/processes.ts";
+import { checkStopped, WINDOWS } from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { find, type Name, NAMES } from "./support/runtimes.ts";
 import { runTool } from "./support/tool.ts";
@@ -110,7 +110,11 @@ async function runMatrix(request: Request): Promise<boolean> {
   for (const one of found) if ("reason" in one) console.error(one.reason);
 
   const start = performance.now();
-  const pairs = pairsOf(request.only, runtimes);
+  const only = request.only.filter(({ name, unix }) => {
+    if (unix && WINDOWS) console.error(`${name}: Windows has no AF_UNIX`);
+    return !(unix && WINDOWS);
+  });
+  const pairs = pairsOf(only, runtimes);
   if (pairs.length === 0) {
     console.error("There is no pair to run");
     return true;

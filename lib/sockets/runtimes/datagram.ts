@@ -232,7 +232,7 @@ export class Endpoint extends Inbox<Datagram> {
   }
 }
 
-/** Whether Windows tells of a closed port so; Deno there of everything. */
+/** Windows reports a closed port as a reset, which Deno calls UNKNOWN. */
 function isReset(error: Error & { code?: string }): boolean {
   return WINDOWS && /^(ECONNRESET|UNKNOWN)$/.test(error.code ?? "");
 }

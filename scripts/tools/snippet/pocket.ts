@@ -1,6 +1,6 @@
 // The pocket edition of Socket Lab: Berkeley sockets with promises, for Deno 2.9,
-// Bun 1.4, Node 24.2 and newer. It leaves out IPv6 and AF_UNIX, most options, UDP
-// sockets with a peer, the limits of a server, and the flags --trace and --json.
+// Bun 1.4, Node 24.2 and newer. It leaves out IPv6, AF_UNIX, SHUT_RD, most options,
+// UDP sockets with a peer, and of experiments server limits, --trace and --json.
 import { Buffer } from "node:buffer";
 import dgram from "node:dgram";
 import dns from "node:dns/promises";
@@ -11,7 +11,7 @@ import { getSystemErrorMap, parseArgs } from "node:util";
 
 export const AF_INET = "AF_INET";
 export const SOCK_STREAM = "SOCK_STREAM", SOCK_DGRAM = "SOCK_DGRAM";
-export const SHUT_RD = "SHUT_RD", SHUT_WR = "SHUT_WR", SHUT_RDWR = "SHUT_RDWR";
+export const SHUT_WR = "SHUT_WR";
 export type Address = [host: string, port: number];
 type Done = (error?: Error | null) => void;
 let defaultTimeout: number | null = null; // in ms; null waits for ever
@@ -95,13 +95,13 @@ class Socket<Item> {
 export class StreamSocket extends Socket<[StreamSocket, Address]> {
   #connection?: net.Socket;
   #peer?: Address;
-  #deaf = false; // after SHUT_RD
   /** No runtime can hold a name without listening: it is tried, and let go. */
   bind = async (at: Address) => void (await this.#open("bind to", at)).close();
   async listen(backlog = 4096) {
     const server = await this.#open("listen on", this.name, backlog);
     const queue: [StreamSocket, Address][] = this.queue = [];
     server.on("connection", (connection) => {
+      if (!connection.remoteAddress) return; // it was reset at once
       const client = new StreamSocket();
       this.wake(queue.push([client, client.#use(connection)]));
     });
@@ -144,10 +144,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     this.wait("receive from", () => {
       const from = this.#connected();
       const bytes = from.read(Math.min(size, from.readableLength));
-      if (bytes && !this.#deaf) return new Uint8Array(bytes);
+      if (bytes) return new Uint8Array(bytes);
       if (from.errored) throw from.errored;
-      const ended = from.readableEnded || from.destroyed || this.#deaf;
-      if (ended) return new Uint8Array();
+      if (from.readableEnded || from.destroyed) return new Uint8Array();
     }, this.#peer);
   /** Waits until the system has taken all: a peer that does not read stops it. */
   sendall = (data: string | Uint8Array) =>
@@ -158,12 +157,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     }, this.#peer);
   send = (data: string | Uint8Array) =>
     this.sendall(data).then(() => Buffer.byteLength(data));
-  /** SHUT_WR ends what this end sends, and SHUT_RD what it receives. */
-  async shutdown(how: string) {
-    if (how !== SHUT_WR) this.wake(this.#deaf = true);
-    if (how === SHUT_RD) return;
-    await this.run("shut down", (done) => this.#connected().end(done));
-  }
+  /** Sends the end of the stream; recv() goes on. */
+  shutdown = (_how: typeof SHUT_WR) =>
+    this.run("shut down", (done) => this.#connected().end(done), this.#peer);
 }
 
 /** UDP, on node:dgram. */
@@ -287,11 +283,8 @@ export async function parseAddress(
   }
 }
 export const gethostname = async () => os.hostname();
-
 export const formatAddress = ([host, port]: Address) => `('${host}', ${port})`;
-
 export const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
 export const dateAndTime = () =>
   new Date().toLocaleString("en-GB").replace(",", "");
 
@@ -305,7 +298,7 @@ const serving = new Set<Promise<void>>();
 let listeners: Listener[] = [];
 const stop = () => listeners.forEach((listener) => listener.close());
 
-function createEnd(tag: string, address: Address, most = Infinity) {
+function createEnd(tag: string, address: Address, most = NaN) {
   return {
     address,
     flags: {} as Record<string, string | undefined>,
@@ -328,62 +321,52 @@ function createEnd(tag: string, address: Address, most = Infinity) {
 }
 
 /** Runs both ends, or the one that the command line names. */
-export async function experiment({ server, client, ...usual }: Program) {
+export const experiment = (program: Program) => run(program).catch(fail);
+async function run({ port, server, client }: Program) {
   process.once("SIGINT", stop).on("unhandledRejection", report);
-  const all = server && client ? ["both", "server", "client"] : [];
-  const given = readArguments(
-    all.length ? all : [server ? "server" : "client"],
-  );
-  const { role, host = "127.0.0.1", clients = "1", timeout } = given;
-  if (timeout) defaultTimeout = Number(timeout);
-  const port = role === "both" ? 0 : usual.port;
-  const name: Address = [host, Number(given.port ?? port)];
+  const text = { type: "string" } as const;
+  const options = { host: text, port: text, clients: text, timeout: text };
+  const given = parseArgs({ options, allowPositionals: true });
+  const { host = "127.0.0.1", ...numbers } = given.values;
+  const one = server ? client ? "both" : "server" : "client"; // by default
+  const [role = one, ...wrong] = given.positionals;
+  if (!/^(both|server|client)$/.test(role)) wrong.push(role);
+  if (one !== "both" && role !== one) wrong.push(role);
+  for (const value of Object.values(numbers)) {
+    if (!/^\d+$/.test(value) || Number(value) > 65_535) wrong.push(value);
+  }
+  if (wrong.length > 0) refuse(`Not "${wrong[0]}"`);
+  if (numbers.timeout) defaultTimeout = Number(numbers.timeout);
+  const usual = role === "both" ? 0 : port;
+  const own: Address = [host, Number(numbers.port ?? usual)];
   const tag = (end: string) => role === "both" ? `${end}: ` : "";
-  const most = role === "server" && given.clients ? Number(clients) : Infinity;
-  const ending = role !== "client" &&
-    server?.(createEnd(tag("server"), name, most)).catch(fail);
+  const most = role === "server" ? Number(numbers.clients) : NaN;
+  const serverEnd = createEnd(tag("server"), own, most);
+  const ending = role !== "client" && server?.(serverEnd).catch(fail);
   if (role !== "server") {
-    const address = ending ? await started.promise : name;
-    for (let i = 0; i < Number(clients); i++) {
-      await client?.(createEnd(tag("client"), address)).catch(fail);
-    }
+    const end = createEnd(tag("client"), ending ? await started.promise : own);
+    for (let i = 0; i < Number(numbers.clients ?? 1); i++) await client?.(end);
     stop();
   }
   await ending;
   await Promise.all(serving);
 }
 
-/** The role and the flags; `roles` are those that the program has. */
-function readArguments(roles: string[]) {
-  const text = { type: "string" } as const;
-  const options = { host: text, port: text, clients: text, timeout: text };
-  try {
-    const given = parseArgs({ options, allowPositionals: true });
-    const { positionals: [role = roles[0], ...more], values } = given;
-    const { host: _, ...numbers } = values;
-    for (const value of Object.values(numbers)) {
-      if (!/^\d+$/.test(value) || Number(value) > 65_535) more.push(value);
-    }
-    if (!roles.includes(role)) more.unshift(role);
-    if (more.length > 0) throw new Error(`Not "${more[0]}"`);
-    return { role, ...values };
-  } catch (error) {
-    const flags = "--host H, --port P, --clients N, --timeout MS";
-    const usage = `(${roles.join(", ")}; ${flags})`;
-    console.error(escaped(`${(error as Error).message} ${usage}`));
-    process.exit(2);
-  }
-}
-
 /** Says in one line what call has failed; anything else is a bug. */
 function report(error: unknown) {
-  if (!(error instanceof SocketError)) fail(error);
-  console.error(escaped(error.message));
+  const { code, message } = error as SocketError;
+  if (code?.startsWith("ERR_PARSE_ARGS")) refuse(message);
+  if (error instanceof SocketError) return console.error(escaped(message));
+  console.error(error);
+  process.exit(1);
 }
-
+function refuse(reason: string): never {
+  const usage = "both, server, client; --host, --port, --clients, --timeout";
+  console.error(escaped(`${reason} (${usage})`));
+  process.exit(2);
+}
 function fail(error: unknown): never {
-  if (error instanceof SocketError) report(error);
-  else console.error(error);
+  report(error);
   process.exit(1);
 }
 

@@ -50,6 +50,8 @@ export class Outbox {
   readonly #sink: Sink;
   #current: Promise<number | void> | undefined;
   #turns: Turn[] | undefined;
+  /** Whether the time limit of a call begins again when some of it is sent. */
+  patient = false;
   #closed = false;
   /** Set by the first failure; later sends fail with EPIPE. */
   #broken = false;
@@ -135,6 +137,7 @@ export class Outbox {
         if (bytes.length !== length) {
           throw new TypeError(`Cannot ${call}: the buffer is detached`);
         }
+        if (this.patient) turn?.waiter.renew();
         const more = this.#write(bytes.subarray(sent), lasting);
         sent += typeof more === "number" ? more : await more;
       }

@@ -12,6 +12,8 @@ import { handled, rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 export interface Sink {
   /** The other end, which errors name. */
   readonly address: Address;
+  /** Counts when the system takes some of what waits. */
+  moved: number;
   /**
    * Sends some of the bytes, one call at a time. Gives how many the system has
    * taken, at once where it can; never throws.
@@ -137,6 +139,7 @@ export class Outbox {
         if (bytes.length !== length) {
           throw new TypeError(`Cannot ${call}: the buffer is detached`);
         }
+        this.#sink.moved++;
         if (this.patient) turn?.waiter.renew();
         const more = this.#write(bytes.subarray(sent), lasting);
         sent += typeof more === "number" ? more : await more;

@@ -39,9 +39,12 @@ export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
 export type Client = [client: StreamSocket, address: Address];
 
 /** What the library itself asks of a socket, and no trace shows. */
-export let innerOf: (
-  socket: StreamSocket,
-) => { timeout: number | null; peer: Address | undefined };
+export let innerOf: (socket: StreamSocket) => {
+  timeout: number | null;
+  peer: Address | undefined;
+  /** Changes whenever data comes or goes. */
+  moved: number | undefined;
+};
 
 /**
  * As settimeout(), but the limit of a send begins again whenever the system takes
@@ -82,6 +85,7 @@ export class StreamSocket {
     innerOf = (socket) => ({
       timeout: socket.#timeout,
       peer: socket.#connection?.address,
+      moved: socket.#connection?.moved,
     });
     limitSilence = (socket, ms) => {
       socket.#timeout = ms;

@@ -7,7 +7,7 @@
 import type { Address } from "../sockets/address.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
-import { args, exit, ignoreBrokenPipe, onStop } from "./process.ts";
+import { args, exit, guardOutput, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";
 import {
   DEFAULTS,
@@ -21,7 +21,7 @@ import {
  * ends the process with 1 after a SocketError and with 2 after a wrong flag.
  */
 export async function experiment(experiment: Experiment): Promise<void> {
-  ignoreBrokenPipe();
+  guardOutput();
   const words = args();
   const settings = words.length > 0
     ? (await import("./command_line.ts")).parse(experiment, words)

@@ -19,7 +19,7 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/experiment/process.ts";
 import { start, within } from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,
@@ -155,6 +155,6 @@ async function measure(
 }
 
 if (import.meta.main) {
-  ignoreBrokenPipe();
+  guardOutput();
   await main(process.argv.slice(2));
 }

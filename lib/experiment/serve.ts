@@ -5,20 +5,21 @@
  * @module
  */
 import { type Address, displayAddress } from "../sockets/address.ts";
-import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import {
   innerOf,
   limitSilence,
   StreamSocket,
 } from "../sockets/stream_socket.ts";
-import { joinWords, type Write } from "./print.ts";
+import { joinWords, slipIn, type Write } from "./print.ts";
+import { later } from "./process.ts";
 import {
   type End,
   type Experiment,
   limits,
   type Settings,
 } from "./settings.ts";
+import { type AnySocket, closeUnseen, nameOf } from "../slips/unseen.ts";
 
 /** An accepted socket, or the sender of a datagram. */
 type Client = StreamSocket | Address;
@@ -47,7 +48,8 @@ export function startServer(
   const idle = timeout ?? (alone ? limits.idle : null);
   /** From the one that has been served longest on. */
   const serving = new Map<Client, Exchange>();
-  let listeners: (StreamSocket | DatagramSocket)[] = [];
+  const givenUp = new WeakSet<StreamSocket>();
+  let listeners: AnySocket[] = [];
   let ownPort: number | undefined;
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
@@ -59,6 +61,7 @@ export function startServer(
   let closed: Promise<unknown> | undefined;
   let bug: unknown;
   const listening = Promise.withResolvers<Address>();
+  const crashed = Promise.withResolvers<never>();
   const note = (line: string) => write("server", line, "note");
 
   const end: End = {
@@ -105,7 +108,10 @@ export function startServer(
   async function makeRoom(free: Promise<void>): Promise<void> {
     const [[oldest, { since }]] = serving;
     const left = since + limits.hold - performance.now();
-    const held = await Promise.race([free, after(left).then(() => true)]);
+    const held = await Promise.race([
+      free,
+      later(Math.max(0, left)).then(() => true),
+    ]);
     if (!held || !serving.has(oldest)) return;
     if (oldest instanceof StreamSocket) {
       giveUp(oldest, `has been served for ${limits.hold} ms, and others wait`);
@@ -116,7 +122,7 @@ export function startServer(
   /** Gives up silent clients; the calls themselves have no time limit. */
   async function watch(): Promise<void> {
     while (!stopped) {
-      await after(limits.idle);
+      await later(limits.idle);
       for (const [client, exchange] of serving) {
         if (!(client instanceof StreamSocket)) continue;
         const { moved } = innerOf(client);
@@ -131,6 +137,7 @@ export function startServer(
   function giveUp(client: StreamSocket, why: string): void {
     const { peer } = innerOf(client);
     if (peer) note(`Closed: ${displayAddress(peer)} ${why}`);
+    givenUp.add(client);
     abort(client);
   }
 
@@ -140,10 +147,16 @@ export function startServer(
       await work();
       ended = true;
     } catch (error) {
-      if (!(error instanceof SocketError)) {
+      const known = error instanceof SocketError;
+      if (!known) {
         bug ??= error; // in the experiment's own code: the run fails at the end
-        note(joinWords([error]));
-      } else if (error.code !== "EBADF") note(error.message); // closed by a stop
+        if (!alone) crashed.reject(error);
+      }
+      // Who closes the sockets says so; of a run that fails, the caller says why.
+      const closed = stopped || givenUp.has(client as StreamSocket);
+      const silent = known ? closed && error.code === "EBADF" : !alone;
+      const slip = silent ? "" : await slipIn(error, experiment.url);
+      if (!silent) note(slip ?? joinWords([known ? error.message : error]));
     }
     if (client instanceof StreamSocket) {
       await (ended ? client.close() : abort(client));
@@ -167,7 +180,7 @@ export function startServer(
     if (stopped) return;
     stopped = true;
     closed = closeListeners();
-    after(limits.grace).then(() => {
+    later(limits.grace).then(() => {
       for (const client of serving.keys()) {
         if (client instanceof StreamSocket) abort(client);
       }
@@ -175,7 +188,7 @@ export function startServer(
   }
 
   function closeListeners(): Promise<unknown> {
-    return Promise.all(listeners.map((listener) => listener.close()));
+    return Promise.all(listeners.map(closeUnseen));
   }
 
   async function runToEnd(): Promise<unknown> {
@@ -194,16 +207,8 @@ export function startServer(
     }
   }
 
-  return { listening: listening.promise, ended: runToEnd(), stop };
-}
-
-/**
- * Resolves after so many ms, if the process still runs then: it does not keep it
- * alive. Deno's first setTimeout() costs 4 ms.
- */
-async function after(ms: number): Promise<void> {
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  await Atomics.waitAsync(cell, 0, 0, Math.max(0, ms)).value;
+  const ended = Promise.race([runToEnd(), crashed.promise]);
+  return { listening: listening.promise, ended, stop };
 }
 
 /** Gives the client up: by a RST, where the runtime can. */
@@ -213,16 +218,8 @@ function abort(client: StreamSocket): Promise<void> {
   } catch {
     // Deno cannot, or the client has been closed
   }
-  return closeStream.call(client);
+  return closeUnseen(client);
 }
 
-// The methods themselves: an observer shows the experiment's own calls only.
-const { close: closeStream, setsockopt: setOption, getsockname: streamName } =
-  StreamSocket.prototype;
-const datagramName = DatagramSocket.prototype.getsockname;
-
-function nameOf(socket: StreamSocket | DatagramSocket): Address {
-  return socket instanceof StreamSocket
-    ? streamName.call(socket)
-    : datagramName.call(socket);
-}
+// The method itself: an observer shows the experiment's own calls only.
+const setOption = StreamSocket.prototype.setsockopt;

@@ -52,6 +52,9 @@ export let innerOf: (socket: StreamSocket) => {
  */
 export let limitSilence: (socket: StreamSocket, ms: number | null) => void;
 
+/** The call that waits for data or a client, for who looks for a deadlock. */
+export let streamWait: (socket: StreamSocket) => { call: string } | undefined;
+
 /**
  * A socket that carries a stream of bytes, tcp(7).
  *
@@ -91,6 +94,7 @@ export class StreamSocket {
       socket.#timeout = ms;
       socket.#patient = true;
     };
+    streamWait = (socket) => (socket.#listener ?? socket.#connection)?.wanted;
   }
 
   /** For the library; programs call `socket()`. */

@@ -108,9 +108,10 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
  * true and a program's end free of open sockets.
  */
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
-  [3490, "lib/sockets", /^lib\/sockets\//],
-  [650, "lib/observe", /^lib\/observe\//],
-  [1010, "lib/experiment", /^lib\/experiment\//],
+  [3600, "lib/sockets", /^lib\/sockets\//],
+  [670, "lib/observe", /^lib\/observe\//],
+  [1250, "lib/experiment", /^lib\/experiment\//],
+  [275, "lib/slips", /^lib\/slips\//],
   [3400, "scripts/tools", /^scripts\/tools\//],
 ];
 
@@ -289,5 +290,5 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(67_000);
+  expect(code.length).toBeLessThan(70_000);
 });

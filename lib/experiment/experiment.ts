@@ -10,7 +10,7 @@ import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
 import type { Watched } from "../slips/slips.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
-import { args, exit, ignoreBrokenPipe, later, onStop } from "./process.ts";
+import { args, exit, guardOutput, later, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";
 import {
   DEFAULTS,
@@ -24,7 +24,7 @@ import {
  * ends the process with 1 after a SocketError and with 2 after a wrong flag.
  */
 export async function experiment(experiment: Experiment): Promise<void> {
-  ignoreBrokenPipe();
+  guardOutput();
   const words = args();
   const settings = words.length > 0
     ? await (await import("./command_line.ts")).parse(experiment, words)

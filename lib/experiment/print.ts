@@ -34,10 +34,12 @@ export function writer(
 
 /** The slip of the script's author from which an error comes, if it is one. */
 export async function slipIn(error: unknown, url: string) {
-  // When no descriptor is left it cannot be loaded: then the message has to do.
-  const slips = await import("../slips/slips.ts").catch(() => undefined);
-  return slips?.nameSlip(error, url);
+  if (error instanceof SocketError && !OWN.includes(error.code)) return;
+  return (await import("../slips/slips.ts")).nameSlip(error, url);
 }
+
+/** The errors for which only the program can be blamed. */
+const OWN = ["EBADF", "EDESTADDRREQ", "EINVAL", "ENOTCONN"];
 
 /** Prints what failed and what to do; rethrows what is no SocketError or slip. */
 export async function printFailure(
@@ -49,6 +51,7 @@ export async function printFailure(
   if (slip) return console.error(slip);
   if (!(error instanceof SocketError)) throw error;
   console.error(error.message);
+  // When no descriptor is left it cannot be loaded: then the message has to do.
   const failure = await import("./failure.ts").catch(() => undefined);
   const advice = await failure?.adviceFor(error, script, settings);
   if (advice) console.error(advice);

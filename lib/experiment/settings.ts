@@ -15,8 +15,10 @@ export const DEFAULTS: Settings = {
 
 /** Server limits, the same in every experiment. */
 export const limits = {
-  /** The longest silence of a client, in ms. */
+  /** The longest silence of a client, in ms, and the longest wait for a message. */
   idle: 30_000,
+  /** How long a client may be served while others wait for its place, in ms. */
+  hold: 60_000,
   /** Clients served at the same time; more wait in the accept queue. */
   clients: 1024,
   /** How long a running exchange may take after a stop, in ms. */

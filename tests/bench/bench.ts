@@ -19,7 +19,7 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/experiment/process.ts";
 import {
   start,
   supervise,
@@ -163,6 +163,6 @@ async function measure(
 }
 
 if (import.meta.main) {
-  ignoreBrokenPipe();
+  guardOutput();
   await main(process.argv.slice(2));
 }

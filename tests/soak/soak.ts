@@ -13,7 +13,7 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/experiment/process.ts";
 import { supervise } from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,
@@ -118,6 +118,6 @@ async function soakAll(requests: Omit<Request, "told">[], json: boolean) {
 }
 
 if (import.meta.main) {
-  ignoreBrokenPipe();
+  guardOutput();
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -271,6 +271,8 @@ test("a TCP experiment loads little, since it is read at every start", () => {
     /command_line|failure|guide|terminal|slips\/(slips|source)|services|protocols|observe\/watch|deno|bun/,
   );
   // Comments cost nothing that could be measured; code does.
+  // 2,400 characters of it note what is needed to name a slip; the rest is loaded
+  // only then.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(68_600);
+  expect(code.length).toBeLessThan(68_700);
 });

@@ -105,8 +105,10 @@ async function hangOf(watched: Watched): Promise<string> {
   await later(3000);
   // A client alone may wait for a person, and a server that is ready, for clients.
   const waits = { both: false, server: watched.listeners, client: true };
-  if (waits[watched.role]) return new Promise(() => {});
-  return (await import("../slips/slips.ts")).hangOf(watched, later);
+  const slips = waits[watched.role]
+    ? undefined
+    : await import("../slips/slips.ts").catch(() => undefined); // EMFILE
+  return slips ? slips.hangOf(watched, later) : new Promise(() => {});
 }
 
 /** Whether it is a connection that is still open. */

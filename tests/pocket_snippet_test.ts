@@ -21,9 +21,9 @@ import { lackOf, paste } from "../scripts/tools/snippet/paste.ts";
 import { allNames, sourceOf } from "../scripts/tools/support/experiments.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
-import { commandFor, run, RUNTIMES, start } from "./support/runtimes.ts";
+import { commandFor, find, run, RUNTIMES, start } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
-import { testOn, testScript } from "./support/test_on.ts";
+import { needing, testOn, testScript } from "./support/test_on.ts";
 
 const NAMES = allNames().filter((name) => !lackOf(sourceOf(name)));
 const TOOL = join(ROOT, "scripts/tools/snippet.ts");
@@ -99,16 +99,16 @@ test("a snippet has the experiment as it is written", () => {
   }
 });
 
-testOn("deno", "deno check finds nothing wrong with them", async () => {
+// All in one process, which may take long on a busy machine.
+needing(find("deno").reason, "deno check passes them all", async () => {
   const files = NAMES.flatMap((name) => [
     `${name}.ts`,
     ...["server", "client"].map((end) => `${name}/${end}.ts`),
   ]);
-  const [deno] = commandFor("deno", []);
-  const command = [deno, "check", "--no-config", "-q", ...files];
-  const { code, stderr } = await run(command, { cwd: FOLDER });
+  const command = [find("deno").path!, "check", "--no-config", "-q", ...files];
+  const { code, stderr } = await run(command, { cwd: FOLDER, limit: 280_000 });
   expect([code, stderr]).toEqual([0, ""]);
-});
+}, 300_000);
 
 for (const name of NAMES) {
   for (const runtime of RUNTIMES) {
@@ -323,14 +323,14 @@ describe("what the other end does", () => {
         await once(rude, i % 2 ? "connect" : "data");
         rude.resetAndDestroy();
       }
-      const client = connect(port, "127.0.0.1");
+      const client = connect(port, "127.0.0.1").on("error", () => {});
       await once(client, "data");
       client.end("thanks");
       await server.said(/Acknowledgment from client: thanks/);
       server.kill("SIGINT");
       const { code, stderr } = await server.finished;
       expect(code).toBe(0);
-      expect(stderr).toMatch(/^(Cannot .*: connection reset by peer\n)*$/);
+      expect(stderr).toMatch(/^(Cannot .*\n)*$/);
     });
   }
 });

@@ -101,9 +101,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     const server = await this.#open("listen on", this.name, backlog);
     const queue: [StreamSocket, Address][] = this.queue = [];
     server.on("connection", (connection) => {
-      if (!connection.remoteAddress) return; // it was reset at once
       const client = new StreamSocket();
-      this.wake(queue.push([client, client.#use(connection)]));
+      const peer = client.#use(connection);
+      if (peer[0]) this.wake(queue.push([client, peer])); // else it was reset
     });
   }
   async #open(call: string, [host, port]: Address, backlog?: number) {

@@ -33,6 +33,7 @@
  *     Score: 8 of 10
  */
 import {
+  END_KEY,
   guide,
   type GuidedScript,
   type Session,
@@ -268,8 +269,8 @@ const QUESTIONS: Question[] = [
 const LETTERS = "abcde";
 
 const USE =
-  `On a terminal it asks for answers; Ctrl-D ends it. Elsewhere it prints the
-questions: answer with --answers, or see all answers proved with --prove.`;
+  `On a terminal it asks for answers; ${END_KEY} ends it. Elsewhere it prints
+the questions: answer with --answers, or see all answers proved with --prove.`;
 
 const valid = QUESTIONS.map(({ choices }) =>
   `[a-${LETTERS[choices.length - 1]}]`
@@ -284,8 +285,16 @@ export const script: GuidedScript = {
       takes: "ten letters, such as a,b,c,d,a,b,c,d,a,b",
       pattern: new RegExp(`^${valid.join(",")}$`, "i"),
     },
+    name: {
+      help: "whose answers they are",
+      takes: "1 to 60 characters",
+      pattern: /^\P{C}{1,60}$/u,
+    },
   },
-  switches: { prove: "show all answers and their proofs, without asking" },
+  switches: {
+    prove: "show all answers and their proofs, without asking",
+    json: "print one JSON object a question, and one with the score",
+  },
   run: quiz,
 };
 
@@ -293,6 +302,8 @@ async function quiz(session: Session) {
   const { flags, switches, interactive, print, paragraph, pick } = session;
   const answers = flags.answers?.toLowerCase().split(",");
   const proving = switches.includes("prove");
+  if (switches.includes("json")) return await listAsJson(session, answers);
+  if (flags.name) print(`Name: ${flags.name}`);
   const asking = interactive && !answers && !proving;
   let answered = 0;
   let right = 0;
@@ -320,6 +331,31 @@ async function quiz(session: Session) {
   }
   if (answered > 0) print(`Score: ${right} of ${answered}`);
   else if (!asking && !proving) paragraph("", USE);
+}
+
+/** Prints one object a question; the answer only if one was given, or to prove. */
+async function listAsJson(
+  { flags: { name }, switches, print }: Session,
+  answers?: string[],
+) {
+  let right = 0;
+  for (const [i, question] of QUESTIONS.entries()) {
+    const { text, choices, answer, key } = question;
+    const asked = { name, question: i + 1, text, choices };
+    if (!answers && !switches.includes("prove")) {
+      print(JSON.stringify(asked));
+      continue;
+    }
+    const proof: string[] = [];
+    await question.prove(async (call, result) => {
+      proof.push(`${call} ${await describe(result)}`.trimEnd());
+    });
+    const [given, why] = [answers?.[i], question.why.replace(/\s+/g, " ")];
+    if (given === answer) right++;
+    print(JSON.stringify({ ...asked, given, answer, key, why, proof }));
+  }
+  const score = { name, right, of: QUESTIONS.length };
+  if (answers) print(JSON.stringify(score));
 }
 
 async function describe(result: Result | undefined): Promise<string> {

@@ -78,7 +78,7 @@ function namesIn(file: string): string {
 
 test("the project has the entries of its design at the top, and no other", () => {
   const allowed =
-    /^(deno\.json|deno\.lock|scripts|lib|tests|README\.md|LICENSE|\..+)$/;
+    /^(deno\.json|deno\.lock|scripts|lib|tests|README\.md|LICENSE|package\.json|\..+)$/;
   const entries = readdirSync(ROOT).filter((name) =>
     !["node_modules", "reports"].includes(name)
   );
@@ -109,7 +109,7 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3490, "lib/sockets", /^lib\/sockets\//],
   [650, "lib/observe", /^lib\/observe\//],
-  [1003, "lib/experiment", /^lib\/experiment\//],
+  [1010, "lib/experiment", /^lib\/experiment\//],
   [3400, "scripts/tools", /^scripts\/tools\//],
 ];
 
@@ -242,7 +242,8 @@ describe("README.md", () => {
   });
 
   test("has a line for each room of the library", () => {
-    const [table] = readme.split("## The rooms")[1].split("\n## ");
+    const [table] = read("lib/README.md").split("## The rooms")[1]
+      .split("\n## ");
     const listed = [...table.matchAll(/^\| \[`(lib\/\w+(?:\/|\.ts))`\]/gm)];
     const rooms = LIB.map((file) => file.match(/^lib\/(\w+\/|\w+\.ts)/)![0]);
     expect(listed.map(([, room]) => room).sort()).toEqual(
@@ -256,9 +257,19 @@ describe("README.md", () => {
     expect(difference(output, quoted?.split("\n") ?? [])).toBeNull();
   });
 
-  test("links to files that are there", () => {
-    for (const [, path] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-      expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+  test("and those of the folders link to files that are there", () => {
+    for (const file of ["", "lib/", "tests/", "tests/bench/"]) {
+      const text = read(`${file}README.md`);
+      for (const [, path] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+        const there = existsSync(join(ROOT, file, path));
+        expect([file, path, there]).toEqual([file, path, true]);
+      }
+      for (const [, anchor] of text.matchAll(/\]\(#([^)]+)\)/g)) {
+        const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+          heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+        );
+        expect(headings).toContain(anchor);
+      }
     }
   });
 });

@@ -96,6 +96,8 @@ function evidenceOf(question: string): string[] {
   return [...named.matchAll(/^ {6}(\S.*)$/gm)].map(([, line]) => line);
 }
 
+const NAME = 'Zoë "O" Ng';
+
 const TAKES = "--answers takes ten letters, such as a,b,c,d,a,b,c,d,a,b, not";
 const WRONG: [args: string[], message: string][] = [
   [["--answers", "b,b"], `${TAKES} "b,b"`],
@@ -103,6 +105,7 @@ const WRONG: [args: string[], message: string][] = [
   [["--answers", "e,b,c,d,c,a,e,e,b,c"], `${TAKES} "e,b,c,d,c,a,e,e,b,c"`],
   [["--answers", "\x1b[2J"], `${TAKES} "\\x1b[2J"`],
   [["--answers"], "--answers needs a value"],
+  [["--name", "A\nB"], '--name takes 1 to 60 characters, not "A\\nB"'],
   [["--prove=yes"], '--prove takes no value, not "yes"'],
   [["--port", "1"], "Unknown flag --port"],
 ];
@@ -119,6 +122,10 @@ const ARGS: string[][] = [
   [],
   ["--help"],
   ["--prove"],
+  ["--json"],
+  ["--json", "--prove"],
+  ["--json", "--answers", ORIGINAL, "--name", NAME],
+  ["--answers", RIGHT, "--name", NAME],
   ...ANSWERS.map(([answers]) => ["--answers", answers]),
   ...WRONG.map(([args]) => args),
 ];
@@ -165,6 +172,42 @@ for (const runtime of RUNTIMES) {
       }
     });
 
+    testOn(
+      runtime,
+      "--json prints an object a question, and the score",
+      async () => {
+        const objects = async (...args: string[]) => {
+          const { code, stdout, stderr } = await quiz("--json", ...args);
+          expect([code, stderr]).toEqual([0, ""]);
+          return stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+        };
+        const answered = await objects("--answers", ORIGINAL, "--name", NAME);
+        expect(answered.pop()).toEqual({ name: NAME, right: 8, of: 10 });
+        const evidence = ({ proof }: { proof: string[] }) =>
+          evidenceOf(proof.map((line) => `      ${line}`).join("\n"));
+        for (const list of [answered, await objects("--prove")]) {
+          expect(list.map(evidence)).toEqual(EVIDENCE);
+          expect(list.map(({ answer }) => answer).join()).toBe(RIGHT);
+        }
+        const wrong = answered.filter(({ given, answer }) => given !== answer);
+        expect(wrong.map(({ name, question, key }) => [name, question, key]))
+          .toEqual([[NAME, 7, "c"], [NAME, 8, "c"]]);
+        for (const [i, question] of (await objects()).entries()) {
+          expect(Object.keys(question)).toEqual([
+            "question",
+            "text",
+            "choices",
+          ]);
+          expect(question.question).toBe(i + 1);
+        }
+      },
+    );
+
+    testOn(runtime, "--name comes first", async () => {
+      const { stdout } = await quiz("--answers", RIGHT, "--name", NAME);
+      expect(stdout).toStartWith(`Name: ${NAME}\n 1. What`);
+    });
+
     testOn(runtime, "without a terminal it prints the questions", async () => {
       const { code, stdout, stderr } = await quiz();
       const questions = questionsOf(stdout);
@@ -193,7 +236,7 @@ for (const runtime of RUNTIMES) {
           code: 2,
           stdout: "",
           stderr:
-            `${message} (usage: quiz.ts [--answers A] [--prove] [--help])\n`,
+            `${message} (usage: quiz.ts [--answers A] [--name N] [--prove] [--json] [--help])\n`,
         });
       }
     });

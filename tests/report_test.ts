@@ -147,7 +147,8 @@ describe("what a peer sends", () => {
 
 /** What a report is made from when a peer sends these texts. */
 function madeOf(texts: string[]): Made {
-  const file = readFileSync(join(ROOT, "scripts/tcp_time.ts"), "utf8");
+  const file = readFileSync(join(ROOT, "scripts/tcp_time.ts"), "utf8")
+    .replaceAll("\r\n", "\n");
   const calls = texts.map((text) => text.slice(0, 80)).flatMap((text, i) => {
     const end = i % 2 ? "server" : "client";
     const common = { time: i, end, connection: 1, socket: 1 };
@@ -253,7 +254,7 @@ describe("of a long run", () => {
     const sent = { ...call("client", "sendto"), args: [data, "('::1', 7)"] };
     const row = { call: sent, times: 1, bytes: 10 };
     expect(written(row)).toBe(
-      "sendto(\"\\x00\\x01\\n\\x02\\\\a\\xffb\"... (10 bytes), ('::1', 7))",
+      "sendto(3, \"\\x00\\x01\\n\\x02\\\\a\\xffb\"... (10 bytes), ('::1', 7))",
     );
     const cut = { ...sent, args: [`${data}... (48 bytes)`] };
     expect(written({ ...row, call: cut })).toContain('b"... (48 bytes))');

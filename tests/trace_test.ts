@@ -414,7 +414,8 @@ describe("--trace", () => {
   }
 
   alongside("prints what the README quotes, and --diagram, too", async () => {
-    const readme = readFileSync(`${ROOT}README.md`, "utf8");
+    const readme = readFileSync(`${ROOT}README.md`, "utf8")
+      .replaceAll("\r\n", "\n");
     // The lines sorted, since the ends mix, and without what varies.
     const lines = (block: string) =>
       block.trimEnd().split("\n").map((line) =>

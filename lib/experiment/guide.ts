@@ -9,6 +9,8 @@ import { joinWords, printFailure } from "./print.ts";
 import { args, exit, ignoreBrokenPipe } from "./process.ts";
 import { ask, choose, close, interactive } from "./terminal.ts";
 
+export { END_KEY } from "./terminal.ts";
+
 /** A script that shows both ends at once: study, quiz. */
 export interface GuidedScript extends Script {
   run(session: Session): Promise<void>;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+// @ts-types="npm:bun-types@1.4.5"
 import type { Socket, TCPSocketListener } from "bun";
 import { type Address, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";

@@ -73,7 +73,7 @@ describe("runTwoProcesses()", () => {
     ["tcp_time", "bun", "node"],
     ["tcp_address_lookup", "deno", "python3"],
     ["tcp_time", "python3", "deno"],
-    ["udp_datagrams", "node", "bun"],
+    ["udp_echo", "node", "bun"],
     ["unix_echo", "bun", "deno"],
   ];
   for (const [name, server, client] of pairs) {
@@ -179,7 +179,7 @@ describe("runTwoProcesses()", () => {
   afterEach(() => void Object.assign(limits, usual));
   const stubborn =
     `process.on("SIGINT", () => {}); process.on("SIGTERM", () => {});`;
-  const failures: [string, Ends, string][] = [
+  const failures: [string, Ends, string, Partial<typeof limits>?][] = [
     [
       "a server that fails",
       {
@@ -191,7 +191,8 @@ describe("runTwoProcesses()", () => {
     [
       "a server that says nothing",
       { server: "setInterval(() => {}, 1000);" },
-      "The server (bun) does not listen after 1 s",
+      "The server (bun) does not listen after 0.5 s",
+      { start: 500 },
     ],
     [
       "a client that fails",
@@ -201,20 +202,28 @@ describe("runTwoProcesses()", () => {
     [
       "a client that hangs",
       { client: `${stubborn} setInterval(() => {}, 9);` },
-      "The client (bun) had not ended after 1 s",
+      "The client (bun) had not ended after 0.5 s",
+      { client: 500 },
     ],
     [
       "a server that hangs at Ctrl-C",
       { server: `${SERVER}${stubborn}` },
-      "The server (bun) had not ended after 1 s: Listening on 1",
+      "The server (bun) had not ended after 0.5 s: Listening on 1",
+      { stop: 500 },
     ],
-    ["a server that never stops talking", {
-      server: `${SERVER}${stubborn} setInterval(() => console.log("x"), 50);`,
-    }, "The server (bun) had not ended after 1 s: x"],
+    [
+      "a server that never stops talking",
+      {
+        server:
+          `${SERVER}${stubborn} console.log("x"); setInterval(() => console.log("x"), 50);`,
+      },
+      "The server (bun) had not ended after 0.5 s: x",
+      { stop: 500 },
+    ],
   ];
-  for (const [title, ends, message] of failures) {
+  for (const [title, ends, message, limit] of failures) {
     test(`names ${title}, and ends it`, async () => {
-      Object.assign(limits, { client: 1000, server: 1000, silence: 100 });
+      Object.assign(limits, { silence: 100, ...limit });
       const mark = `lab-${process.pid}-${title.replaceAll(" ", "-")}`;
       const source = fake(ends, mark);
       const runtimes = await runtimesOf("bun", "bun");
@@ -581,8 +590,8 @@ describe("report.ts", () => {
       `ends all that it started at ${signal}`,
       async () => {
         const mark = `/lab-${process.pid}-${signal}`;
-        // Its server lives long after the client: until it is stopped.
-        const tool = start(command("tcp_time", signal, ["bun", "bun"]), {
+        // It takes seconds.
+        const tool = start(command("job_schedule", signal, ["bun", "bun"]), {
           env: { SOCKET_LAB_TEST: mark },
         });
         const own = () =>

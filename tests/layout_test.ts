@@ -89,7 +89,8 @@ test("the project has the entries of its design at the top, and no other", () =>
 const ARROWS: [room: RegExp, allowed: RegExp][] = [
   [/^lib\/sockets\//, /^(lib\/sockets\/|node:)/],
   [/^lib\/observe\//, /^lib\/(observe|sockets)\//],
-  [/^lib\/experiment\//, /^(lib\/(experiment|observe|sockets)\/|node:)/],
+  [/^lib\/slips\//, /^(lib\/(slips|sockets)\/|node:)/],
+  [/^lib\/experiment\//, /^(lib\/(experiment|slips|observe|sockets)\/|node:)/],
   [/^lib\/protocols\//, /^lib\/protocols\//],
   [/^lib\/services\//, /^(lib\/(services|protocols|sockets)\/|node:)/],
   [/^lib\/mod\.ts$/, /^lib\/(sockets|observe|experiment)\//],
@@ -284,7 +285,7 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   load("lib/mod.ts");
   load("lib/sockets/runtimes/node.ts");
   expect([...loaded].join()).not.toMatch(
-    /command_line|failure|guide|terminal|services|protocols|watch|deno|bun/,
+    /command_line|failure|guide|terminal|slips\/(slips|source)|services|protocols|observe\/watch|deno|bun/,
   );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");

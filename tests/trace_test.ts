@@ -68,7 +68,7 @@ async function pair(): Promise<[StreamSocket, StreamSocket, StreamSocket]> {
 /** Lines without times and ports. */
 function linesOf(calls: readonly SocketCall[]): string[] {
   return calls.map((call) =>
-    lineOf(call).replace(/^\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
+    lineOf(inWords(call)).replace(/^\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
   );
 }
 

@@ -32,21 +32,14 @@ export function writer(
   };
 }
 
-/** The script's own slip from which an error comes, in one line, if it is one. */
-export async function slipIn(
-  error: unknown,
-  url: string,
-): Promise<string | undefined> {
-  if (error instanceof SocketError && !OWN.includes(error.code)) return;
+/** The slip of the script's author from which an error comes, if it is one. */
+export async function slipIn(error: unknown, url: string) {
   // When no descriptor is left it cannot be loaded: then the message has to do.
   const slips = await import("../slips/slips.ts").catch(() => undefined);
   return slips?.nameSlip(error, url);
 }
 
-/** Errors for which only the program can be blamed. */
-const OWN = ["EBADF", "EDESTADDRREQ", "EINVAL", "ENOTCONN"];
-
-/** Prints what failed and what the user can do; rethrows what is neither. */
+/** Prints what failed and what to do; rethrows what is no SocketError or slip. */
 export async function printFailure(
   error: unknown,
   script: Pick<Experiment, "url" | "port">,

@@ -26,7 +26,7 @@ type Client = StreamSocket | Address;
  */
 export function startServer(
   experiment: Experiment,
-  { role, host, port, clients, timeout, flags }: Settings,
+  { role, host, port, clients, timeout, flags, watched }: Settings,
   write: Write,
 ) {
   const alone = role === "server";
@@ -47,6 +47,7 @@ export function startServer(
   let bug: unknown;
   const listening = Promise.withResolvers<Address>();
   const crashed = Promise.withResolvers<never>();
+  if (watched) watched.serving = serving;
   const note = (line: string) => write("server", line, "note");
 
   const end: End = {
@@ -55,6 +56,7 @@ export function startServer(
     print: (...words) => write("server", joinWords(words)),
     ready(...sockets) {
       listeners = sockets;
+      if (watched) watched.listeners = sockets;
       if (stopped) return void closeListeners();
       // The default timeout is not for accept(): a client may come late.
       for (const listener of listeners) listener.settimeout(null);
@@ -91,15 +93,11 @@ export function startServer(
     try {
       await work();
     } catch (error) {
-      const known = error instanceof SocketError;
-      if (!known) {
+      if (!(error instanceof SocketError)) {
         bug ??= error; // in the experiment's own code: the run fails at the end
         if (!alone) crashed.reject(error);
-      }
-      // A stop closes the sockets; of a run that fails, the caller says why.
-      const silent = known ? stopped && error.code === "EBADF" : !alone;
-      const slip = silent ? "" : await slipIn(error, experiment.url);
-      if (!silent) note(slip ?? joinWords([known ? error.message : error]));
+        else note(await slipIn(error, experiment.url) ?? joinWords([error]));
+      } else if (!stopped || error.code !== "EBADF") note(error.message);
     }
     if (client instanceof StreamSocket) await client.close();
     serving.delete(client);

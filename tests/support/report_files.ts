@@ -101,7 +101,7 @@ export function parse(page: string): Node {
         element.attributes[key] = unescaped(value);
       }
       parent.children.push(element);
-      if (!/^(meta|wbr)$/.test(name)) open.push(element);
+      if (!/^(meta|wbr|br)$/.test(name)) open.push(element);
     }
   }
   must(open.length === 1, `${open.at(-1)!.name} stays open`);

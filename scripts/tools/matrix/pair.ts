@@ -138,6 +138,11 @@ async function failureOf(
   }
 }
 
+/** The flag by which a server stops at the end of its standard input. */
+export function stopAtEnd({ name }: Runtime): string {
+  return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
+}
+
 /**
  * The command that starts an end, without the arguments of the experiment. With
  * `orders` it is a server that stops at the end of its standard input.
@@ -156,11 +161,6 @@ export function commandOf(
     ? ["run", "--no-prompt", ...first, ...permissions, ...file, script]
     : [...first, script];
   return [runtime.path, ...words];
-}
-
-/** The flag by which a server stops at the end of its standard input. */
-export function stopAtEnd({ name }: Runtime): string {
-  return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
 }
 
 const STOP_AT_END = "./scripts/tools/support/stop_at_end.ts"; // from ROOT

@@ -8,7 +8,7 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import type { Header } from "../support/header.ts";
 import { excerpt } from "./calls.ts";
 import { afterDefaults, type Detail } from "./details.ts";
-import { type Question, readQuiz, readStudy, type Step } from "./guided.ts";
+import { questions, stepByStep } from "./guided.ts";
 import {
   type Form,
   isProse,
@@ -148,10 +148,10 @@ const SAY: Record<SectionName, (made: Made) => Content> = {
   "Output": output,
   "Sequence of calls": sequence,
   "Step by step": ({ study }) => ({
-    blocks: stepByStep(readStudy(study!.lines)),
+    blocks: stepByStep(study!.lines),
   }),
   "Questions": ({ quiz }) => ({
-    blocks: readQuiz(quiz!.lines).flatMap(questionOf),
+    blocks: questions(quiz!.lines),
   }),
   "Result": result,
 };
@@ -330,45 +330,6 @@ function sequence({ experiment }: Made): Content {
 
 const ORDER = "The calls of two processes have no common clock, and so no " +
   "common order: these are from a run with both ends in one process";
-
-function stepByStep(steps: Step[]): Block[] {
-  const reported = steps.some(({ states }) =>
-    states.some(({ reported }) => reported)
-  );
-  return [
-    paragraph(
-      "Each call was made on a real connection. Beside it are the states of " +
-        "the sockets that it concerns, from before the call to after it" +
-        (reported ? "; ✓ marks what the kernel reported, too." : "."),
-    ),
-    {
-      kind: "table",
-      head: ["Call", "What it does", "State of each end"].map(inline),
-      rows: steps.map(({ call, meaning, states }, i) => [
-        [`${i + 1}. `, { code: call }],
-        inline(meaning),
-        states.flatMap(({ socket, states, reported }, i) => [
-          `${i > 0 ? "; " : ""}${socket}: ${states.join(" → ")}`,
-          !reported
-            ? ""
-            : reported === states.at(-1)
-            ? " ✓"
-            : ` (the kernel reported ${reported})`,
-        ]),
-      ]),
-    },
-  ];
-}
-
-function questionOf(question: Question, i: number): Block[] {
-  const { text, choices, answer, why, proof } = question;
-  return [
-    { kind: "heading", text: [`${i + 1}. ${text}`] },
-    { kind: "choices", items: choices.map(inline) },
-    paragraph(`Answer: ${answer}. ${why}`),
-    { kind: "terminal", text: proof.join("\n") },
-  ];
-}
 
 /** `20 November 2026`. */
 export function dateOf(date: Date): string {

@@ -1,10 +1,11 @@
 /**
- * Reads what the guided scripts print, the study and the quiz, for the sections
- * of a report that show them.
+ * Reads what the study and the quiz have printed, and writes the sections of a
+ * report that show it.
  *
  * @module
  */
 import { ToolError } from "../support/tool.ts";
+import { type Block, inline, paragraph } from "./prose.ts";
 
 /** A call of the study. */
 export interface Step {
@@ -80,3 +81,47 @@ export function readQuiz(lines: string[]): Question[] {
 }
 
 const VERDICT = /^Your answer: ([a-z])\. (?:Right|Wrong: it is ([a-z]))\.$/;
+
+/** Each call of the study, and the states of its sockets. */
+export function stepByStep(lines: string[]): Block[] {
+  const steps = readStudy(lines);
+  const reported = steps.some(({ states }) =>
+    states.some(({ reported }) => reported)
+  );
+  return [
+    paragraph(
+      "Each call was made on a real connection. Beside it are the states of " +
+        "the sockets that it concerns, from before the call to after it" +
+        (reported ? "; ✓ marks what the kernel reported, too." : "."),
+    ),
+    {
+      kind: "table",
+      head: ["Call", "What it does", "State of each end"].map(inline),
+      rows: steps.map(({ call, meaning, states }, i) => [
+        [`${i + 1}. `, { code: call }],
+        inline(meaning),
+        states.flatMap(({ socket, states, reported }, i) => [
+          `${i > 0 ? "\n" : ""}${socket}: ${states.join(" → ")}`,
+          !reported
+            ? ""
+            : reported === states.at(-1)
+            ? " ✓"
+            : ` (the kernel reported ${reported})`,
+        ]),
+      ]),
+    },
+  ];
+}
+
+/** The questions of the quiz, each with its answer and its proof. */
+export function questions(lines: string[]): Block[] {
+  return readQuiz(lines).flatMap((question, i): Block[] => {
+    const { text, choices, answer, why, proof } = question;
+    return [
+      { kind: "heading", text: [`${i + 1}. ${text}`] },
+      { kind: "choices", items: choices.map(inline) },
+      paragraph(`Answer: ${answer}. ${why}`),
+      { kind: "terminal", text: proof.join("\n") },
+    ];
+  });
+}

@@ -196,7 +196,7 @@ ${rows.join("\n")}
 function spans(parts: Inline): string {
   return parts.map((part) =>
     typeof part === "string"
-      ? escaped(part)
+      ? escaped(part).replaceAll("\n", "<br>")
       : `<code>${escaped(part.code)}</code>`
   ).join("");
 }

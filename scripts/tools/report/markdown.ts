@@ -81,7 +81,9 @@ function fence(language: string, text: string): string {
 
 function spans(parts: Inline): string {
   const text = parts.map((part) =>
-    typeof part === "string" ? escaped(part) : span(part.code)
+    typeof part === "string"
+      ? escaped(part).replaceAll("\n", "<br>")
+      : span(part.code)
   ).join("");
   // What would make a heading or a list of a paragraph.
   return text.replace(/^[-+#]/, "\\$&").replace(/^(\d+)([.)] )/, "$1\\$2");

@@ -8,7 +8,10 @@ import { escapeControls } from "../../../lib/sockets/escape.ts";
 import type { Row } from "./calls.ts";
 import type { Language } from "./colour.ts";
 
-/** Prose with code in it; what a run has printed is always code. */
+/**
+ * Prose with code in it, `\n` for a line end; what a run has printed is always
+ * code.
+ */
 export type Inline = (string | { code: string })[];
 
 /** A piece of a section. */

@@ -57,6 +57,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean) ??
   python().reason;
 
+const LIMIT = 60_000; // ms, of a test that starts processes
+
 function sourceOf(name: string) {
   return readSource(name, readFileSync(`${ROOT}scripts/${name}.ts`, "utf8"));
 }
@@ -108,7 +110,7 @@ describe("runTwoProcesses()", () => {
     expect([canRun(server, "tcp_time"), canRun(server, "tcp_stream")])
       .toEqual([true, false]);
     expect(canRun(client, "tcp_stream")).toBe(true);
-  });
+  }, LIMIT);
 
   needing(
     noTerminal ?? missing,
@@ -156,23 +158,32 @@ describe("runTwoProcesses()", () => {
     expect(server.lines).toEqual([`Listening on ${port}`, "^C"]);
   });
 
-  test("escapes what an end prints, and keeps the order of its outputs", async () => {
-    const source = fake({
-      client: String.raw`for (let i = 0; i < 50; i++) {
+  test(
+    "escapes what an end prints, and keeps the order of its outputs",
+    async () => {
+      const source = fake({
+        client: String.raw`for (let i = 0; i < 50; i++) {
           console.log("out " + i); console.error("err " + i);
         }
         console.log("\x1b[2J\u202e\ttab");`,
-    });
-    const runtimes = await runtimesOf("bun", "bun");
-    const { client: { lines } } = await runTwoProcesses(source, runtimes);
-    expect(lines.slice(0, 4)).toEqual(["out 0", "err 0", "out 1", "err 1"]);
-    const ordered = Array.from(
-      { length: 50 },
-      (_, i) => [`out ${i}`, `err ${i}`],
-    );
-    expect(lines.slice(0, 100)).toEqual(ordered.flat());
-    expect(lines[100]).toBe("[1 more line]");
-  });
+      });
+      const runtimes = await runtimesOf("bun", "bun");
+      const { client: { lines }, ...ran } = await runTwoProcesses(
+        source,
+        runtimes,
+      );
+      expect(lines.slice(0, 4)).toEqual(["out 0", "err 0", "out 1", "err 1"]);
+      const ordered = Array.from(
+        { length: 50 },
+        (_, i) => [`out ${i}`, `err ${i}`],
+      );
+      expect(lines.slice(0, 100)).toEqual(ordered.flat());
+      expect(lines[100]).toBe("[1 more line]");
+      expect(ran.lines.at(-1))
+        .toEqual({ end: "client", line: "\\x1b[2J\\u{202e}    tab" });
+    },
+    LIMIT,
+  );
 
   // These set `limits`, and so run alone.
   const usual = { ...limits };
@@ -230,7 +241,7 @@ describe("runTwoProcesses()", () => {
       const failure = await failureOf(runTwoProcesses(source, runtimes));
       expect((failure as Error).message).toBe(message);
       expect(having(mark)).toEqual([]);
-    });
+    }, LIMIT);
   }
 });
 

@@ -184,7 +184,8 @@ describe("run()", async () => {
       async (end) => {
         await using client = await connected(end.address);
         client.settimeout(null);
-        await new Reader(client).all(); // silent until the server closes
+        const silent = new Reader(client).all(); // until the server gives up
+        await expect(silent).rejects.toMatchObject({ code: "ECONNRESET" });
         return time.client(end);
       },
     );
@@ -268,7 +269,8 @@ describe("a server alone", async () => {
     limits.grace = 20;
     const { address, ended, notes } = await serveAlone(time, { clients: 1 });
     await using client = await connected(address);
-    expect(decode(await new Reader(client).all())).toMatch(DATE_AND_TIME);
+    expect(decode(await client.recv(1024))).toMatch(DATE_AND_TIME);
+    await expect(client.recv(1)).rejects.toMatchObject({ code: "ECONNRESET" });
     await ended;
     expect(notes).toEqual([]);
   });

@@ -66,12 +66,11 @@ export function guardOutput(): void {
     const print = Deno.build.os === "windows" ? log : writeLine;
     console.log = (line = "") => attempt(() => print(line));
   } else if (BUN) {
-    const output = Bun.stdout.writer(); // console.log() hides errors
-    console.log = (line = "") =>
-      attempt(() => {
-        const written = [output.write(`${line}\n`), output.flush()];
-        return Promise.all(written);
-      });
+    attempt(() => {
+      const output = Bun.stdout.writer(); // console.log() hides errors
+      console.log = (line = "") =>
+        attempt(() => Promise.all([output.write(`${line}\n`), output.flush()]));
+    });
   } else {
     for (const output of [process.stdout, process.stderr]) {
       output.on("error", outputFailed);
@@ -95,7 +94,8 @@ function attempt(write: () => unknown): void {
 
 function outputFailed(error: unknown): void {
   const code = codeOf(error);
-  if (code === "EPIPE" || failed) return;
+  // Bun's writer may find no descriptor; then its console is used.
+  if (code === "EPIPE" || code === "EMFILE" || failed) return;
   failed = 1;
   setExitCode(1);
   try {

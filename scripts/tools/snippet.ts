@@ -10,7 +10,7 @@
  * An experiment that uses more than the pocket edition has gets the whole
  * library, as a bundler puts it together.
  */
-import { existsSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { lackOf, paste } from "./snippet/paste.ts";
 import { wholeSnippet } from "./snippet/whole.ts";
@@ -86,7 +86,7 @@ async function run({ name, whole, ends, force, out }: Request) {
   const text = whole || lack
     ? await wholeSnippet(name, source)
     : paste(name, source);
-  if (out === undefined) print(text);
+  if (out === undefined) console.log(text.trimEnd());
   else write({ [out]: text }, force);
   return 0;
 }
@@ -104,20 +104,6 @@ function write(files: Record<string, string>, force: boolean): void {
       throw new ToolError(`Cannot write ${file}: ${(error as Error).message}`);
     }
     console.log(`Wrote ${file}`);
-  }
-}
-
-/** Prints all of it: console.log() would not tell of a full disk. */
-function print(text: string): void {
-  let rest: Uint8Array = new TextEncoder().encode(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(1, rest));
-    } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      if (code === "EPIPE") return; // whoever reads has seen enough
-      if (code !== "EAGAIN") throw new ToolError(`Cannot print: ${message}`);
-    }
   }
 }
 

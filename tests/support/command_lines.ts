@@ -40,11 +40,18 @@ class Exit extends Error {
 
 const { log, error } = console;
 
+/** Sets a method of the console, also where a script would set its own. */
+function capture(name: "log" | "error", method: (line?: string) => void): void {
+  const set = () => {};
+  const descriptor = { get: () => method, set, configurable: true };
+  Object.defineProperty(console, name, descriptor);
+}
+
 /** Runs a script as `experiment` or `guide` does in a process of its own. */
 async function runOne([name, args]: CommandLine): Promise<Finished> {
   const finished = { code: 0, stdout: "", stderr: "" };
-  console.log = (line = "") => finished.stdout += `${line}\n`;
-  console.error = (line = "") => finished.stderr += `${line}\n`;
+  capture("log", (line = "") => finished.stdout += `${line}\n`);
+  capture("error", (line = "") => finished.stderr += `${line}\n`);
   process.argv.splice(2, process.argv.length, ...args);
   if ("Deno" in globalThis) {
     Object.defineProperty(Deno, "args", { value: args, configurable: true });
@@ -58,7 +65,8 @@ async function runOne([name, args]: CommandLine): Promise<Finished> {
     if (!(thrown instanceof Exit)) throw thrown;
     finished.code = thrown.code;
   } finally {
-    Object.assign(console, { log, error });
+    capture("log", log);
+    capture("error", error);
   }
   return finished;
 }

@@ -7,7 +7,13 @@
  */
 import { afterAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { canListen } from "../scripts/tools/support/free_port.ts";
@@ -211,6 +217,34 @@ fault(
     expect(messages).toEqual(messages.map((_, i) => `no ${i}`));
     const printed = told.match(/: no \d+$/gm)!.map((line) => line.slice(2));
     expect(messages.slice(0, printed.length)).toEqual(printed);
+  },
+  noMount,
+);
+
+fault(
+  "on a full disk event_log leaves an incomplete last line as it is",
+  async (runtime) => {
+    const disk = `${folder}/${runtime}-repair`;
+    const path = `${disk}/log.jsonl`;
+    mkdirSync(disk);
+    // A whole page, so that one more byte needs another.
+    const line = `{"received":"${"\\".repeat(4096 - 13)}`;
+    const before = [
+      ...["unshare", "-m", "sh", "-c"],
+      `mount -t tmpfs -o size=64k none ${disk} && cp ${folder}/line ${path}
+      cat /dev/zero > ${disk}/full 2> ${folder}/zero
+      "$0" "$@"; code=$?; cat ${path}; exit $code`,
+    ];
+    writeFileSync(`${folder}/line`, line);
+    const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+    const args = ["event_log", "server", "--port", "0", "--file", path];
+    const { code, stdout, stderr } = await run(
+      [...before, ...commandOf(runtime, args, permissions)],
+      { cwd: ROOT },
+    );
+    expect(stderr).toBe(`Cannot append to ${path}: no space left on device\n`);
+    expect(code).toBe(1);
+    expect(stdout).toBe(line);
   },
   noMount,
 );

@@ -637,14 +637,22 @@ describe("an event", () => {
 
 describe("repairLine()", () => {
   test("ends a line that only lacks its LF", () => {
-    expect(repairLine(bytesOf('{"a":1}'))).toBe('{"a":1}\n');
+    const line = '{"received":1}';
+    expect(repairLine(bytesOf(line))).toBe(`${line}\n`);
   });
 
   test("keeps the bytes of any other, and is no shorter", () => {
     fuzzRepairs(1_000);
-    expect(repairLine(bytesOf('{"a":"\\'))).toBe(
-      '{"torn":"{\\"a\\":\\"\\\\\\\\"}\n',
+    expect(repairLine(bytesOf('{"torn":"\\'))).toBe(
+      '{"torn":"{\\"torn\\":\\"\\\\\\\\"}\n',
     );
+    expect(repairLine(bytesOf("{"))).toBe('{"torn":"{"}\n');
     expect(escapeBytes(bytesOf("\\é\n"))).toBe(String.raw`\\\xc3\xa9\x0a`);
+  });
+
+  test("repairs nothing that no log begins with", () => {
+    const others = ["my thesis", '{"a":1}', '{"rec":', " ", "\0\0", "12"];
+    expect(others.filter((text) => repairLine(bytesOf(text)) !== undefined))
+      .toEqual([]);
   });
 });

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import process from "node:process";
+import { platform } from "node:os";
 import { AF_UNIX, SOCK_STREAM, socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 
@@ -35,4 +35,4 @@ export async function lockFile(
   }
 }
 
-export const CAN_LOCK = process.platform === "linux";
+export const CAN_LOCK = platform() === "linux";

@@ -12,8 +12,8 @@
  *
  * Both ends speak syslog over TCP and UDP, so logger and rsyslog can replace
  * either; `--timeout 3600000` lets a sender be silent for an hour. `--file FILE`
- * appends each message to a file as JSON Lines; Deno then also needs
- * --allow-read=FILE and --allow-write=FILE.
+ * appends each message to a file as JSON Lines, which one server at a time may
+ * write; Deno then also needs --allow-read=FILE and --allow-write=FILE.
  *
  * Output:
  *

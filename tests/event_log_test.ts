@@ -28,6 +28,7 @@ import {
   SOCK_STREAM,
   socket,
   SocketError,
+  type StreamSocket,
 } from "../lib/mod.ts";
 import { frameCounted } from "../lib/protocols/syslog_framing.ts";
 import { CAN_LOCK } from "../lib/services/file_lock.ts";
@@ -242,6 +243,31 @@ describe("event_log", () => {
       const { tcp } = counts as { tcp: number };
       return { tcp, notes: notes.slice(1) };
     }
+  });
+
+  test("has a client that a server can neither fill nor keep", async () => {
+    /** A server that treats each sender so. */
+    const treating = async (treat: (client: StreamSocket) => Promise<void>) => {
+      const server = async ({ address, ready, serve }: End) => {
+        const [listener, receiver] = await openBoth(address);
+        ready(listener, receiver);
+        for await (const [client] of listener) {
+          await serve(client, () => treat(client));
+        }
+      };
+      return await playToEnd({ ...eventLog, server }, { timeout: 300 });
+    };
+    const silent = await treating(async (client) => {
+      while ((await client.recv(65536)).length > 0);
+      await Bun.sleep(1000);
+    });
+    expect(silent.error).toMatchObject({ code: "ETIMEDOUT" });
+    let sent = 0;
+    await treating(async (client) => {
+      const endless = new Uint8Array(65536);
+      for (;;) sent += await client.sendall(endless).then(() => 65536);
+    });
+    expect(sent).toBeLessThan(5 * 64 * 1024 * 1024); // what buffers take
   });
 
   test("tries another free port where UDP has none of that number", async () => {

@@ -249,6 +249,18 @@ fault(
   noMount,
 );
 
+fault("what is said of a path escapes its controls", async (runtime) => {
+  const path = `${folder}/\x1b[2J`;
+  const args = ["unix_echo", "client", "--path", path];
+  const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+  const { code, stderr } = await run(commandOf(runtime, args, permissions), {
+    cwd: ROOT,
+  });
+  expect(stderr).toEndWith(`server --path ${folder}/\\x1b[2J\n`);
+  expect(stderr).not.toContain("\x1b");
+  expect(code).toBe(1);
+});
+
 fault(
   "SIGTERM frees the port of event_log, and a running sender finishes",
   async (runtime) => {

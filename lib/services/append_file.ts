@@ -7,7 +7,7 @@
  * @module
  */
 import { codeOf, SocketError } from "../sockets/socket_error.ts";
-import { type FileLock, lockFile } from "./file_lock.ts";
+import { type Identity, lockFile } from "./file_lock.ts";
 
 // Not static: a bundle with all of the library would load it at once.
 const { default: fs } = await import("node:fs");
@@ -46,34 +46,30 @@ export async function openAppender(
   };
   const file = checked(() => openFile(path));
   const own = fs.fstatSync(file, { bigint: true });
-  let lock: FileLock | undefined;
-  try {
-    // What is no regular file, such as /dev/null, has no last line.
-    lock = own.isFile() ? await lockFile(own) : { release: async () => {} };
-    if (!lock) throw new SocketError("EBUSY", "append to", path);
-    const incomplete = checked(() =>
-      own.isFile() ? repairLastLine(path, repair) : undefined
-    );
-    const { release } = lock;
-    return {
-      incomplete,
-      append: (lines) =>
-        checked(() => {
-          writeAll(file, encoder.encode(lines), null);
-          const now = fs.statSync(path, {
-            bigint: true,
-            throwIfNoEntry: false,
-          });
-          if (now?.ino !== own.ino || now.dev !== own.dev) throw code("ESTALE");
-        }),
-      async close() {
-        fs.closeSync(file);
-        await release();
-      },
-    };
-  } catch (error) {
+  // What is no regular file, such as /dev/null, has no last line.
+  const regular = own.isFile();
+  const lock = regular ? await lockFile(own) : undefined;
+  const close = async () => {
     fs.closeSync(file);
     await lock?.release();
+  };
+  const append = (lines: string) => {
+    writeAll(file, encoder.encode(lines), null);
+    const options = { bigint: true, throwIfNoEntry: false } as const;
+    expectSame(own, fs.statSync(path, options));
+  };
+  try {
+    if (regular && !lock) throw new SocketError("EBUSY", "append to", path);
+    const incomplete = regular
+      ? checked(() => repairLastLine(path, own, repair))
+      : undefined;
+    return {
+      incomplete,
+      append: (lines) => checked(() => append(lines)),
+      close,
+    };
+  } catch (error) {
+    await close();
     throw error;
   }
 }
@@ -92,10 +88,12 @@ function openFile(path: string): number {
  */
 function repairLastLine(
   path: string,
+  own: Identity,
   repair: (incomplete: Uint8Array) => string | undefined,
 ): Uint8Array | undefined {
   const file = fs.openSync(path, "r+");
   try {
+    expectSame(own, fs.fstatSync(file, { bigint: true }));
     const { size } = fs.fstatSync(file);
     const incomplete = readIncompleteLine(file, size);
     if (incomplete.length === 0) return;
@@ -136,6 +134,10 @@ function writeAll(file: number, bytes: Uint8Array, from: number | null): void {
     const at = from === null ? null : from + done;
     done += fs.writeSync(file, bytes, done, bytes.length - done, at);
   }
+}
+
+function expectSame(own: Identity, now: Identity | undefined): void {
+  if (now?.ino !== own.ino || now.dev !== own.dev) throw code("ESTALE");
 }
 
 /** An error as the runtimes throw it. */

@@ -9,19 +9,24 @@ import { platform } from "node:os";
 import { AF_UNIX, SOCK_STREAM, socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 
+/** The numbers by which stat(2) tells files apart, whatever their paths are. */
+export interface Identity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
 /** A file that nobody else may write. */
 export interface FileLock {
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock of the file with these numbers, whatever its path is; undefined
- * if another process has it. Only Linux has such names (unix(7), "abstract"), in
- * each network namespace its own: elsewhere nobody is kept away, and `CAN_LOCK`
- * is false.
+ * Takes the lock of a file; undefined if another process has it. Only Linux has
+ * such names (unix(7), "abstract"), in each network namespace its own: elsewhere
+ * nobody is kept away, and `CAN_LOCK` is false.
  */
 export async function lockFile(
-  { dev, ino }: { dev: bigint; ino: bigint },
+  { dev, ino }: Identity,
 ): Promise<FileLock | undefined> {
   if (!CAN_LOCK) return { release: () => Promise.resolve() };
   const holder = socket(AF_UNIX, SOCK_STREAM);
@@ -35,4 +40,5 @@ export async function lockFile(
   }
 }
 
+/** Whether a lock keeps anybody away on this system. */
 export const CAN_LOCK = platform() === "linux";

@@ -94,7 +94,7 @@ export async function openLog(path: string | undefined): Promise<Log> {
     const { CAN_LOCK } = await import("./file_lock.ts");
     file = await openAppender(path, repairLine);
     if (file.incomplete) notes.push(`Repaired the last line of ${path}`);
-    if (!CAN_LOCK) notes.push(`Start no other server with ${path}`);
+    if (!CAN_LOCK) notes.push(`This system lets others write ${path}`);
   }
   const counts = { tcp: 0, udp: 0, malformed: 0 };
   return {

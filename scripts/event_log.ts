@@ -74,7 +74,7 @@ export async function server(end: End) {
   };
 
   // 3. Find the messages in each stream; the end of a stream may cut one off.
-  //    A web page can send HTTP to this port: it has no messages.
+  //    HTTP, which any web page can send to this port, has no messages.
   const receive = async (client: StreamSocket, peer: Address) => {
     const decoder = new FrameDecoder();
     try {

@@ -12,8 +12,8 @@
  *
  * Both ends speak syslog over TCP and UDP, so logger and rsyslog can replace
  * either; `--timeout 3600000` lets a sender be silent for an hour. `--file FILE`
- * appends each message to a file as JSON Lines; Deno then also needs
- * --allow-read=FILE and --allow-write=FILE.
+ * appends each message to a file as JSON Lines, which one server at a time may
+ * write; Deno then also needs --allow-read=FILE and --allow-write=FILE.
  *
  * Output:
  *
@@ -32,6 +32,7 @@ import {
   AF_INET,
   type End,
   experiment,
+  formatAddress,
   SHUT_WR,
   SOCK_DGRAM,
   SOCK_STREAM,
@@ -58,9 +59,7 @@ export async function server(end: End) {
   const log = await openLog(flags.file);
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
-  if (log.repaired) {
-    print(`Repaired ${flags.file}: its last line was incomplete`);
-  }
+  for (const note of log.notes) print(note);
   print("received     sent         by");
 
   // 2. Keep each message, even a malformed one, with the time at which it came.
@@ -75,11 +74,13 @@ export async function server(end: End) {
   };
 
   // 3. Find the messages in each stream; the end of a stream may cut one off.
+  //    HTTP, which any web page can send to this port, has no messages.
   const receive = async (client: StreamSocket, peer: Address) => {
     const decoder = new FrameDecoder();
     try {
       for (let bytes; (bytes = await client.recv(65536)).length > 0;) {
         collect(decoder.push(bytes), peer);
+        if (decoder.isHttp) return print("Refused HTTP:", formatAddress(peer));
       }
     } finally {
       collect(decoder.end(), peer);
@@ -93,8 +94,8 @@ export async function server(end: End) {
     }
   };
   const all = [serveAll(listener, end, receive), datagrams()];
-  await Promise.race([Promise.all(all), broken.promise]);
-  log.close();
+  const ended = Promise.race([Promise.all(all), broken.promise]);
+  await ended.finally(log.close);
   print(log.summary());
   return log.counts;
 }

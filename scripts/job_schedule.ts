@@ -9,9 +9,9 @@
  *     node scripts/job_schedule.ts
  *
  * A worker that learns of a job after its moment starts it at once: it is late.
- * After the job's grace it is missed. The last of the `--workers` comes late. A
- * worker whose connection breaks reconnects up to five times and never runs a job
- * twice. `--seed` sets their clocks; SNTP, the time.
+ * After the job's grace it is missed. The last of the `--workers` comes late. The
+ * workers' reports are summarized when the last of them has left. `--seed` sets
+ * their clocks; SNTP, the time.
  *
  * Output:
  *
@@ -40,7 +40,7 @@ import {
 } from "../lib/services/clock.ts";
 import { UP_TO_999, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
 import { createRounds, serveJobs } from "../lib/services/job_server.ts";
-import { work } from "../lib/services/job_worker.ts";
+import { takePart } from "../lib/services/job_worker.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { random } from "../lib/services/random.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
@@ -67,22 +67,16 @@ export async function server(end: End) {
   const now = () => monotonic() + ahead;
 
   // 2. Answer each request for the time. Send each worker the list of jobs, and
-  //    keep its report of each; anything else ends the exchange.
-  const rounds = createRounds(PLAN);
-  const attend = async (worker: StreamSocket, peer: Address) => {
+  //    keep its report of each; anything else ends the exchange. Summarize the
+  //    reports when all who share the list have left.
+  const rounds = createRounds(PLAN, print);
+  const attend = (worker: StreamSocket, peer: Address) => {
     const onRefused = (line: string) =>
       print(`Refused ${formatAddress(peer)}: ${JSON.stringify(line)}`);
-    if (await serveJobs(worker, { rounds, now, onRefused })) summarize(now());
+    return serveJobs(worker, { rounds, now, onRefused });
   };
-
-  // 3. Summarize a round when it has ended, and all when the server stops.
-  const summarize = (now: number) => {
-    for (const line of rounds.summarizeEnded(now)) print(line);
-  };
-  const timer = setInterval(() => summarize(now()), 1000);
   const all = [serveTime(receiver, now), serveAll(listener, end, attend)];
-  await Promise.all(all).finally(() => clearInterval(timer));
-  summarize(Infinity);
+  await Promise.all(all);
   return rounds.totals;
 }
 
@@ -114,28 +108,27 @@ export async function client({ address, flags, print }: End) {
 
   // 3. Get the list of jobs over TCP, with all workers at once. Wait for the
   //    moment of each job by the corrected clock, start it, and report it.
-  const run = crypto.randomUUID().slice(0, 8);
-  const takePart = (clock: Clock, i: number) => {
-    const name = `lab-${run}-${i + 1}`;
+  const work = (clock: Clock) => {
     const start = async (job: Job, learned: number, broken: Promise<never>) => {
       await sleepUntil(job.at, clock.now, broken);
-      const times = { time: clock.now(), uncorrected: clock.uncorrected() };
-      await sleepUntil(monotonic() + DURATION, monotonic); // the job's work
-      const verdict = verdictOf(job, learned, times.time);
-      return { name: job.name, verdict, ...times };
+      const time = Math.round(clock.now());
+      const uncorrected = Math.round(clock.uncorrected());
+      const verdict = verdictOf(job, learned, time);
+      if (verdict !== "missed") { // the job's work
+        await sleepUntil(monotonic() + DURATION, monotonic);
+      }
+      return { name: job.name, verdict, time, uncorrected };
     };
-    const onBroken = (ms: number) =>
-      print(`${name} lost its connection; again in ${ms} ms`);
-    return work(address, { name, now: clock.now, start, onBroken });
+    return takePart(address, { now: clock.now, start });
   };
-  const reports = clocks.map(takePart);
+  const reports = clocks.map(work);
 
   // 4. Let the last worker come late: it has missed some moments.
   if (skews.length > 1) {
     print(`Worker ${workers} comes ${LATE} ms late`);
     const come = async () => {
       await sleepUntil(monotonic() + LATE, monotonic);
-      return takePart(await ask(skews.at(-1)!), skews.length - 1);
+      return work(await ask(skews.at(-1)!));
     };
     reports.push(come());
   }

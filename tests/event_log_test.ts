@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,8 +28,10 @@ import {
   SOCK_STREAM,
   socket,
   SocketError,
+  type StreamSocket,
 } from "../lib/mod.ts";
 import { frameCounted } from "../lib/protocols/syslog_framing.ts";
+import { CAN_LOCK } from "../lib/services/file_lock.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { collected, noRsyslog } from "./peers/rsyslog.ts";
 import { clientOn, command, nextTo, send, serverOn } from "./support/ends.ts";
@@ -113,6 +116,24 @@ describe("event_log", () => {
       "127.0.0.1 - notice: BOM",
     ]);
     expect(lines).toHaveLength(6);
+  });
+
+  test("takes no message from a web page", async () => {
+    const forged = "<13>1 - door bell - - - forged\n";
+    const head = "POST / HTTP/1.1\r\nHost: 127.0.0.1:1514\r\n\r\n";
+    const { events, lines, server } = await play(async (end) => {
+      await send(end.address, head + forged).catch(() => {});
+      await send(end.address, head.slice(0, 3), head.slice(3), forged)
+        .catch(() => {});
+      await send(end.address, `<13>POST / HTTP/1.1\n${head}`);
+    });
+    const refused = lines.filter((line) => line.includes("Refused"))
+      .map((line) => line.replace(/\d{2,5}\)/, "PORT)"));
+    expect(refused).toEqual(
+      Array(2).fill("server: Refused HTTP: ('127.0.0.1', PORT)"),
+    );
+    expect(events.map(textOf).join()).not.toContain("forged");
+    expect(server).toEqual({ tcp: 3, udp: 0, malformed: 3 }); // of the last
   });
 
   test("tells of a message that is too long, and goes on", async () => {
@@ -224,6 +245,31 @@ describe("event_log", () => {
     }
   });
 
+  test("has a client that a server can neither fill nor keep", async () => {
+    /** A server that treats each sender so. */
+    const treating = async (treat: (client: StreamSocket) => Promise<void>) => {
+      const server = async ({ address, ready, serve }: End) => {
+        const [listener, receiver] = await openBoth(address);
+        ready(listener, receiver);
+        for await (const [client] of listener) {
+          await serve(client, () => treat(client));
+        }
+      };
+      return await playToEnd({ ...eventLog, server }, { timeout: 300 });
+    };
+    const silent = await treating(async (client) => {
+      while ((await client.recv(65536)).length > 0);
+      await Bun.sleep(1000);
+    });
+    expect(silent.error).toMatchObject({ code: "ETIMEDOUT" });
+    let sent = 0;
+    await treating(async (client) => {
+      const endless = new Uint8Array(65536);
+      for (;;) sent += await client.sendall(endless).then(() => 65536);
+    });
+    expect(sent).toBeLessThan(5 * 64 * 1024 * 1024); // what buffers take
+  });
+
   test("tries another free port where UDP has none of that number", async () => {
     const { bind } = DatagramSocket.prototype;
     const taken: Address[] = [];
@@ -295,7 +341,7 @@ describe("--file", () => {
     appendFileSync(path, torn);
     const { lines } = await play(undefined, { flags });
     expect(lines).toContain(
-      `server: Repaired ${path}: its last line was incomplete`,
+      `server: Repaired the last line of ${path}`,
     );
     const after = readFileSync(path, "utf8");
     expect(after).toStartWith(before);
@@ -316,6 +362,94 @@ describe("--file", () => {
       .toMatchObject(failure);
     expect(readFileSync(path).equals(before)).toBeTrue();
   });
+
+  test("leaves alone the text of something else, and a pipe", async () => {
+    const path = newFile();
+    writeFileSync(path, "A line\nmy thesis");
+    const failure = { code: "EINVAL", call: "append to", address: path };
+    const { error } = await playToEnd(eventLog, { flags: { file: path } });
+    expect(error).toMatchObject(failure);
+    expect(readFileSync(path, "utf8")).toBe("A line\nmy thesis");
+  });
+
+  for (const runtime of RUNTIMES) {
+    const other = nextTo(runtime);
+    /** What a server with this file says that does not start. */
+    const failure = async (on: RuntimeName, path: string) => {
+      const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+      const args = ["server", "--port", "0", "--file", path];
+      const { code, stdout, stderr } = await runCommand(
+        command("event_log", on, args, permissions),
+      );
+      expect([code, stdout]).toEqual([1, ""]);
+      return stderr.split("\n")[0];
+    };
+
+    const reason = find(runtime).reason ?? find(other).reason ??
+      (CAN_LOCK ? undefined : "only Linux has abstract names of sockets");
+    const second = `refuses ${other} a file that ${runtime} writes`;
+    needing(reason, second, async () => {
+      const path = newFile();
+      writeFileSync(path, '{"received":');
+      const first = await serverWith(runtime, path);
+      appendFileSync(path, '{"received":"as if it were being written');
+      const before = readFileSync(path, "utf8");
+      const link = `${path}.link`;
+      symlinkSync(path, link);
+      for (const name of [path, link]) {
+        expect(await failure(other, name)).toBe(
+          `Cannot append to ${name}: another process uses it`,
+        );
+      }
+      expect(readFileSync(path, "utf8")).toBe(before);
+
+      first.server.kill("SIGKILL");
+      await first.server.finished;
+      const next = await serverWith(other, path);
+      await next.stop();
+      expect(recordsOf(path)).toHaveLength(2); // both are repaired
+    });
+
+    testOn(
+      runtime,
+      `notices that its file is gone, on ${runtime}`,
+      async () => {
+        for (const replaced of [false, true]) {
+          const path = newFile();
+          const { server, address } = await serverWith(runtime, path);
+          await send(address, "<13>one\n");
+          rmSync(path);
+          if (replaced) writeFileSync(path, "");
+          await send(address, "<13>two\n").catch(() => {});
+          const { code, stdout, stderr } = await server.finished;
+          expect(stderr.split("\n")[1]).toBe(
+            `Cannot append to ${path}: deleted or replaced: start the server again`,
+          );
+          expect(code).toBe(1);
+          expect(stdout).not.toContain("two");
+        }
+      },
+    );
+
+    testOn(
+      runtime,
+      `does not wait for a pipe's reader, on ${runtime}`,
+      async () => {
+        const path = newFile();
+        if (spawnSync("mkfifo", [path]).status !== 0) return; // Windows
+        expect(await failure(runtime, path)).toBe(
+          `Cannot append to ${path}: it is not a log`,
+        );
+      },
+    );
+
+    testOn(runtime, `escapes the path, on ${runtime}`, async () => {
+      const path = `${folder}/\x1b[2J/log\n`;
+      expect(await failure(runtime, path)).toBe(
+        `Cannot append to ${folder}/\\x1b[2J/log\\n: no such file`,
+      );
+    });
+  }
 
   for (const runtime of RUNTIMES) {
     testOn(runtime, `says where it cannot write, on ${runtime}`, async () => {

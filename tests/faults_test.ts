@@ -7,7 +7,13 @@
  */
 import { afterAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { canListen } from "../scripts/tools/support/free_port.ts";
@@ -214,6 +220,46 @@ fault(
   },
   noMount,
 );
+
+fault(
+  "on a full disk event_log leaves an incomplete last line as it is",
+  async (runtime) => {
+    const disk = `${folder}/${runtime}-repair`;
+    const path = `${disk}/log.jsonl`;
+    mkdirSync(disk);
+    // A whole page, so that one more byte needs another.
+    const line = `{"received":"${"\\".repeat(4096 - 13)}`;
+    const before = [
+      ...["unshare", "-m", "sh", "-c"],
+      `mount -t tmpfs -o size=64k none ${disk} && cp ${folder}/line ${path}
+      cat /dev/zero > ${disk}/full 2> ${folder}/zero
+      "$0" "$@"; code=$?; cat ${path}; exit $code`,
+    ];
+    writeFileSync(`${folder}/line`, line);
+    const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+    const args = ["event_log", "server", "--port", "0", "--file", path];
+    const { code, stdout, stderr } = await run(
+      [...before, ...commandOf(runtime, args, permissions)],
+      { cwd: ROOT },
+    );
+    expect(stderr).toBe(`Cannot append to ${path}: no space left on device\n`);
+    expect(code).toBe(1);
+    expect(stdout).toBe(line);
+  },
+  noMount,
+);
+
+fault("what is said of a path escapes its controls", async (runtime) => {
+  const path = `${folder}/\x1b[2J`;
+  const args = ["unix_echo", "client", "--path", path];
+  const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+  const { code, stderr } = await run(commandOf(runtime, args, permissions), {
+    cwd: ROOT,
+  });
+  expect(stderr).toEndWith(`server --path ${folder}/\\x1b[2J\n`);
+  expect(stderr).not.toContain("\x1b");
+  expect(code).toBe(1);
+});
 
 fault(
   "SIGTERM frees the port of event_log, and a running sender finishes",

@@ -525,6 +525,26 @@ describe("FrameDecoder", () => {
   test("gives back what was framed, in random pieces", () => {
     fuzzFrames(1_000);
   });
+
+  test("finds no message in HTTP, however TCP has split it", () => {
+    const head = "POST /log HTTP/1.1\r\nHost: x\r\n\r\n";
+    const bytes = bytesOf(`${head}<13>forged\n5 <13>x`);
+    for (let at = 0; at < head.length; at++) {
+      const decoder = new FrameDecoder();
+      const frames = [bytes.subarray(0, at), bytes.subarray(at)]
+        .flatMap((piece) => decoder.push(piece));
+      expect([...frames, ...decoder.end()]).toEqual([]);
+      expect(decoder.isHttp).toBe(true);
+    }
+  });
+
+  test("takes a request for text behind a message, or in one", () => {
+    for (const text of ["<13>GET / HTTP/1.1\n", "<13>x\nGET / HTTP/1.1\n"]) {
+      const decoder = new FrameDecoder();
+      expect(decoder.push(bytesOf(text))).not.toBeEmpty();
+      expect(decoder.isHttp).toBe(false);
+    }
+  });
 });
 
 describe("datagramFrame()", () => {
@@ -637,14 +657,22 @@ describe("an event", () => {
 
 describe("repairLine()", () => {
   test("ends a line that only lacks its LF", () => {
-    expect(repairLine(bytesOf('{"a":1}'))).toBe('{"a":1}\n');
+    const line = '{"received":1}';
+    expect(repairLine(bytesOf(line))).toBe(`${line}\n`);
   });
 
   test("keeps the bytes of any other, and is no shorter", () => {
     fuzzRepairs(1_000);
-    expect(repairLine(bytesOf('{"a":"\\'))).toBe(
-      '{"torn":"{\\"a\\":\\"\\\\\\\\"}\n',
+    expect(repairLine(bytesOf('{"torn":"\\'))).toBe(
+      '{"torn":"{\\"torn\\":\\"\\\\\\\\"}\n',
     );
+    expect(repairLine(bytesOf("{"))).toBe('{"torn":"{"}\n');
     expect(escapeBytes(bytesOf("\\é\n"))).toBe(String.raw`\\\xc3\xa9\x0a`);
+  });
+
+  test("repairs nothing that no log begins with", () => {
+    const others = ["my thesis", '{"a":1}', '{"rec":', " ", "\0\0", "12"];
+    expect(others.filter((text) => repairLine(bytesOf(text)) !== undefined))
+      .toEqual([]);
   });
 });

@@ -96,7 +96,7 @@ const FOR_PATHS: Record<string, string> = {
   EACCES: "Check that this user may write to it",
   EPERM: "Its file system or its attributes prohibit it: choose another path",
   EINVAL: "The path of a socket has 1 to 107 bytes",
-  "append to EINVAL": "It ends with over 1 MiB without LF: choose another",
+  "append to EINVAL": "Choose a new file, or one that event_log has created",
   EISDIR: "Choose a path that is not a folder",
   ELOOP: "Check the path: its symbolic links lead in a circle",
   ENAMETOOLONG: "Choose a shorter path",

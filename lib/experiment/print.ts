@@ -54,7 +54,7 @@ export async function printFailure(
   // When no descriptor is left it cannot be loaded: then the message has to do.
   const failure = await import("./failure.ts").catch(() => undefined);
   const advice = await failure?.adviceFor(error, script, settings);
-  if (advice) console.error(advice);
+  if (advice) console.error(escapeControls(advice));
 }
 
 /** The local date and time, `dd/mm/yyyy HH:MM:SS`. */

@@ -30,7 +30,10 @@ export interface Job {
 const VERDICTS = ["on-time", "late", "missed"] as const;
 export type Verdict = typeof VERDICTS[number];
 
-/** A worker's report: when it started a job, or saw that it had missed it. */
+/**
+ * A worker's report: when it started a job, or saw that it had missed it, in
+ * whole ms.
+ */
 export interface Report {
   readonly name: string;
   readonly verdict: Verdict;
@@ -48,15 +51,27 @@ export function verdictOf(job: Job, learned: number, now: number): Verdict {
   return learned > job.at ? "late" : "on-time";
 }
 
-/** A worker's request for the list, without its LF. */
-export function formatRequest(worker: string): string {
-  return `jobs ${worker}`;
+/**
+ * Whether a report can be true, by the server's clock: the job has not begun
+ * before its moment or after the report came, nor on time for a worker that got
+ * the list too late; and it is missed only after its grace. The worker's corrected
+ * clock may be wrong by `CLOCK_ERROR`.
+ */
+export function isPlausible(
+  { verdict, time }: Report,
+  { at, grace }: Job,
+  { sent, now }: { sent: number; now: number },
+): boolean {
+  if (time < at || time > now + CLOCK_ERROR) return false;
+  if (verdict === "on-time" && sent > at + CLOCK_ERROR) return false;
+  return (verdict === "missed") === (time > at + grace);
 }
 
-/** The name of the worker that sent this line; undefined if it is no request. */
-export function parseRequest(line: string): string | undefined {
-  return line.match(/^jobs ([\w.-]{1,32})$/)?.[1];
-}
+/** In ms; SNTP's bound is half the round trip, and a reply takes up to 1200. */
+const CLOCK_ERROR = 1000;
+
+/** A worker's request for the list, without its LF. */
+export const REQUEST = "jobs";
 
 /** A line of the list, without its LF. */
 export function formatJob({ at, grace, name }: Job): string {
@@ -98,5 +113,6 @@ function formatTime(time: number): string {
 /** Only what formatTime writes: runtimes differ in what else they parse. */
 function parseTime(text = ""): number | undefined {
   const time = Date.parse(text);
-  if (!Number.isNaN(time) && formatTime(time) === text) return time;
+  const whole = !Number.isNaN(time) && /^\d{4}-/.test(text);
+  if (whole && formatTime(time) === text) return time;
 }

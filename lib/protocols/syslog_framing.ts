@@ -94,16 +94,27 @@ export class FrameDecoder {
   /** How many bytes of it have come, and the first of them. */
   #size = 0;
   #kept: Uint8Array;
+  /** Whether no line of the stream has ended yet. */
+  #first = true;
+  #isHttp = false;
 
   constructor(limit = FRAME_LIMIT) {
     this.#limit = limit;
     this.#kept = NOTHING;
   }
 
+  /**
+   * Whether the stream began with an HTTP request, which any web page can send
+   * to this machine: then nothing in it is a message.
+   */
+  get isHttp(): boolean {
+    return this.#isHttp;
+  }
+
   /** The messages that end in these bytes; copied only if they were split. */
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
-    for (let at = 0; at < bytes.length;) {
+    for (let at = 0; at < bytes.length && !this.#isHttp;) {
       if (!this.#framing) {
         at = this.#begin(bytes, at);
         continue;
@@ -118,6 +129,9 @@ export class FrameDecoder {
       if (whole) {
         if (!counted) this.#delimiter ??= bytes[end];
         const frame = this.#finish(part);
+        this.#isHttp = this.#first && beginsHttp(frame);
+        if (this.#isHttp) break;
+        this.#first = false;
         if (counted || frame.bytes.length > 0) frames.push(frame);
       } else this.#keep(part);
     }
@@ -205,6 +219,12 @@ export class FrameDecoder {
     this.#kept = NOTHING; // the frame owns it now
     return frame(bytes, framing, size, fault);
   }
+}
+
+/** Whether it begins as a request does, RFC 9112 section 3: `POST /`. */
+function beginsHttp({ bytes }: Frame): boolean {
+  const begin = String.fromCharCode(...bytes.subarray(0, 32));
+  return /^[A-Z]+ (\/|\*|https?:)/.test(begin);
 }
 
 function frame(

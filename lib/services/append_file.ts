@@ -1,10 +1,13 @@
 /**
  * A file that grows by whole lines even if its writer is killed: whoever opens
- * it next repairs an incomplete last line.
+ * it next repairs an incomplete last line. It has one writer at a time, and
+ * notices when its path leads elsewhere. A symbolic link is followed: the lock
+ * belongs to the file behind it.
  *
  * @module
  */
 import { codeOf, SocketError } from "../sockets/socket_error.ts";
+import { type Identity, lockFile } from "./file_lock.ts";
 
 // Not static: a bundle with all of the library would load it at once.
 const { default: fs } = await import("node:fs");
@@ -15,22 +18,25 @@ export interface Appender {
   readonly incomplete: Uint8Array | undefined;
   /**
    * Appends lines, each with its LF, in one write(2): when it returns, the
-   * kernel has them, and only a crash of the system can lose them.
+   * kernel has them, and only a crash of the system can lose them. ESTALE if the
+   * path no longer leads to the file.
    */
   append(lines: string): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
  * Opens a file for appending, or creates it. If the last line has no LF, `repair`
- * says what to write over it: a line with its LF that is no shorter. Failures
- * are SocketErrors of the call `append to`: EACCES, ENOENT, ENOSPC; EINVAL if
- * more than 1 MiB follows the last LF, because that is not a file of lines.
+ * says what to write over it: a line with its LF that is no shorter, or undefined
+ * if that is not a line of such a file. Failures are SocketErrors of the call
+ * `append to`: EACCES, ENOENT, ENOSPC; EBUSY if another process has opened it;
+ * EINVAL for a pipe, or if the last line cannot be repaired. Then nothing is
+ * changed.
  */
-export function openAppender(
+export async function openAppender(
   path: string,
-  repair: (incomplete: Uint8Array) => string,
-): Appender {
+  repair: (incomplete: Uint8Array) => string | undefined,
+): Promise<Appender> {
   const checked = <T>(work: () => T): T => {
     try {
       return work();
@@ -38,29 +44,70 @@ export function openAppender(
       throw new SocketError(codeOf(error), "append to", path, error);
     }
   };
-  const incomplete = checked(() => repairLastLine(path, repair));
-  const file = checked(() => fs.openSync(path, "a"));
-  return {
-    incomplete,
-    append: (lines) =>
-      checked(() => writeAll(file, encoder.encode(lines), null)),
-    close: () => checked(() => fs.closeSync(file)),
+  const file = checked(() => openFile(path));
+  const own = fs.fstatSync(file, { bigint: true });
+  // What is no regular file, such as /dev/null, has no last line.
+  const regular = own.isFile();
+  const lock = regular ? await lockFile(own) : undefined;
+  const close = async () => {
+    fs.closeSync(file);
+    await lock?.release();
   };
+  const append = (lines: string) => {
+    writeAll(file, encoder.encode(lines), null);
+    const options = { bigint: true, throwIfNoEntry: false } as const;
+    expectSame(own, fs.statSync(path, options));
+  };
+  try {
+    if (regular && !lock) throw new SocketError("EBUSY", "append to", path);
+    const incomplete = regular
+      ? checked(() => repairLastLine(path, own, repair))
+      : undefined;
+    return {
+      incomplete,
+      append: (lines) => checked(() => append(lines)),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-/** Overwrites an incomplete last line, so that it is never lost meanwhile. */
+/** A pipe without a reader would stop the process: open(2) waits for one. */
+function openFile(path: string): number {
+  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFIFO()) throw code("EINVAL");
+  return fs.openSync(path, "a");
+}
+
+/**
+ * Overwrites an incomplete last line. It takes the room that this needs first: a
+ * full disk or a kill -9 meanwhile leaves the line as it was, or with spaces
+ * behind it.
+ */
 function repairLastLine(
   path: string,
-  repair: (incomplete: Uint8Array) => string,
+  own: Identity,
+  repair: (incomplete: Uint8Array) => string | undefined,
 ): Uint8Array | undefined {
-  // Checked first: a pipe or a terminal has no last line.
-  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return;
   const file = fs.openSync(path, "r+");
   try {
-    const incomplete = readIncompleteLine(file);
+    expectSame(own, fs.fstatSync(file, { bigint: true }));
+    const { size } = fs.fstatSync(file);
+    const incomplete = readIncompleteLine(file, size);
     if (incomplete.length === 0) return;
-    const start = fs.fstatSync(file).size - incomplete.length;
-    writeAll(file, encoder.encode(repair(incomplete)), start);
+    const line = repair(incomplete);
+    if (line === undefined) throw code("EINVAL");
+    const bytes = encoder.encode(line);
+    const room = " ".repeat(bytes.length - incomplete.length);
+    try {
+      writeAll(file, encoder.encode(room), size);
+    } catch (error) {
+      fs.ftruncateSync(file, size);
+      throw error;
+    }
+    writeAll(file, bytes, size - incomplete.length);
     return incomplete;
   } finally {
     fs.closeSync(file);
@@ -68,8 +115,7 @@ function repairLastLine(
 }
 
 /** The bytes after the last LF. */
-function readIncompleteLine(file: number): Uint8Array {
-  const { size } = fs.fstatSync(file);
+function readIncompleteLine(file: number, size: number): Uint8Array {
   const tail = new Uint8Array(Math.min(size, LINE_LIMIT + 1));
   for (let done = 0; done < tail.length;) {
     const at = size - tail.length + done;
@@ -78,7 +124,7 @@ function readIncompleteLine(file: number): Uint8Array {
     done += read;
   }
   const line = tail.subarray(tail.lastIndexOf(LF) + 1);
-  if (line.length > LINE_LIMIT) throw { code: "EINVAL" };
+  if (line.length > LINE_LIMIT) throw code("EINVAL");
   return line;
 }
 
@@ -88,6 +134,15 @@ function writeAll(file: number, bytes: Uint8Array, from: number | null): void {
     const at = from === null ? null : from + done;
     done += fs.writeSync(file, bytes, done, bytes.length - done, at);
   }
+}
+
+function expectSame(own: Identity, now: Identity | undefined): void {
+  if (now?.ino !== own.ino || now.dev !== own.dev) throw code("ESTALE");
+}
+
+/** An error as the runtimes throw it. */
+function code(code: string): { code: string } {
+  return { code };
 }
 
 /** In bytes. */

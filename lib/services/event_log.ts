@@ -72,13 +72,13 @@ export function eventToJson(event: Event): string {
 export interface Log {
   /** Their number; datagrams that were lost on the way are not in it. */
   readonly counts: { tcp: number; udp: number; malformed: number };
-  /** Whether the last line of the file was incomplete, and is repaired. */
-  readonly repaired: boolean;
+  /** What to tell about the file: that it was repaired, that others can write. */
+  readonly notes: string[];
   /** Keeps messages that have just come: when it returns, the file has them. */
   keep(frames: Frame[], from: Address): Event[];
   /** The counts in words. */
   summary(): string;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -88,14 +88,18 @@ export interface Log {
  */
 export async function openLog(path: string | undefined): Promise<Log> {
   let file: Appender | undefined;
+  const notes: string[] = [];
   if (path !== undefined) {
     const { openAppender } = await import("./append_file.ts");
-    file = openAppender(path, repairLine);
+    const { CAN_LOCK } = await import("./file_lock.ts");
+    file = await openAppender(path, repairLine);
+    if (file.incomplete) notes.push(`Repaired the last line of ${path}`);
+    if (!CAN_LOCK) notes.push(`This system lets others write ${path}`);
   }
   const counts = { tcp: 0, udp: 0, malformed: 0 };
   return {
     counts,
-    repaired: file?.incomplete !== undefined,
+    notes,
     keep(frames, from) {
       const received = new Date();
       const events = frames.map((frame) => toEvent(frame, from, received));
@@ -111,16 +115,21 @@ export async function openLog(path: string | undefined): Promise<Log> {
       const both = `${tcp} over TCP, ${udp} over UDP`;
       return `${tcp + udp} messages: ${both}; ${malformed} malformed`;
     },
-    close: () => file?.close(),
+    close: async () => await file?.close(),
   };
 }
 
 /**
  * What an incomplete last line becomes: the line itself if only its LF is
- * missing, else `{"torn": ...}` with its bytes, which is longer.
+ * missing, else `{"torn": ...}` with its bytes, which is longer. Undefined for
+ * text that begins as no line of a log does.
  */
-export function repairLine(incomplete: Uint8Array): string {
+export function repairLine(incomplete: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(incomplete);
+  const begins = ['{"received":', '{"torn":'].some((begin) =>
+    text.startsWith(begin.slice(0, text.length))
+  );
+  if (!begins) return;
   try {
     JSON.parse(text);
     return `${text}\n`;

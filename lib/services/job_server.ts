@@ -6,11 +6,12 @@
  */
 import {
   formatJob,
+  isPlausible,
   type Job,
   LINE_LIMIT,
   parseReport,
-  parseRequest,
   type Report,
+  REQUEST,
   type Verdict,
 } from "../protocols/jobs.ts";
 import { Reader } from "../sockets/reader.ts";
@@ -26,37 +27,37 @@ export interface PlannedJob {
 /** A worker's part in a round. */
 export interface Assignment {
   readonly jobs: readonly Job[];
-  /** Keeps the first report of each job. */
-  keep(report: Report): void;
+  /** Keeps a report; false if it is the job's second, or cannot be true. */
+  keep(report: Report, now: number): boolean;
+  /** Ends the worker's part. The last to leave ends the round. */
+  leave(): void;
 }
 
-/** The lists that a server has announced, and the workers who share them. */
+/** The lists that a server announces, and the workers who share them. */
 export interface Rounds {
-  /** The workers and reports of the rounds that are summarized. */
+  /** The workers and reports of the rounds that have ended. */
   readonly totals: { workers: number; reports: number };
-  /**
-   * The assignment of the worker with this name, which keeps it when it
-   * reconnects; undefined if the round is full.
-   */
-  join(worker: string, now: number): Assignment | undefined;
-  /** Summaries of the rounds that have ended since the last call. */
-  summarizeEnded(now: number): string[];
+  /** A new worker's assignment; undefined if the round is full. */
+  join(now: number): Assignment | undefined;
 }
 
 /**
  * Starts a round with the first worker; others may join it until its last job's
- * deadline. A round ends when all its workers have reported every job, or when
- * no job can be started any more; until then it knows the workers by name.
+ * deadline. It ends when its last worker has left, and is summarized then: so no
+ * report can come too late for the summary.
  */
-export function createRounds(plan: readonly PlannedJob[]): Rounds {
+export function createRounds(
+  plan: readonly PlannedJob[],
+  print: (line: string) => void,
+): Rounds {
   interface Round {
     readonly jobs: readonly Job[];
     readonly joinableUntil: number;
-    readonly end: number;
-    readonly workers: Map<string, Map<string, Report>>;
-    summarized: boolean;
+    readonly reports: Report[];
+    workers: number;
+    present: number;
   }
-  let rounds: Round[] = [];
+  let open: Round | undefined;
   const totals = { workers: 0, reports: 0 };
 
   function startRound(now: number): Round {
@@ -66,45 +67,38 @@ export function createRounds(plan: readonly PlannedJob[]): Rounds {
     ));
     const last = jobs.reduce((a, b) => a.at > b.at ? a : b);
     const joinableUntil = last.at + last.grace;
-    const deadlines = jobs.map(({ at, grace }) => at + grace);
-    const end = Math.max(...deadlines) + REPORT_GRACE;
-    const workers = new Map();
-    const round = { jobs, joinableUntil, end, workers, summarized: false };
-    rounds.push(round);
-    return round;
+    return { jobs, joinableUntil, reports: [], workers: 0, present: 0 };
+  }
+
+  function end({ jobs, reports, workers }: Round): void {
+    totals.workers += workers;
+    totals.reports += reports.length;
+    for (const line of summarizeJobs(jobs, reports, workers)) print(line);
   }
 
   return {
     totals,
-    join(worker, now) {
-      const open = ({ summarized, joinableUntil }: Round) =>
-        !summarized && now <= joinableUntil;
-      const { jobs, workers } =
-        rounds.find(({ workers }) => workers.has(worker)) ??
-          rounds.find(open) ?? startRound(now);
-      if (workers.size === WORKER_LIMIT && !workers.has(worker)) return;
-      const reports = workers.get(worker) ?? new Map<string, Report>();
-      workers.set(worker, reports);
-      const keep = (report: Report) => {
-        if (!reports.has(report.name)) reports.set(report.name, report);
+    join(sent) {
+      if (!open || sent > open.joinableUntil) open = startRound(sent);
+      const round = open;
+      if (round.workers === WORKER_LIMIT) return;
+      round.workers++;
+      round.present++;
+      const waiting = new Map(round.jobs.map((job) => [job.name, job]));
+      return {
+        jobs: round.jobs,
+        keep(report, now) {
+          const job = waiting.get(report.name);
+          if (!job || !isPlausible(report, job, { sent, now })) return false;
+          round.reports.push(report);
+          return waiting.delete(report.name);
+        },
+        leave() {
+          if (--round.present > 0) return;
+          if (open === round) open = undefined;
+          end(round);
+        },
       };
-      return { jobs, keep };
-    },
-    summarizeEnded(now) {
-      const lines: string[] = [];
-      for (const round of rounds) {
-        const { jobs, workers, end, summarized } = round;
-        const all = [...workers.values()];
-        const complete = all.every(({ size }) => size === jobs.length);
-        if (summarized || !complete && now <= end) continue;
-        round.summarized = true;
-        const reports = all.flatMap((own) => [...own.values()]);
-        totals.workers += workers.size;
-        totals.reports += reports.length;
-        lines.push(...summarizeJobs(jobs, reports, workers.size));
-      }
-      rounds = rounds.filter(({ end }) => now <= end);
-      return lines;
     },
   };
 }
@@ -112,7 +106,6 @@ export function createRounds(plan: readonly PlannedJob[]): Rounds {
 /**
  * Sends a worker its list, and an empty line after it, and keeps its reports, one
  * for each job. Any other line ends the exchange: `onRefused` is told its start.
- * Resolves to whether the worker's reports were kept.
  */
 export async function serveJobs(
   worker: StreamSocket,
@@ -121,30 +114,29 @@ export async function serveJobs(
     now: () => number;
     onRefused: (start: string) => void;
   },
-): Promise<boolean> {
+): Promise<void> {
   const reader = new Reader(worker);
   const nextLine = () => reader.line({ limit: LINE_LIMIT });
   const refuse = async (line: string | null) => {
     onRefused(line?.slice(0, 20) ?? "");
     await worker.sendall("refused\n");
-    return false;
   };
   const request = await nextLine();
-  const name = parseRequest(request ?? "");
-  const assignment = name === undefined ? undefined : rounds.join(name, now());
+  const assignment = request === REQUEST ? rounds.join(now()) : undefined;
   if (!assignment) return refuse(request);
-  const { jobs, keep } = assignment;
-  const list = jobs.map((job) => `${formatJob(job)}\n`);
-  await worker.sendall(`${list.join("")}\n`);
-  const reported = new Set<string>();
-  for (let line; (line = await nextLine()) !== null;) {
-    const report = parseReport(line, jobs);
-    if (!report || reported.has(report.name)) return refuse(line);
-    reported.add(report.name);
-    keep(report);
+  try {
+    const { jobs, keep } = assignment;
+    const list = jobs.map((job) => `${formatJob(job)}\n`);
+    await worker.sendall(`${list.join("")}\n`);
+    let kept = 0;
+    for (let line; (line = await nextLine()) !== null; kept++) {
+      const report = parseReport(line, jobs);
+      if (!report || !keep(report, now())) return await refuse(line);
+    }
+    await worker.sendall(`kept ${kept}\n`);
+  } finally {
+    assignment.leave();
   }
-  await worker.sendall(`kept ${reported.size}\n`);
-  return true;
 }
 
 /**
@@ -182,7 +174,5 @@ function spreadOf(times: readonly number[]): number {
   return times.length && Math.max(...times) - Math.min(...times);
 }
 
-/** A round waits so many ms for reports that are on their way. */
-const REPORT_GRACE = 1000;
 /** Workers in a round. */
 const WORKER_LIMIT = 10_000;

@@ -239,8 +239,9 @@ function faultOf(bytes: Uint8Array, event: Event): string | undefined {
 export function fuzzRepairs(count: number): void {
   const next = numbers(5);
   for (let i = 0; i < count; i++) {
-    const incomplete = randomMessage(next);
-    const line = repairLine(incomplete);
+    const begin = encoder.encode('{"received":"');
+    const incomplete = Uint8Array.of(...begin, ...randomMessage(next));
+    const line = repairLine(incomplete)!;
     expect(line.length).toBeGreaterThan(incomplete.length);
     const { torn } = JSON.parse(line);
     if (torn !== undefined) expect(unescapeBytes(torn)).toEqual(incomplete);

@@ -11,6 +11,7 @@ import {
   limitSilence,
   StreamSocket,
 } from "../sockets/stream_socket.ts";
+import type { answering } from "./answering.ts";
 import { joinWords, slipIn, type Write } from "./print.ts";
 import { later } from "./process.ts";
 import {
@@ -51,6 +52,7 @@ export function startServer(
   const givenUp = new WeakSet<StreamSocket>();
   let listeners: AnySocket[] = [];
   let ownPort: number | undefined;
+  let refusal: Promise<ReturnType<typeof answering>> | undefined;
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
   let served = 0;
@@ -90,10 +92,13 @@ export function startServer(
     },
     async serve(client, work, { anyPort = false, pause = 0 } = {}) {
       if (client instanceof StreamSocket) limitSilence(client, idle);
-      else if (client[1] === ownPort && !anyPort) {
-        // A server, or forged: the two would answer each other for ever.
-        note(`Not answered: ${displayAddress(client)} has a server's port`);
-        return;
+      else if (!anyPort) {
+        // A server of streams alone does not load it.
+        refusal ??= import("./answering.ts")
+          .then(({ answering }) => answering(ownPort));
+        const line = (await refusal)(client);
+        if (line) note(line);
+        if (line !== undefined) return;
       }
       const done = serveOne(client, work);
       serving.set(client, { done, since: performance.now() });

@@ -24,9 +24,9 @@ export interface End {
    * datagram. A failure is printed in one line and affects no other client. The
    * socket is closed at the end, or once silent for longer than `limits.idle`.
    * Resolves when the next client may be served: at once, unless
-   * `limits.clients` are being served. A sender with the server's own port may be
-   * a server, and is served only if `anyPort` says that it sends no reply; one
-   * that sends again may wait `pause` ms before.
+   * `limits.clients` are being served. A sender that may be a server (see
+   * answering.ts) is served only if `anyPort` says that it sends no reply; one that
+   * sends again may wait `pause` ms before.
    */
   serve(
     client: StreamSocket | Address,

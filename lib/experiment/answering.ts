@@ -1,0 +1,62 @@
+/**
+ * Decides which senders of datagrams a server answers. Anybody can forge a
+ * sender's address: two servers that take each other for clients would answer
+ * each other for ever. Such a loop makes no pause, and ends with one answer that
+ * is not sent.
+ *
+ * @module
+ */
+import { type Address, displayAddress } from "../sockets/address.ts";
+
+/**
+ * Makes the decision for a server with this port: undefined if it answers the
+ * sender, else a line that says why not, or an empty one if it has said so. `now`
+ * is in ms.
+ */
+export function answering(
+  ownPort: number | undefined,
+): (sender: Address, now?: number) => string | undefined {
+  /** The last of them, the latest at the end. */
+  const senders = new Map<string, { answers: number; last: number }>();
+  const told = new Set<string>();
+
+  function refusal(sender: Address, now: number): string | undefined {
+    const port = Number(sender[1]);
+    if (port === ownPort || port < 1024 || SERVER_PORTS.includes(port)) {
+      return "has a server's port";
+    }
+    const key = String(sender);
+    const known = senders.get(key);
+    const pause = known ? now - known.last : Infinity;
+    const answers = known && pause < PAUSE ? known.answers + 1 : 1;
+    remember(senders, key).set(key, { answers, last: now });
+    if (answers > MOST) return `is not silent for ${PAUSE / 1000} s`;
+  }
+
+  return (sender, now = performance.now()) => {
+    const why = refusal(sender, now);
+    if (!why) return;
+    const line = `Not answered: ${displayAddress(sender)} ${why}`;
+    if (told.has(line)) return "";
+    remember(told, line).add(line);
+    return line;
+  };
+}
+
+/** Makes room for a key, at the end. */
+function remember<T extends Map<string, unknown> | Set<string>>(
+  keys: T,
+  key: string,
+): T {
+  keys.delete(key);
+  const [oldest] = keys.keys();
+  if (keys.size >= SENDERS) keys.delete(oldest);
+  return keys;
+}
+
+/** The ports of the experiments whose servers receive datagrams. */
+export const SERVER_PORTS = [1123, 1514, 1600, 9000];
+/** So many answers to a sender that makes no pause of so many ms. */
+export const [MOST, PAUSE] = [1000, 1000];
+/** How many senders are remembered. */
+const SENDERS = 1024;

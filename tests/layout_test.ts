@@ -112,9 +112,9 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3600, "lib/sockets", /^lib\/sockets\//],
   [670, "lib/observe", /^lib\/observe\//],
-  [1250, "lib/experiment", /^lib\/experiment\//],
+  [1360, "lib/experiment", /^lib\/experiment\//],
   [275, "lib/slips", /^lib\/slips\//],
-  [3400, "scripts/tools", /^scripts\/tools\//],
+  [4900, "scripts/tools", /^scripts\/tools\//],
 ];
 
 /** Those whose files are counted one by one. */
@@ -294,5 +294,5 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   // 2,400 characters of it note what is needed to name a slip; the rest is loaded
   // only then.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(70_000);
+  expect(code.length).toBeLessThan(73_500);
 });

@@ -59,8 +59,7 @@ export function parse(
     clients: { value: "N", help: "run N clients; stop a server after N" },
     timeout: {
       value: "MS",
-      help: `end each wait after MS milliseconds (by default a server
-drops a silent client after ${limits.idle}, a client waits for ever)`,
+      help: `end each wait after MS milliseconds (${limits.idle})`,
     },
     ...own,
   };

@@ -16,6 +16,7 @@ import {
   DEFAULTS,
   type End,
   type Experiment,
+  limits,
   type Settings,
 } from "./settings.ts";
 
@@ -56,7 +57,9 @@ export async function run(
   const settings = { ...DEFAULTS, ...given };
   const { role, host, port = experiment.port, clients = 1 } = settings;
   const { flags, watched } = settings;
-  setdefaulttimeout(settings.timeout ?? null);
+  // A server may never answer a client; both ends here answer each other.
+  const longest = role === "client" ? limits.idle : null;
+  setdefaulttimeout(settings.timeout ?? longest);
   if (role === "client") return { clients: await runClients([host, port]) };
 
   const { listening, ended, stop } = startServer(experiment, settings, write);

@@ -39,7 +39,7 @@ import {
   SHUT_WR,
   SOCK_STREAM,
   socket,
-  type SocketError,
+  SocketError,
 } from "../lib/mod.ts";
 
 type Name = string | number;
@@ -83,7 +83,8 @@ export async function client({ address, print }: End) {
     await connection.connect(await parseAddress(host, address[1]));
     await connection.sendall(quoted(host));
     await connection.shutdown(SHUT_WR);
-    await connection.recv(1); // empty: the server has printed it
+    const rest = await connection.recv(1); // empty: the server has printed it
+    if (rest.length > 0) throw new SocketError("EPROTO", "recv", address);
     await connection.close();
   }
 }

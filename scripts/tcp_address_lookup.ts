@@ -25,12 +25,15 @@ import {
   SHUT_WR,
   SOCK_STREAM,
   socket,
+  SocketError,
 } from "../lib/mod.ts";
 
 const HARDWARE_ADDRESSES = new Map([
   ["165.165.80.80", "6A:08:AA:C2"],
   ["165.165.79.1", "8A:BC:E3:FA"],
 ]);
+
+const ANSWER = /^([0-9A-F]{2}:)+[0-9A-F]{2}$|^Not Found$/i;
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
@@ -67,9 +70,11 @@ export async function client({ address, print }: End) {
   await connection.connect(address);
   print(formatAddress(connection.getsockname()));
 
-  // 2. Ask for one address, and print the answer.
+  // 2. Ask for one address, and print the answer; anything else than a hardware
+  //    address or "Not Found" is from another server.
   await connection.sendall("165.165.80.80");
   const answer = decode(await connection.recv(1024));
+  if (!ANSWER.test(answer)) throw new SocketError("EPROTO", "recv", address);
   print(answer);
 
   // 3. Acknowledge it, in the words of the original lab. The server takes that

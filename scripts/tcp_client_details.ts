@@ -25,6 +25,7 @@ import {
   formatAddress,
   SOCK_STREAM,
   socket,
+  SocketError,
 } from "../lib/mod.ts";
 
 export async function server({ address, print, ready, serve }: End) {
@@ -68,8 +69,10 @@ export async function client({ address, print }: End) {
   // 3. Send the IP address in it to the server.
   await connection.sendall(own[0]);
 
-  // 4. Receive the server's date and time, and print it.
+  // 4. Receive the server's date and time, and print it; anything else is from
+  //    another server.
   const time = decode(await connection.recv(1024));
+  if (!/\d:\d\d/.test(time)) throw new SocketError("EPROTO", "recv", address);
   print("Date and Time:", time);
 
   // 5. Close the connection.

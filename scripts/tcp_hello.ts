@@ -22,6 +22,7 @@ import {
   formatAddress,
   SOCK_STREAM,
   socket,
+  SocketError,
 } from "../lib/mod.ts";
 
 export async function server({ address, print, ready, serve }: End) {
@@ -50,8 +51,9 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Receive the greeting: at most 1024 bytes of it.
+  // 2. Receive the greeting: at most 1024 bytes of it. Empty is the end.
   const greeting = decode(await connection.recv(1024));
+  if (!greeting) throw new SocketError("EPROTO", "recv", address);
   print(greeting);
 
   // 3. Close the connection.

@@ -21,6 +21,7 @@ import {
   Reader,
   SOCK_STREAM,
   socket,
+  SocketError,
 } from "../lib/mod.ts";
 
 export async function server({ address, print, ready, serve }: End) {
@@ -49,13 +50,14 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Read one line: CR and LF are its delimiter.
+  // 2. Read one line: CR and LF are its delimiter. Null is the end.
   const line = await new Reader(connection).line();
+  if (line === null) throw new SocketError("EPROTO", "recv", address);
 
   // 3. Close the connection, and print the line. It is not a time, though the
   //    original lab calls it one.
   await connection.close();
-  print("The time got from the server is", line ?? "");
+  print("The time got from the server is", line);
   return line;
 }
 

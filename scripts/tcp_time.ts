@@ -25,6 +25,7 @@ import {
   formatAddress,
   SOCK_STREAM,
   socket,
+  SocketError,
 } from "../lib/mod.ts";
 
 export async function server({ address, print, ready, serve }: End) {
@@ -62,8 +63,9 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Receive the date and time.
+  // 2. Receive the date and time; anything else is from another server.
   const time = decode(await connection.recv(1024));
+  if (!/\d:\d\d/.test(time)) throw new SocketError("EPROTO", "recv", address);
   print("Received from server:", time);
 
   // 3. Acknowledge it, and close the connection.

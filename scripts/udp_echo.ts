@@ -65,13 +65,17 @@ export async function client({ address, print }: End) {
     await sender.sendto("Hello, UDP!", address);
     print(`To ${formatAddress(address)}: Hello, UDP!`);
 
-    // 3. Wait for the answer, with a timeout.
+    // 3. Wait for the answer, with a timeout; it must be the same bytes.
     const ms = Math.min(wait, longest);
     sender.settimeout(ms);
     try {
       const [data, from] = await sender.recvfrom(1024);
-      print(`From ${formatAddress(from)}: ${decode(data)}`);
-      return { tries, answer: decode(data) };
+      const answer = decode(data);
+      if (answer !== "Hello, UDP!") {
+        throw new SocketError("EPROTO", "recv", from);
+      }
+      print(`From ${formatAddress(from)}: ${answer}`);
+      return { tries, answer };
     } catch (error) {
       if ((error as SocketError).code !== "ETIMEDOUT") throw error;
       print(`No answer in ${ms} ms`);

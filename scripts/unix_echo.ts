@@ -80,6 +80,8 @@ export async function client({ address, flags, print }: End) {
   await connection.shutdown(SHUT_WR);
   const echo = decode(await new Reader(connection).all());
   await connection.close();
+  const same = echo === "Hello through a socket";
+  if (!same) throw new SocketError("EPROTO", "recv", names[1]);
   print("Received:", echo);
   return { echo, names };
 }

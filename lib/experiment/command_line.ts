@@ -6,6 +6,7 @@
  */
 import { ACCEPT_QUEUE_LIMIT, RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
 import { MESSAGE_LIMIT } from "../sockets/reader.ts";
+import { headerOf, sourceOf } from "../slips/source.ts";
 import { type Options, readFlags, UsageError, wholeNumber } from "./flags.ts";
 import { command, exit } from "./process.ts";
 import {
@@ -37,16 +38,24 @@ export interface Given {
 }
 
 /** The flags of a guided script; ends the process for usage and `--help`. */
-export function parseScript(script: Script, args: string[]): Given {
+export function parseScript(script: Script, args: string[]): Promise<Given> {
   return read(script, args, "", (given) => given);
 }
 
 /** The settings of an experiment; ends the process for usage and `--help`. */
-export function parse(experiment: Experiment, args: string[]): Settings {
+export function parse(
+  experiment: Experiment,
+  args: string[],
+): Promise<Settings> {
   const { url, port, flags: own = {} } = experiment;
+  // A path has no host, and the port is only a part of its default name.
+  const hidden = "path" in own;
   const flags = {
-    host: { help: "listen on, or connect to, this host (127.0.0.1)" },
-    port: { help: `use this port (${port}; with both ends a free one)` },
+    host: { hidden, help: "listen on, or connect to, this host (127.0.0.1)" },
+    port: {
+      hidden,
+      help: `use this port (${port}; with both ends a free one)`,
+    },
     clients: { value: "N", help: "run N clients; stop a server after N" },
     timeout: {
       value: "MS",
@@ -64,8 +73,8 @@ drops a silent client after ${limits.idle}, a client waits for ever)`,
   server        the server alone, until Ctrl-C
   client        the client alone
 
-A server serves ${limits.clients} clients at once; ${ACCEPT_QUEUE_LIMIT} more wait in the accept
-queue, ${RECEIVE_QUEUE_LIMIT} datagrams in the receive queue. A line or message has at most
+A server serves ${limits.clients} clients at once. ${QUEUES[command] ?? QUEUE}
+At most ${RECEIVE_QUEUE_LIMIT} datagrams wait to be received. A line or message has at most
 ${MESSAGE_LIMIT} bytes unless the experiment sets a lower limit. After Ctrl-C, running
 exchanges have ${limits.grace} ms to end.`;
   const roles = "[both | server | client] ";
@@ -95,19 +104,31 @@ exchanges have ${limits.grace} ms to end.`;
   }
 }
 
+/** Where the others wait. */
+const QUEUE = `As many more wait in the system's
+accept queue as listen() says, by default 4096.`;
+const QUEUES: Record<string, string> = {
+  bun: `Bun accepts ${ACCEPT_QUEUE_LIMIT} more ahead of the
+program; 512 wait in the system's accept queue, whatever listen() says.`,
+  node: `Node accepts ${ACCEPT_QUEUE_LIMIT} more ahead of the
+program; as many wait in the system's accept queue as listen() says.`,
+};
+
 /** What `settle` makes of the flags and roles; usage or help may end it. */
-function read<T>(
+async function read<T>(
   { url, help, flags = {}, switches = {} }: Script,
   args: string[],
   roles: string,
   settle: (given: Given, roles: string[]) => T,
-): T {
+): Promise<T> {
   const [path] = url.match(/(scripts\/)?[^/]+$/)!;
   const options: Options = { help: { type: "boolean", short: "h" } };
   const manual: [flag: string, help: string][] = [];
-  for (const [name, { help, value }] of Object.entries(flags)) {
+  for (const [name, { help, value, hidden }] of Object.entries(flags)) {
     options[name] = { type: "string" };
-    manual.push([`--${name} ${value ?? name[0].toUpperCase()}`, help]);
+    if (!hidden) {
+      manual.push([`--${name} ${value ?? name[0].toUpperCase()}`, help]);
+    }
   }
   for (const [name, help] of Object.entries(switches)) {
     options[name] = { type: "boolean" };
@@ -134,10 +155,13 @@ function read<T>(
     console.error(`${error.message} (usage: ${file} ${roles}${usage})`);
     exit(2);
   }
+  const { fact, output } = headerOf(await sourceOf(url));
+  if (fact) console.log(`${fact}\n`);
   console.log(`${command} ${path} ${roles}[flags]\n\n${help}\n`);
   for (const [flag, help] of manual) {
     const indented = help.replaceAll("\n", "\n" + " ".repeat(16));
     console.log(`  ${flag.padEnd(14)}${indented}`);
   }
+  if (output) console.log(`\nOutput (<...> varies):\n\n${output}`);
   exit(0);
 }

@@ -9,6 +9,7 @@ import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
 import { args, exit, ignoreBrokenPipe, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";
+import { watchSlips } from "./slip_watch.ts";
 import {
   DEFAULTS,
   type End,
@@ -24,13 +25,19 @@ export async function experiment(experiment: Experiment): Promise<void> {
   ignoreBrokenPipe();
   const words = args();
   const settings = words.length > 0
-    ? (await import("./command_line.ts")).parse(experiment, words)
+    ? await (await import("./command_line.ts")).parse(experiment, words)
     : DEFAULTS;
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)
     : undefined;
+  const watch = watchSlips(experiment, settings);
   try {
-    await run(experiment, settings, transcript?.write).finally(transcript?.end);
+    const ended = run(watch.experiment, settings, transcript?.write);
+    const slip = await Promise.race([ended.then(() => ""), watch.hang])
+      .finally(transcript?.end);
+    if (slip === "") return;
+    console.error(slip);
+    exit(1);
   } catch (error) {
     await printFailure(error, experiment, settings);
     exit(1);

@@ -3,16 +3,18 @@
  *
  * @module
  */
+import type { Address } from "../sockets/address.ts";
+import { socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 import { command } from "./process.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
 /** The advice, in one line; undefined if the message says all there is. */
-export function adviceFor(
+export async function adviceFor(
   { code, call, address, cause }: SocketError,
   script: Pick<Experiment, "url" | "port">,
   { timeout, flags }: Pick<Settings, "flags" | "timeout">,
-): string | undefined {
+): Promise<string | undefined> {
   const path = typeof address === "string";
   const kind = KINDS[call] ?? call;
   // A permission of Deno, which says EPERM for the look-up of a name.
@@ -24,6 +26,9 @@ export function adviceFor(
   if (code === "ECONNREFUSED" || (code === "ENOENT" && call === "connect")) {
     const [file] = script.url.match(/(scripts\/)?[^/]+$/)!;
     const port = path ? script.port : address?.[1];
+    if (address?.[0] === "127.0.0.1" && await isTaken([DEBIAN, Number(port)])) {
+      return `A server listens on ${DEBIAN}, this machine's name: add --host ${DEBIAN}`;
+    }
     let options = port === script.port ? "" : ` --port ${port}`;
     for (const [name, value] of Object.entries(flags)) {
       if (path && value !== undefined) options += ` --${name} ${value}`;
@@ -41,6 +46,16 @@ export function adviceFor(
   const advice = path ? FOR_PATHS : FOR_HOSTS;
   return advice[`${kind} ${code}`] ?? advice[code] ??
     FOR_BOTH[`${kind} ${code}`] ?? FOR_BOTH[code];
+}
+
+/** Debian's address for the name of a machine, to which Python's servers bind. */
+const DEBIAN = "127.0.1.1";
+
+/** Whether a server has the address. Asking it to connect might disturb it. */
+async function isTaken(address: Address): Promise<boolean> {
+  await using probe = socket();
+  return await probe.bind(address)
+    .then(() => false, ({ code }: SocketError) => code === "EADDRINUSE");
 }
 
 /** Calls that fail for the same reasons as another one. */

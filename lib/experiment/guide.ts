@@ -39,7 +39,7 @@ export async function guide(script: GuidedScript): Promise<void> {
   ignoreBrokenPipe();
   const words = args();
   const given: Given = words.length > 0
-    ? (await import("./command_line.ts")).parseScript(script, words)
+    ? await (await import("./command_line.ts")).parseScript(script, words)
     : { flags: {}, switches: [] };
   const terminal = { print, paragraph, pause, pick };
   try {

@@ -5,6 +5,7 @@
  * @module
  */
 import { escapeControls } from "../sockets/escape.ts";
+import { notAwaited } from "../sockets/outbox.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
@@ -15,6 +16,7 @@ export type Write = (end: Name, line: string, note?: "note") => void;
 
 /** Words as one line of at most 1000 characters that cannot drive a terminal. */
 export function joinWords(words: unknown[]): string {
+  if (words.some((word) => word instanceof Promise)) throw notAwaited("print");
   return escapeControls(words.join(" ").replace(/^(.{1000}).+/s, "$1..."));
 }
 
@@ -30,17 +32,32 @@ export function writer(
   };
 }
 
-/** Prints what failed and what the user can do; rethrows all but SocketErrors. */
+/** The script's own slip from which an error comes, in one line, if it is one. */
+export async function slipIn(
+  error: unknown,
+  url: string,
+): Promise<string | undefined> {
+  if (error instanceof SocketError && !OWN.includes(error.code)) return;
+  // When no descriptor is left it cannot be loaded: then the message has to do.
+  const slips = await import("../slips/slips.ts").catch(() => undefined);
+  return slips?.nameSlip(error, url);
+}
+
+/** Errors for which only the program can be blamed. */
+const OWN = ["EBADF", "EDESTADDRREQ", "EINVAL", "ENOTCONN"];
+
+/** Prints what failed and what the user can do; rethrows what is neither. */
 export async function printFailure(
   error: unknown,
   script: Pick<Experiment, "url" | "port">,
   settings: Pick<Settings, "flags" | "timeout">,
 ): Promise<void> {
+  const slip = await slipIn(error, script.url);
+  if (slip) return console.error(slip);
   if (!(error instanceof SocketError)) throw error;
   console.error(error.message);
-  // When no descriptor is left it cannot be loaded: then the message has to do.
   const failure = await import("./failure.ts").catch(() => undefined);
-  const advice = failure?.adviceFor(error, script, settings);
+  const advice = await failure?.adviceFor(error, script, settings);
   if (advice) console.error(advice);
 }
 

@@ -5,16 +5,16 @@
  * @module
  */
 import { type Address, displayAddress } from "../sockets/address.ts";
-import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { StreamSocket } from "../sockets/stream_socket.ts";
-import { joinWords, type Write } from "./print.ts";
+import { joinWords, slipIn, type Write } from "./print.ts";
 import {
   type End,
   type Experiment,
   limits,
   type Settings,
 } from "./settings.ts";
+import { type AnySocket, closeUnseen, nameOf } from "../slips/unseen.ts";
 
 /** An accepted socket, or the sender of a datagram. */
 type Client = StreamSocket | Address;
@@ -33,7 +33,7 @@ export function startServer(
   // With both ends here no client is slow, and Deno's first timer costs 5 ms.
   const idle = timeout ?? (alone ? limits.idle : null);
   const serving = new Map<Client, Promise<void>>();
-  let listeners: (StreamSocket | DatagramSocket)[] = [];
+  let listeners: AnySocket[] = [];
   let ownPort: number | undefined;
   /** Pending while `limits.clients` are being served. */
   let slot: PromiseWithResolvers<void> | undefined;
@@ -46,6 +46,7 @@ export function startServer(
   let closed: Promise<unknown> | undefined;
   let bug: unknown;
   const listening = Promise.withResolvers<Address>();
+  const crashed = Promise.withResolvers<never>();
   const note = (line: string) => write("server", line, "note");
 
   const end: End = {
@@ -90,10 +91,15 @@ export function startServer(
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof SocketError)) {
+      const known = error instanceof SocketError;
+      if (!known) {
         bug ??= error; // in the experiment's own code: the run fails at the end
-        note(joinWords([error]));
-      } else if (error.code !== "EBADF") note(error.message); // closed by a stop
+        if (!alone) crashed.reject(error);
+      }
+      // A stop closes the sockets; of a run that fails, the caller says why.
+      const silent = known ? stopped && error.code === "EBADF" : !alone;
+      const slip = silent ? "" : await slipIn(error, experiment.url);
+      if (!silent) note(slip ?? joinWords([known ? error.message : error]));
     }
     if (client instanceof StreamSocket) await client.close();
     serving.delete(client);
@@ -118,13 +124,13 @@ export function startServer(
     if (!alone) return;
     grace = setTimeout(() => {
       for (const client of serving.keys()) {
-        if (client instanceof StreamSocket) client.close();
+        if (client instanceof StreamSocket) closeUnseen(client);
       }
     }, limits.grace);
   }
 
   function closeListeners(): Promise<unknown> {
-    return Promise.all(listeners.map((listener) => listener.close()));
+    return Promise.all(listeners.map(closeUnseen));
   }
 
   async function runToEnd(): Promise<unknown> {
@@ -145,15 +151,6 @@ export function startServer(
     }
   }
 
-  return { listening: listening.promise, ended: runToEnd(), stop };
-}
-
-// The methods themselves: an observer shows the experiment's own calls only.
-const streamName = StreamSocket.prototype.getsockname;
-const datagramName = DatagramSocket.prototype.getsockname;
-
-function nameOf(socket: StreamSocket | DatagramSocket): Address {
-  return socket instanceof StreamSocket
-    ? streamName.call(socket)
-    : datagramName.call(socket);
+  const ended = Promise.race([runToEnd(), crashed.promise]);
+  return { listening: listening.promise, ended, stop };
 }

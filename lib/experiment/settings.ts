@@ -56,6 +56,8 @@ export interface Flag {
   /** The values that it takes, for an error message: `a number from 0 to 1`. */
   readonly takes?: string;
   readonly pattern?: RegExp;
+  /** `--help` does not show it. */
+  readonly hidden?: boolean;
 }
 
 /** How to run an experiment: the flags of the command line. */

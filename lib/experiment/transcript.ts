@@ -5,6 +5,7 @@
  * @module
  */
 import { mermaid } from "../observe/diagram.ts";
+import { Runs } from "../observe/runs.ts";
 import { type CallInWords, inWords, lineOf } from "../observe/strace.ts";
 import { inOrder, observe } from "../observe/watch.ts";
 import { type Write, writer } from "./print.ts";
@@ -21,21 +22,30 @@ export function transcribe(settings: Settings) {
   let text = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function flush(): void {
+  const runs = new Runs((call) => {
+    if (diagram && calls.length < DIAGRAM_LIMIT) calls.push(call);
+    else more++;
+    if (trace && !json) text += `${lineOf(call)}\n`;
+  });
+
+  /** Writes the lines so far; a run that goes on is counted a while longer. */
+  function flush(goesOn = false): void {
     if (timer !== undefined) clearTimeout(timer);
     timer = undefined;
+    if (goesOn && runs.counted > 0) timer = setTimeout(flush, COUNT_FOR);
+    else runs.end();
     if (text) print(text.slice(0, -1));
     text = "";
   }
 
   const stop = observe((call) => {
-    if (diagram && calls.length < DIAGRAM_LIMIT) calls.push(inWords(call));
-    else more++;
+    const words = inWords(call);
+    runs.add(words);
     if (!trace) return;
-    text += (json ? JSON.stringify(inWords(call)) : lineOf(call)) + "\n";
+    if (json) text += `${JSON.stringify(words)}\n`;
     // To write each line by itself would cost more than the call.
-    if (text.length > BUFFER_SIZE) flush();
-    else timer ??= setTimeout(flush, FLUSH_AFTER);
+    if (text.length > BUFFER_SIZE) flush(true);
+    else timer ??= setTimeout(flush, FLUSH_AFTER, true);
   });
 
   return {
@@ -61,3 +71,6 @@ const DIAGRAM_LIMIT = 500;
 /** Lines are written after so many characters, or so many ms. */
 const BUFFER_SIZE = 65_536;
 const FLUSH_AFTER = 20;
+
+/** The rest of a run that goes on is shown after so many ms. */
+const COUNT_FOR = 500;

@@ -6,6 +6,7 @@
  */
 import type { Address } from "../sockets/address.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
+import { SocketError } from "../sockets/socket_error.ts";
 import { type Client, StreamSocket } from "../sockets/stream_socket.ts";
 
 /** A socket call and its result. */
@@ -22,6 +23,10 @@ export interface SocketCall {
   readonly connection: number;
   /** The socket, by number from 1; 0 if none was created. */
   readonly socket: number;
+  /** The same from 3 at each end, as descriptors; none is used again. */
+  readonly descriptor: number;
+  /** The descriptor that socket() or accept() gave. */
+  readonly made: number | undefined;
   /** Its name, such as `"recv"`. */
   readonly call: string;
   readonly args: readonly unknown[];
@@ -29,7 +34,7 @@ export interface SocketCall {
   readonly result: unknown;
   /** What it threw, or its promise rejected with. */
   readonly error: unknown;
-  /** How many bytes it sent or received. */
+  /** How many bytes it sent or received; unless it failed. */
   readonly bytes: number | undefined;
   /** False if observation ended before the call did. */
   readonly done: boolean;
@@ -48,14 +53,19 @@ export interface PendingCall extends Mutable<SocketCall> {
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** What the calls so far have shown about a socket. */
-interface SocketInfo {
+class SocketInfo {
   readonly number: number;
+  descriptor = 0;
   end: SocketCall["end"] | undefined;
-  bound: boolean;
-  closed: boolean;
-  connection: number;
+  bound = false;
+  closed = false;
+  connection = 0;
   /** Of a client's socket: its name, by which the server knows it. */
   name: string | undefined;
+
+  constructor(number: number) {
+    this.number = number;
+  }
 }
 
 /**
@@ -67,6 +77,7 @@ export class CallOrder {
   readonly #start = performance.now();
   readonly #sockets = new WeakMap<AnySocket, SocketInfo>();
   #socketCount = 0;
+  readonly #descriptors = { server: 3, client: 3 };
   /** Non-blocking calls in call order, blocking ones in completion order. */
   readonly #queue: (PendingCall | (() => void))[] = [];
   readonly #blocked: PendingCall[] = [];
@@ -95,6 +106,8 @@ export class CallOrder {
       end: "client",
       connection: 0,
       socket: info ? info.number : 0,
+      descriptor: 0,
+      made: undefined,
       call,
       args,
       result: undefined,
@@ -129,6 +142,9 @@ export class CallOrder {
         this.#blocked[pending.blocked] = last;
         last.blocked = pending.blocked;
       }
+      // The runner has closed the socket: that is no part of the program.
+      const code = error instanceof SocketError && error.code;
+      if (code === "EBADF" && info && !info.closed) return;
       if (this.#queue.length === 0) return this.#report(pending);
       this.#queue.push(pending);
     }
@@ -174,17 +190,24 @@ export class CallOrder {
     if (info) {
       step.end = info.end ?? "client";
       step.connection = this.#clientOf(info, call, args, result);
+      step.descriptor = this.#descriptorOf(info);
+      if (call === "socket") step.made = step.descriptor;
+      else if (call === "accept" && result) {
+        step.made = this.#descriptorOf(this.#infoOf((result as Client)[0]));
+      }
     }
-    step.bytes = bytesOf(call, args, result);
+    step.bytes = bytesOf(step);
     for (const listener of this.listeners) listener(step);
+  }
+
+  #descriptorOf(info: SocketInfo): number {
+    return info.descriptor ||= this.#descriptors[info.end ?? "client"]++;
   }
 
   #infoOf(socket: AnySocket): SocketInfo {
     let info = this.#sockets.get(socket);
     if (!info) {
-      const number = ++this.#socketCount;
-      const [end, name] = [undefined, undefined];
-      info = { number, end, bound: false, closed: false, connection: 0, name };
+      info = new SocketInfo(++this.#socketCount);
       this.#sockets.set(socket, info);
     }
     return info;
@@ -260,21 +283,12 @@ function portOf(address: Address): string {
   return `:${address[1]}`;
 }
 
-function bytesOf(
-  call: string,
-  args: readonly unknown[],
-  result: unknown,
-): number | undefined {
-  if (typeof result === "number") return result; // of send, sendto, recv_into
-  if (result instanceof Uint8Array) return result.length;
-  if (call === "recvfrom") {
-    return (result as [Uint8Array] | undefined)?.[0].length;
-  }
-  if (call !== "sendall") return;
-  const [data] = args as [string | Uint8Array];
-  return typeof data === "string"
-    ? encoder.encode(data).length
-    : data?.byteLength;
+function bytesOf({ call, args, result, error, done }: SocketCall) {
+  if (!done || error || !/^(send|recv)/.test(call)) return;
+  const value = call === "sendall" ? args[0] : result;
+  if (typeof value === "string") return encoder.encode(value).length;
+  const data = call === "recvfrom" ? (result as [Uint8Array])[0] : value;
+  return ArrayBuffer.isView(data) ? data.byteLength : data as number;
 }
 
 /** So many calls may queue behind one that blocks; it then goes after them. */

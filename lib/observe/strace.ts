@@ -10,11 +10,12 @@ import type { SocketCall } from "./call_order.ts";
 
 /** A call in words, for `--json`, diagrams and reports. */
 export interface CallInWords {
-  /** In ms, to the microsecond; see SocketCall for it and the next four. */
+  /** In ms, to the microsecond; see SocketCall for it and the next five. */
   time: number;
   end: "server" | "client";
   connection: number;
   socket: number;
+  descriptor: number;
   call: string;
   /** As a program writes them: `1024`, `"hello"`, `('127.0.0.1', 8000)`. */
   args: string[];
@@ -28,17 +29,18 @@ export interface CallInWords {
 
 /** Puts a call in words. */
 export function inWords(call: SocketCall): CallInWords {
-  const { time, end, connection, socket, bytes, args, error } = call;
+  const { time, end, connection, socket, descriptor, bytes, error } = call;
   const words: CallInWords = {
     time: Math.round(time * 1000) / 1000,
     end,
     connection,
     socket,
+    descriptor,
     call: call.call,
-    args: args.flatMap((value, i) => wordOf(call, value, i) ?? []),
+    args: call.args.flatMap((value, i) => wordOf(call, value, i) ?? []),
   };
   if (error !== undefined) [words.error, words.reason] = failureOf(error);
-  else if (call.done) words.result = resultOf(call.result);
+  else if (call.done) words.result = resultOf(call);
   if (bytes !== undefined) words.bytes = bytes;
   return words;
 }
@@ -47,25 +49,13 @@ export function inWords(call: SocketCall): CallInWords {
  * A line of a trace: seconds since the start, the end, the call, and its
  * result; `?` for a call that did not end.
  *
- * `0.0021 client recv(1024) = "20/11/2026 18:55:12"`
+ * `0.0021 client recv(3, 1024) = "20/11/2026 18:55:12"`
  */
-export function lineOf(call: SocketCall): string {
-  // Half the time of textOf(inWords(call)), which needs an array and an object.
-  let args = "";
-  for (let i = 0; i < call.args.length; i++) {
-    const word = wordOf(call, call.args[i], i);
-    if (word !== undefined) args += args ? `, ${word}` : word;
-  }
-  const ticks = Math.round(call.time * 10);
+export function lineOf(words: CallInWords): string {
+  const ticks = Math.round(words.time * 10);
   const places = String(ticks % 10_000 + 10_000).slice(1);
   const seconds = `${Math.trunc(ticks / 10_000)}.${places}`;
-  const { error, done } = call;
-  const outcome = error !== undefined
-    ? outcomeOf(...failureOf(error))
-    : done
-    ? resultOf(call.result)
-    : UNKNOWN;
-  return `${seconds} ${speakerOf(call)} ${call.call}(${args}) = ${outcome}`;
+  return `${seconds} ${speakerOf(words)} ${textOf(words)}`;
 }
 
 /** The end, with the number of the client from the second on: `server 2`. */
@@ -75,16 +65,12 @@ export function speakerOf(
   return connection > 1 ? `${end} ${connection}` : end;
 }
 
-/** The call itself: `recv(1024) = "hello"`. */
-export function textOf({ call, args, result, error, reason }: CallInWords) {
-  const outcome = error ? outcomeOf(error, reason) : result ?? UNKNOWN;
-  return `${call}(${args.join(", ")}) = ${outcome}`;
-}
-
-const UNKNOWN = "?";
-
-function outcomeOf(error: string, reason = ""): string {
-  return `-1 ${error} (${reason})`;
+/** The call itself, in C's form with the descriptor first: `recv(3, 1024) = "hello"`. */
+export function textOf(words: CallInWords): string {
+  const { call, descriptor, args, result = "?", error, reason } = words;
+  const all = call !== "socket" && descriptor ? [descriptor, ...args] : args;
+  const outcome = error ? `-1 ${error} (${reason ?? ""})` : result;
+  return `${call}(${all.join(", ")}) = ${outcome}`;
 }
 
 /** The name and the meaning of an error. */
@@ -110,16 +96,16 @@ function wordOf(
   if (value !== undefined && !hidden) return plain(value);
 }
 
-function resultOf(result: unknown): string {
+function resultOf({ result, made }: SocketCall): string {
   if (result === undefined) return "0";
   if (typeof result === "string") return plain(result);
   if (result instanceof Uint8Array) return quote(result);
   if (!Array.isArray(result)) {
-    return typeof result === "object" ? "socket" : plain(result);
+    return typeof result === "object" ? String(made) : plain(result);
   }
   const [first, address] = result; // of accept, recvfrom; or an address
   if (typeof first === "string") return plain(result);
-  const what = first instanceof Uint8Array ? quote(first) : "socket";
+  const what = first instanceof Uint8Array ? quote(first) : made;
   return `${what}, ${plain(address)}`;
 }
 
@@ -139,9 +125,12 @@ function quote(data: string | Uint8Array): string {
   if (!ArrayBuffer.isView(bytes)) { // a mistake
     return escapeControls(String(data).slice(0, MOST_SHOWN));
   }
-  const shown = bytes.subarray(0, MOST_SHOWN);
+  let shown = bytes.subarray(0, MOST_SHOWN);
+  if (shown.every((byte) => byte === 0) && bytes.length > MOST_SHOWN) {
+    shown = shown.subarray(0, 1);
+  }
   // Most data is plain text; a decoder takes a third of the time for it.
-  const text = isPlain(shown)
+  const text = shown.every((byte) => BYTES[byte].length === 1)
     ? decoder.decode(shown)
     : Array.from(shown, (byte) => BYTES[byte]).join("");
   return bytes.length > MOST_SHOWN
@@ -149,7 +138,7 @@ function quote(data: string | Uint8Array): string {
     : `"${text}"`;
 }
 
-/** How many bytes of data are shown, as in strace. */
+/** How many bytes of data are shown, as in strace; zeros alone say nothing. */
 const MOST_SHOWN = 32;
 
 /** Each byte as it is shown. */
@@ -160,13 +149,6 @@ const BYTES = Array.from({ length: 256 }, (_, byte) => {
   const hex = byte.toString(16).padStart(2, "0");
   return plain ? String.fromCharCode(byte) : `\\x${hex}`;
 });
-
-function isPlain(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) {
-    if (BYTES[bytes[i]].length > 1) return false;
-  }
-  return true;
-}
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

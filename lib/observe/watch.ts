@@ -11,6 +11,7 @@ import { StreamSocket } from "../sockets/stream_socket.ts";
 import { type AnySocket, CallOrder, type SocketCall } from "./call_order.ts";
 
 let order: CallOrder | undefined;
+let unobserveCreation: () => void;
 
 /** Calls `listener` with each socket call; returns what stops that. */
 export function observe(listener: (call: SocketCall) => void): () => void {
@@ -55,7 +56,7 @@ function watch(order: CallOrder): void {
       owner[call] = watched(order, call, owner[call]);
     }
   }
-  observeCreation((family, type, made) => {
+  unobserveCreation = observeCreation((family, type, made) => {
     const [socket, error] = made instanceof SocketError
       ? [undefined, made]
       : [made, undefined];
@@ -65,7 +66,7 @@ function watch(order: CallOrder): void {
 
 function unwatch(): void {
   for (const [owner, call, method] of methods.splice(0)) owner[call] = method;
-  observeCreation();
+  unobserveCreation();
 }
 
 /** The method, which also reports each call. */

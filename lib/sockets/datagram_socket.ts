@@ -30,6 +30,11 @@ import {
   Waiter,
 } from "./waiter.ts";
 
+/** The same as `streamWait`. */
+export let datagramWait: (
+  socket: DatagramSocket,
+) => { call: string } | undefined;
+
 /**
  * A socket that carries datagrams, udp(7).
  *
@@ -54,6 +59,10 @@ export class DatagramSocket {
   #lastSend: Promise<unknown> | undefined;
   /** The last host that needed no look-up: most sockets have one peer. */
   #literal: string | undefined;
+
+  static {
+    datagramWait = (socket) => socket.#endpoint?.wanted;
+  }
 
   /** For the library; programs call `socket()`. */
   constructor(family: Family) {

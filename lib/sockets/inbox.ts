@@ -45,9 +45,9 @@ export abstract class Inbox<T> {
    */
   want(_size: number, _into?: Uint8Array): void {}
 
-  /** Whether a call waits. */
-  get wanted(): boolean {
-    return this.#request !== undefined;
+  /** The call that waits, if any. */
+  get wanted(): { readonly call: string } | undefined {
+    return this.#request;
   }
 
   /** How many items are here that no call has taken. */

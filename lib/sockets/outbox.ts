@@ -168,6 +168,11 @@ export class Outbox {
 
 const encoder = new TextEncoder();
 
+/** The error of a call that is given a promise in place of its value. */
+export function notAwaited(call: string): TypeError {
+  return new TypeError(`Cannot ${call} a promise: it needs an await`);
+}
+
 /**
  * Text as UTF-8, or the bytes; gives back a TypeError for anything else, and for
  * bytes whose buffer has been transferred.
@@ -182,6 +187,7 @@ export function bytesOf(
   // Another realm's Uint8Array (node:vm, a frame) is no instance of this one's.
   const is = ArrayBuffer.isView(data) &&
     (data as Uint8Array)[Symbol.toStringTag] === "Uint8Array";
+  if (data instanceof Promise) return notAwaited(call);
   if (!is) return new TypeError(`Cannot ${call}: neither text nor bytes`);
   if (byteLength === 0 && (buffer as ArrayBuffer).detached) {
     return new TypeError(`Cannot ${call}: the buffer is detached`);

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Address } from "./address.ts";
-import { bytesOf } from "./outbox.ts";
+import { bytesOf, notAwaited } from "./outbox.ts";
 import { SocketError } from "./socket_error.ts";
 import { innerOf, type StreamSocket } from "./stream_socket.ts";
 import {
@@ -200,6 +200,7 @@ function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
 
 /** Bytes as text: UTF-8, with U+FFFD for what is none. */
 export function decode(bytes: Uint8Array): string {
+  if (bytes instanceof Promise) throw notAwaited("decode");
   return decoder.decode(bytes);
 }
 

@@ -44,12 +44,12 @@ export function socket(
     : known && type === SOCK_DGRAM && family !== AF_UNIX
     ? new DatagramSocket(family)
     : new SocketError("EPROTONOSUPPORT", "socket");
-  observer?.(family, type, made);
+  for (const observe of observers) observe(family, type, made);
   if (made instanceof SocketError) throw made;
   return made;
 }
 
-let observer: CreationObserver | undefined;
+const observers = new Set<CreationObserver>();
 
 /** Is told of each socket() call: the socket, or the error that it throws. */
 export type CreationObserver = (
@@ -58,7 +58,8 @@ export type CreationObserver = (
   made: StreamSocket | DatagramSocket | SocketError,
 ) => void;
 
-/** Tells `observe` of each socket() call, until it is called without one. */
-export function observeCreation(observe?: CreationObserver): void {
-  observer = observe;
+/** Tells `observe` of each socket() call; gives what ends that. */
+export function observeCreation(observe: CreationObserver): () => void {
+  observers.add(observe);
+  return () => observers.delete(observe);
 }

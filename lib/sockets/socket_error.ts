@@ -150,7 +150,7 @@ const MEANINGS: Record<string, string> = {
   EOPNOTSUPP: "operation not supported by this socket",
   EPERM: "operation not permitted",
   EPIPE: "the other end no longer reads",
-  EPROTO: "no answer that the protocol lets us use",
+  EPROTO: "no answer that this program can use: is it the right server?",
   EPROTONOSUPPORT: "protocol not supported",
   EPROTOTYPE: "the path is another kind of socket",
   EROFS: "read-only file system",

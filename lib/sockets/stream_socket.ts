@@ -43,6 +43,9 @@ export let innerOf: (
   socket: StreamSocket,
 ) => { timeout: number | null; peer: Address | undefined };
 
+/** The call that waits for data or a client, for who looks for a deadlock. */
+export let streamWait: (socket: StreamSocket) => { call: string } | undefined;
+
 /**
  * A socket that carries a stream of bytes, tcp(7).
  *
@@ -75,6 +78,7 @@ export class StreamSocket {
       timeout: socket.#timeout,
       peer: socket.#connection?.address,
     });
+    streamWait = (socket) => (socket.#listener ?? socket.#connection)?.wanted;
   }
 
   /** For the library; programs call `socket()`. */

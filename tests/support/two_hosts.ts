@@ -9,14 +9,7 @@ import {
   within,
 } from "../../scripts/tools/support/processes.ts";
 import { reasonAgainst } from "../conformance/own_network.ts";
-import {
-  commandFor,
-  type Finished,
-  pythonCommand,
-  type Running,
-  type RuntimeName,
-  start,
-} from "./runtimes.ts";
+import { pythonCommand, type Running, start } from "./runtimes.ts";
 import { ROOT } from "./scripts.ts";
 
 /** Why this machine has no two hosts, if so. */
@@ -43,13 +36,20 @@ export interface Network {
 
 export interface TwoHosts extends AsyncDisposable {
   /** Starts a command on a host; it ends with this process, however that ends. */
-  start(host: keyof typeof HOSTS, command: string[], limit?: number): Running;
+  start(
+    host: keyof typeof HOSTS,
+    command: string[],
+    options?: Parameters<typeof start>[1],
+  ): Running;
+  /** The process that is the network. */
+  pid: number;
   /** Changes the network from now on. */
   change(network: Network): Promise<void>;
   /** Resolves when no packet has been sent for 2 s, or after 20 s. */
   quiet(): Promise<void>;
 }
 
+/** Sets up both hosts. */
 export async function twoHosts(network: Network = {}): Promise<TwoHosts> {
   const heard: ((line: string) => void)[] = [];
   const script = `${ROOT}tests/support/two_hosts.py`;
@@ -74,12 +74,13 @@ export async function twoHosts(network: Network = {}): Promise<TwoHosts> {
     return Number(await answer(line));
   };
   return {
-    start: (host, command, limit) =>
+    pid: relay.pid!,
+    start: (host, command, options) =>
       start([
         ...["setpriv", "--pdeathsig", "KILL", "nsenter"],
         `--net=/proc/${relay.pid}/fd/${namespaces[host]}`,
         ...command,
-      ], { limit }),
+      ], options),
     change: async (network) => void await tell(network),
     async quiet() {
       for (let last = -1, still = 0, n = 0; still < 4 && n < 40; n++) {
@@ -96,50 +97,4 @@ export async function twoHosts(network: Network = {}): Promise<TwoHosts> {
       await relay.ended;
     },
   };
-}
-
-/** An experiment, and the runtime of each end. */
-export interface Ends {
-  script: string;
-  client: RuntimeName;
-  server: RuntimeName;
-  flags?: { client?: string[]; server?: string[] };
-}
-
-/** How both ends ended, and how long the client took, in ms. */
-export interface Ended {
-  client: Finished;
-  server: Finished;
-  ms: number;
-}
-
-/** A server that stays up to its limit is killed. */
-const SERVER_LIMIT = 400_000;
-
-/** Runs both ends, one on each host; the client is killed after `limit` ms. */
-export async function runEnds(
-  hosts: TwoHosts,
-  { script, client, server, flags = {} }: Ends,
-  limit: number,
-): Promise<Ended> {
-  const permissions = ["--allow-net", "--allow-sys=hostname"];
-  const command = (runtime: RuntimeName, role: string, host: string) => [
-    ...commandFor(runtime, permissions),
-    ...[`${ROOT}scripts/${script}.ts`, role, "--host", host],
-  ];
-  const all = script === "udp_broadcast";
-  const serving = hosts.start("server", [
-    ...command(server, "server", all ? "0.0.0.0" : HOSTS.server),
-    ...flags.server ?? [],
-  ], SERVER_LIMIT);
-  await serving.said(/Listening on /);
-  const begin = performance.now();
-  const ended = await hosts.start("client", [
-    ...command(client, "client", all ? BROADCAST : HOSTS.server),
-    ...flags.client ?? [],
-  ], limit).finished;
-  const ms = performance.now() - begin;
-  await hosts.quiet(); // what is under way may still reach the server
-  serving.kill("SIGINT");
-  return { client: ended, server: await serving.finished, ms };
 }

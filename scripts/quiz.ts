@@ -33,6 +33,7 @@
  *     Score: 8 of 10
  */
 import {
+  END_KEY,
   guide,
   type GuidedScript,
   type Session,
@@ -268,8 +269,8 @@ const QUESTIONS: Question[] = [
 const LETTERS = "abcde";
 
 const USE =
-  `On a terminal it asks for answers; Ctrl-D ends it. Elsewhere it prints the
-questions: answer with --answers, or see all answers proved with --prove.`;
+  `On a terminal it asks for answers; ${END_KEY} ends it. Elsewhere it prints
+the questions: answer with --answers, or see all answers proved with --prove.`;
 
 const valid = QUESTIONS.map(({ choices }) =>
   `[a-${LETTERS[choices.length - 1]}]`

@@ -33,6 +33,7 @@
  *     ...
  */
 import {
+  END_KEY,
   guide,
   type GuidedScript,
   type Session,
@@ -81,7 +82,7 @@ const NEXT: Record<string, string> = {
 export const script: GuidedScript = {
   url: import.meta.url,
   help: `Explains the calls of a server and a client, one by one. On a terminal,
-Enter shows the next call, and Ctrl-D or Ctrl-C ends the study.`,
+Enter shows the next call; ${END_KEY} or Ctrl-C ends the study.`,
   flags: {
     port: {
       help: "listen on this port, so that other programs can observe it",

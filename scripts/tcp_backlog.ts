@@ -9,9 +9,9 @@
  *     bun scripts/tcp_backlog.ts
  *     node scripts/tcp_backlog.ts
  *
- * If a runtime sets a longer queue, as Bun does with 512, or accepts ahead of the
- * program, all are connected. So they are from another host, since the server's
- * system drops the end of the handshake: who says nothing then waits for ever.
+ * Otherwise: The runtime asks for a longer queue (Bun for one of 512), or accepts
+ * ahead of the program, so that more of the clients are connected, or all. So are
+ * those on another host: the end of their handshake is dropped, unseen by them.
  *
  * Output:
  *

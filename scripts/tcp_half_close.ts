@@ -32,7 +32,7 @@ import {
 } from "../lib/mod.ts";
 
 /** More than the socket buffers hold: it is sent only if the client reads. */
-const REPLY = new Uint8Array(16 * 1024 * 1024);
+const REPLY = 16 * 1024 * 1024; // bytes
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
@@ -51,11 +51,14 @@ export async function server({ address, print, ready, serve }: End) {
       while (await reader.line() !== null) lines++;
       print(`Read ${lines} lines, then the end of the stream`);
 
-      // 3. Send a reply. A client that only shut down receives it. The system of
-      //    a client that closed answers with a reset (RST), and sending fails.
+      // 3. Send a reply in pieces. A client that only shut down receives it; the
+      //    system of one that closed answers with a reset (RST): sending fails.
+      const piece = new Uint8Array(1024);
       try {
-        await client.sendall(REPLY);
-        print(`Sent a reply of ${REPLY.length} bytes`);
+        for (let sent = 0; sent < REPLY; sent += piece.length) {
+          await client.sendall(piece);
+        }
+        print(`Sent a reply of ${REPLY} bytes`);
         replies.sent++;
       } catch (error) {
         if (!(error instanceof SocketError)) throw error;
@@ -78,7 +81,7 @@ export async function client({ address, print }: End) {
   await halfClosed.sendall("one\ntwo\nthree\n");
   await halfClosed.shutdown(SHUT_WR);
   print("Sent 3 lines, then shutdown(SHUT_WR)");
-  const reply = await new Reader(halfClosed).all({ limit: REPLY.length });
+  const reply = await new Reader(halfClosed).all({ limit: REPLY });
   print(`The reply arrived: ${reply.length} bytes`);
   await halfClosed.close();
 

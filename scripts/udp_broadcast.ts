@@ -2,8 +2,7 @@
  * Broadcast over UDP: a broadcast reaches every socket that is bound to its
  * port, but only a socket with SO_BROADCAST may send one.
  *
- * Aim: To send one datagram to all hosts of a network, and to count the
- * answers.
+ * Aim: To send one datagram to all hosts of a network and count the answers.
  *
  *     deno run --allow-net scripts/udp_broadcast.ts
  *     bun scripts/udp_broadcast.ts
@@ -22,7 +21,6 @@
  *     client: 2 answers
  */
 import {
-  type Address,
   AF_INET,
   decode,
   type End,
@@ -42,7 +40,7 @@ export async function server({ address, print, ready, serve }: End) {
   const [host, port] = address as [string, number];
   const own = /^(localhost$|127\.)/.test(host);
   const first = await bound([own ? LOOPBACK : host, port]);
-  const second = await bound(first.getsockname());
+  const second = await bound(first.getsockname() as [string, number]);
   ready(first, second);
 
   // 2. Receive with both, and answer each sender.
@@ -63,8 +61,7 @@ export async function client({ address, print }: End) {
   const own = /^(localhost$|127\.|0\.)/.test(address[0]);
   const to = await parseAddress(own ? LOOPBACK : address[0], address[1]);
 
-  // 2. Send without the option: the system refuses, because a broadcast by
-  //    mistake would disturb every host.
+  // 2. Send without the option: the system refuses to disturb every host.
   const refusal = await sender.sendto("Is anybody there?", to)
     .then(() => "", (error: SocketError) => error.code);
   if (refusal) print(`sendto ${formatAddress(to)}: ${refusal}`);
@@ -75,8 +72,8 @@ export async function client({ address, print }: End) {
   const size = await sender.sendto("Is anybody there?", to);
   print(`sendto ${formatAddress(to)}: ${size} bytes`);
 
-  // 4. Count the answers until none has come for 300 ms.
-  sender.settimeout(Math.min(300, sender.gettimeout() ?? 300)); // --timeout
+  // 4. Count the answers until none has come for a second.
+  sender.settimeout(Math.min(1000, sender.gettimeout() ?? 1000)); // --timeout
   let answers = 0;
   try {
     while (await sender.recvfrom(1024)) answers++;
@@ -88,10 +85,13 @@ export async function client({ address, print }: End) {
   return { refusal, answers };
 }
 
-async function bound(address: Address) {
+async function bound([host, port]: [string, number]) {
   const receiver = socket(AF_INET, SOCK_DGRAM);
   receiver.setsockopt("SO_REUSEADDR", true);
-  await receiver.bind(address);
+  await receiver.bind([host, port]).catch((error: SocketError) => {
+    if (host !== LOOPBACK || error.code !== "EADDRNOTAVAIL") throw error;
+    return receiver.bind(["0.0.0.0", port]); // only Linux has that address
+  });
   return receiver;
 }
 

@@ -3,6 +3,7 @@
  * ends in two processes, and how a server stops.
  */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import net from "node:net";
 import { parse } from "../lib/experiment/command_line.ts";
 import {
@@ -12,6 +13,7 @@ import {
   wholeNumber,
 } from "../lib/experiment/flags.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
+import { readHeader } from "../scripts/tools/support/header.ts";
 import { type CommandLine, runAll } from "./support/command_lines.ts";
 import { canListen, silentServer } from "./support/ports.ts";
 import {
@@ -158,6 +160,61 @@ for (const runtime of RUNTIMES) {
       expect(short).toEqual({ code, stdout, stderr });
     });
 
+    testOn(
+      runtime,
+      "--help begins with the fact, ends with the output",
+      async () => {
+        const { code, stdout, stderr } = await runTime("--help");
+        const header = readHeader(
+          readFileSync(`${ROOT}scripts/tcp_time.ts`, "utf8"),
+        );
+        const [fact] = stdout.split("\n\n");
+        expect(fact.replaceAll("\n", " ")).toBe(header.fact);
+        const [, output] = stdout.split("Output (<...> varies):\n\n");
+        expect(output).toBe(
+          header.output.map((line) => `    ${line}\n`).join(""),
+        );
+        expect([code, stderr]).toEqual([0, ""]);
+        // The limits are those of this runtime.
+        const queue = {
+          deno: "4096",
+          bun: "512 wait",
+          node: "Node accepts 4096",
+        };
+        expect(stdout).toContain(queue[runtime]);
+      },
+    );
+
+    testOn(runtime, "unix_echo --help has no host and no port", async () => {
+      const script = `${ROOT}scripts/unix_echo.ts`;
+      const { code, stdout } = await run(
+        [...commandFor(runtime, ["--allow-net"]), script, "--help"],
+      );
+      expect(stdout).toMatch(/^ {2}--path /m);
+      expect(stdout).not.toMatch(/--(host|port)/);
+      expect(code).toBe(0);
+    });
+
+    testOn(
+      runtime,
+      "a refused client learns of a server at 127.0.1.1",
+      async () => {
+        const server = net.createServer().listen(0, "127.0.1.1");
+        let visitors = 0;
+        server.on("connection", () => visitors++);
+        await new Promise((resolve) => server.once("listening", resolve));
+        const { port } = server.address() as net.AddressInfo;
+        const { code, stderr } = await runTime("client", "--port", `${port}`);
+        server.close();
+        expect(stderr).toBe(
+          `Cannot connect to 127.0.0.1:${port}: connection refused\n` +
+            "A server listens on 127.0.1.1, this machine's name: add --host " +
+            "127.0.1.1\n",
+        );
+        expect([code, visitors]).toEqual([1, 0]);
+      },
+    );
+
     testOn(runtime, "two processes look as in the seed", async () => {
       const { server, port } = await startServer("--clients", "2");
       const clients = await runTime("client", "--port", port, "--clients", "2");
@@ -280,7 +337,7 @@ testOn("bun", "the scripts run from another folder", async () => {
   expect(code).toBe(0);
 });
 
-test("parse() gives the settings, and the experiment's own flags only", () => {
+test("parse() gives the settings, and the experiment's own flags only", async () => {
   const number = { help: "", takes: "digits", pattern: /^\d+$/ };
   const experiment = {
     ...{
@@ -300,7 +357,7 @@ test("parse() gives the settings, and the experiment's own flags only", () => {
     "2",
     "--trace",
   ];
-  expect(parse(experiment, args)).toEqual({
+  expect(await parse(experiment, args)).toEqual({
     ...{ role: "client", host: "127.0.0.1", port: 9, clients: 2 },
     ...{ timeout: undefined, trace: true, diagram: false, json: false },
     flags: { seed: "7", other: undefined },

@@ -29,7 +29,7 @@ import {
   SocketError,
   type StreamSocket,
 } from "../lib/mod.ts";
-import { lineOf } from "../lib/observe/strace.ts";
+import { inWords, lineOf } from "../lib/observe/strace.ts";
 import { play } from "./support/play.ts";
 import { canListen } from "./support/ports.ts";
 import { load, ROOT } from "./support/scripts.ts";
@@ -549,7 +549,7 @@ describe("printFailure()", () => {
       "append to",
       "It ends with over 1 MiB without LF: choose another",
     ],
-    ["EINVAL", HOST, "bind,listen,accept,connect,sendto", ""],
+    ["EINVAL", HOST, "bind,listen,connect,sendto", ""],
     [
       "EMSGSIZE",
       HOST,
@@ -603,17 +603,60 @@ describe("printFailure()", () => {
     ["EAGAIN", HOST, "connect,send", ""],
     // The program is wrong, or nobody knows the cause.
     ["EIO", HOST, "bind,connect,recv,send", ""],
-    ["EBADF", HOST, "recv,accept", ""],
     ["EALREADY", HOST, "connect", ""],
     ["EISCONN", HOST, "connect,sendto", ""],
-    ["ENOTCONN", HOST, "recv,send", ""],
-    ["EDESTADDRREQ", HOST, "send", ""],
     ["EINTR", HOST, "recv", ""],
     ["ENOPROTOOPT", HOST, "setsockopt", ""],
     ["ENOTSOCK", PATH, "connect", ""],
     ["EOPNOTSUPP", PATH, "connect", ""],
     ["EPROTONOSUPPORT", HOST, "socket", ""],
   ];
+
+  /** For these only the program can be blamed: one line, with its place. */
+  const SLIPS: typeof ADVICE = [
+    [
+      "EINVAL",
+      HOST,
+      "accept",
+      'write "await listener.listen()" before it',
+    ],
+    [
+      "EINVAL",
+      HOST,
+      "recvfrom",
+      'write "await receiver.bind(address)" before it',
+    ],
+    [
+      "EBADF",
+      HOST,
+      "recv,accept",
+      "the program has closed this socket before (is an await missing?)",
+    ],
+    [
+      "ENOTCONN",
+      HOST,
+      "recv,send",
+      'write "await connection.connect(address)" before it, or use the socket ' +
+      "that accept() gives",
+    ],
+    [
+      "EDESTADDRREQ",
+      HOST,
+      "send",
+      "call connect() before send(), or sendto() with an address",
+    ],
+  ];
+
+  test("names a slip in one line", async () => {
+    for (const [code, at, calls, advice] of SLIPS) {
+      for (const call of calls.split(",")) {
+        const { message } = new SocketError(code, call, at);
+        const [what] = message.match(/^Cannot \w+ \w+ 192.0.2.1:8000(?=: )/)!;
+        expect(await print(new SocketError(code, call, at)))
+          .toEqual([`scripts/tcp_time.ts: ${what}: ${advice}`]);
+      }
+    }
+  });
 
   test("says what to do, by the call and the code", async () => {
     for (const [code, at, calls, advice] of ADVICE) {
@@ -631,7 +674,7 @@ describe("printFailure()", () => {
     const [meanings] = source.split("const MEANINGS")[1].split("\n};");
     const known = [...meanings.matchAll(/^ {2}"?(?:\w+ )?(E[A-Z_]+)"?:/gm)];
     expect(known.length).toBeGreaterThan(30);
-    const decided = ADVICE.map(([code]) => code);
+    const decided = [...ADVICE, ...SLIPS].map(([code]) => code);
     for (const [, code] of known) expect(decided).toContain(code);
   });
 
@@ -697,10 +740,10 @@ describe("transcribe()", () => {
       end();
       expect(log.mock.calls.flat().map((text) => text.replace(/^\d\S+ /gm, "")))
         .toEqual([
-          "client socket(AF_INET, SOCK_STREAM) = socket\n" +
-          "client getsockname() = ('0.0.0.0', 0)",
+          "client socket(AF_INET, SOCK_STREAM) = 3\n" +
+          "client getsockname(3) = ('0.0.0.0', 0)",
           "client: between",
-          "client socket(AF_INET, SOCK_STREAM) = socket",
+          "client socket(AF_INET, SOCK_STREAM) = 4",
         ]);
 
       log.mockClear();
@@ -712,7 +755,7 @@ describe("transcribe()", () => {
       drawing.end();
       const [diagram] = log.mock.calls.flat();
       expect(log).toHaveBeenCalledTimes(1);
-      expect(diagram.match(/getsockname\(\)/g)).toHaveLength(499);
+      expect(diagram.match(/getsockname\(3\)/g)).toHaveLength(499);
       expect(diagram).toEndWith("and 12 more calls");
       expect(error.mock.calls).toEqual([["client: beside"]]);
     } finally {
@@ -746,11 +789,12 @@ describe("observe()", () => {
 test("lineOf() begins with seconds, to a tenth of a millisecond", () => {
   const call: Omit<SocketCall, "time"> = {
     ...{ end: "server", connection: 2, socket: 3, call: "listen", args: [5] },
+    ...{ descriptor: 3, made: undefined },
     ...{ result: undefined, error: undefined, bytes: undefined, done: true },
   };
-  const line = (time: number) => lineOf({ time, ...call });
-  expect(line(2.14)).toBe("0.0021 server 2 listen(5) = 0");
-  expect(line(12_345.67)).toBe("12.3457 server 2 listen(5) = 0");
+  const line = (time: number) => lineOf(inWords({ time, ...call }));
+  expect(line(2.14)).toBe("0.0021 server 2 listen(3, 5) = 0");
+  expect(line(12_345.67)).toBe("12.3457 server 2 listen(3, 5) = 0");
 });
 
 /** An experiment whose server fails with each client. */

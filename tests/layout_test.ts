@@ -58,7 +58,7 @@ function importsOf(file: string): Import[] {
 }
 
 function read(file: string): string {
-  return readFileSync(join(ROOT, file), "utf8");
+  return readFileSync(join(ROOT, file), "utf8").replaceAll("\r\n", "\n");
 }
 
 /** The code of a file: comments are blank, and lines keep their numbers. */
@@ -89,7 +89,8 @@ test("the project has the entries of its design at the top, and no other", () =>
 const ARROWS: [room: RegExp, allowed: RegExp][] = [
   [/^lib\/sockets\//, /^(lib\/sockets\/|node:)/],
   [/^lib\/observe\//, /^lib\/(observe|sockets)\//],
-  [/^lib\/experiment\//, /^(lib\/(experiment|observe|sockets)\/|node:)/],
+  [/^lib\/slips\//, /^(lib\/(slips|sockets)\/|node:)/],
+  [/^lib\/experiment\//, /^(lib\/(experiment|slips|observe|sockets)\/|node:)/],
   [/^lib\/protocols\//, /^lib\/protocols\//],
   [/^lib\/services\//, /^(lib\/(services|protocols|sockets)\/|node:)/],
   [/^lib\/mod\.ts$/, /^lib\/(sockets|observe|experiment)\//],
@@ -107,9 +108,10 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
  * true and a program's end free of open sockets.
  */
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
-  [3450, "lib/sockets", /^lib\/sockets\//],
-  [650, "lib/observe", /^lib\/observe\//],
-  [1000, "lib/experiment", /^lib\/experiment\//],
+  [3600, "lib/sockets", /^lib\/sockets\//],
+  [670, "lib/observe", /^lib\/observe\//],
+  [1250, "lib/experiment", /^lib\/experiment\//],
+  [275, "lib/slips", /^lib\/slips\//],
   [3400, "scripts/tools", /^scripts\/tools\//],
 ];
 
@@ -190,6 +192,15 @@ describe("the rooms", () => {
         file,
         undefined,
       ]);
+    }
+  });
+
+  test("ask Linux for what it alone has where that is guarded", () => {
+    const guarded =
+      /(true_error|proc_net_tcp|support\/processes|matrix\/own)\.ts$/;
+    for (const file of files.filter((file) => !guarded.test(file))) {
+      const linux = codeOf(file).match(/process\.kill\(-|\/proc\/|"\/proc/);
+      expect([file, linux?.[0]]).toEqual([file, undefined]);
     }
   });
 
@@ -275,9 +286,9 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   load("lib/mod.ts");
   load("lib/sockets/runtimes/node.ts");
   expect([...loaded].join()).not.toMatch(
-    /command_line|failure|guide|terminal|services|protocols|watch|deno|bun/,
+    /command_line|failure|guide|terminal|slips\/(slips|source)|services|protocols|observe\/watch|deno|bun/,
   );
   // Comments cost nothing that could be measured; code does.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(66_500);
+  expect(code.length).toBeLessThan(70_000);
 });

@@ -3,13 +3,7 @@
  * and reported, and no process stays behind.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -27,7 +21,7 @@ import {
   find as findRuntime,
   type Runtime,
 } from "../scripts/tools/support/runtimes.ts";
-import { noProc } from "./support/proc.ts";
+import { having, noProc } from "./support/proc.ts";
 import { commandFor, find, RUNTIMES, start } from "./support/runtimes.ts";
 import { GUIDED, ROOT, SCRIPTS } from "./support/scripts.ts";
 import { alongside, needing, testOn } from "./support/test_on.ts";
@@ -69,21 +63,6 @@ async function matrix(...given: Parameters<typeof startTool>) {
   const tool = startTool(...given);
   const finished = await tool.finished;
   return { ...finished, left: tool.left() };
-}
-
-/** The processes with this in their command or environment, as /proc has it. */
-function having(mark: string): string[] {
-  if (noProc) return [];
-  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return processes.filter((pid) => {
-    try {
-      return ["cmdline", "environ"].some((file) =>
-        readFileSync(`/proc/${pid}/${file}`, "utf8").includes(mark)
-      );
-    } catch {
-      return false; // it has ended
-    }
-  });
 }
 
 function resultsIn(stdout: string): Result[] {

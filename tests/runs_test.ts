@@ -5,12 +5,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type CallInWords, textOf } from "../lib/observe/strace.ts";
-import { condensed } from "../scripts/tools/report/calls.ts";
-import { contentOf, type Made } from "../scripts/tools/report/content.ts";
-import { SECTIONS } from "../scripts/tools/report/headings.ts";
+import { usualForm } from "../scripts/tools/report.ts";
+import { excerpt } from "../scripts/tools/report/calls.ts";
+import { contentOf } from "../scripts/tools/report/content.ts";
 import { html } from "../scripts/tools/report/html.ts";
 import { markdown } from "../scripts/tools/report/markdown.ts";
-import { readRun } from "../scripts/tools/report/run.ts";
+import { type Made, readRun } from "../scripts/tools/report/run.ts";
 import { readSource } from "../scripts/tools/report/source.ts";
 import {
   difference,
@@ -99,7 +99,7 @@ for (const script of SCRIPTS) {
 
     for (const runtime of RUNTIMES) {
       testScript(script, runtime, `has a report on ${runtime}`, async () => {
-        const made: Made = {
+        const experiment = {
           source: readSource(name, source),
           run: {
             ...readRun(name, await runOn(runtime)),
@@ -107,12 +107,17 @@ for (const script of SCRIPTS) {
             runtime,
             date: new Date(),
           },
-          command: `report ${name}`,
         };
-        const text = markdown(contentOf(made));
-        const printed = made.run.lines.length;
-        expect(text).toContain("The aim is reached: both ends ended well");
-        expect(text).toMatch(new RegExp(`the ${printed} lines? that they`));
+        const made = { name, header, experiment, command: `report ${name}` };
+        const text = markdown(contentOf(made, usualForm(name)));
+        // Bun asks the kernel for a backlog of 512: nobody is held back.
+        const other = name === "tcp_backlog" && runtime === "bun";
+        expect(text).toContain(
+          other
+            ? "This run has not shown what the experiment is about: `expected"
+            : "is reached: the program ended without an error, and its output",
+        );
+        expect(text).not.toContain("See the man page");
         if (runtime === "bun") expectReport(made, source);
       });
     }
@@ -176,9 +181,12 @@ function bySocket(calls: CallInWords[]): string[] {
   ).sort();
 }
 
+/** What the report of an experiment is made from. */
+type ExperimentMade = Made & { experiment: NonNullable<Made["experiment"]> };
+
 /** The report is complete, true to the run, and well formed. */
-function expectReport(made: Made, file: string) {
-  const content = contentOf(made);
+function expectReport(made: ExperimentMade, file: string) {
+  const content = contentOf(made, usualForm(made.name));
   const sections = pages.markdownSections(markdown(content));
   const page = pages.parse(html(content));
   pages.standsAlone(page);
@@ -188,9 +196,19 @@ function expectReport(made: Made, file: string) {
   expectCalls(made, page);
 }
 
+const SECTIONS = [
+  "Aim",
+  "Introduction",
+  "Algorithm",
+  "Program",
+  "Output",
+  "Sequence of calls",
+  "Result",
+];
+
 /** Every section is there, and none is empty. */
 function expectComplete(sections: pages.MarkdownSection[], page: pages.Node) {
-  expect(sections.map(({ heading }) => heading)).toEqual([...SECTIONS]);
+  expect(sections.map(({ heading }) => heading)).toEqual(SECTIONS);
   for (const { heading, body, parts } of sections) {
     const texts = [
       ...(body || parts.size === 0 ? [body] : []),
@@ -199,7 +217,7 @@ function expectComplete(sections: pages.MarkdownSection[], page: pages.Node) {
     expect([heading, texts.filter((text) => !/\w/.test(text))])
       .toEqual([heading, []]);
   }
-  expect(pages.all(page, "h2").map(pages.textOf)).toEqual([...SECTIONS]);
+  expect(pages.all(page, "h2").map(pages.textOf)).toEqual(SECTIONS);
   for (const section of pages.all(page, "section")) {
     const [heading, ...rest] = section.children.map(pages.textOf)
       .filter((text) => text.trim() !== "");
@@ -212,7 +230,7 @@ function expectComplete(sections: pages.MarkdownSection[], page: pages.Node) {
 
 /** The report quotes what the run printed, line for line. */
 function expectOutput(
-  { run: { lines } }: Made,
+  { experiment: { run: { lines } } }: ExperimentMade,
   sections: pages.MarkdownSection[],
   page: pages.Node,
 ) {
@@ -230,7 +248,10 @@ function expectOutput(
 }
 
 /** The report quotes the whole program, and all of the algorithm. */
-function expectProgram({ source }: Made, file: string) {
+function expectProgram(
+  { experiment: { source } }: ExperimentMade,
+  file: string,
+) {
   const chunksOf = (code: string) => code.trim().split(/\n\n(?=\S)/).sort();
   const { server, client, shared } = source;
   expect(chunksOf([shared, server.program, client.program].join("\n\n")))
@@ -240,10 +261,13 @@ function expectProgram({ source }: Made, file: string) {
 }
 
 /** The sequence has each call of each end, at its side. */
-function expectCalls({ run: { calls } }: Made, page: pages.Node) {
-  const rows = condensed(calls);
+function expectCalls(
+  { experiment: { run: { calls } } }: ExperimentMade,
+  page: pages.Node,
+) {
+  const { rows, leftOut } = excerpt(calls);
   const times = rows.reduce((sum, { times }) => sum + times, 0);
-  expect(times).toBe(calls.length);
+  expect(times).toBe(leftOut ? Number(leftOut.match(/\d+/)) : calls.length);
   const drawn = pages.all(page, "tr", "call").map((row) => {
     const [, cell] = pages.all(row, "td");
     return [cell.attributes.class, pages.textOf(pages.all(cell, "b")[0])];

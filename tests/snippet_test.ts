@@ -1,6 +1,6 @@
 /**
- * The snippets: one file that runs as it is, in an empty folder, on every
- * runtime, whichever bundler made it.
+ * The snippets with the whole library: one file that runs as it is, in an empty
+ * folder, on every runtime, whichever bundler made it. And the command line.
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import {
@@ -12,12 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { read } from "../scripts/tools/snippet.ts";
 import {
   type Bundler,
   bundleWith,
-  read,
-  snippet,
-} from "../scripts/tools/snippet.ts";
+  wholeSnippet,
+} from "../scripts/tools/snippet/whole.ts";
+import { sourceOf } from "../scripts/tools/support/experiments.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import {
   commandFor,
@@ -48,7 +49,8 @@ afterAll(() => {
 /** The text of a snippet, which is made once for all tests. */
 function textOf(name: string, bundler: Bundler): Promise<string> {
   const key = `${name} ${bundler.name}`;
-  const text = made.get(key) ?? snippet(name, [bundler]);
+  const text = made.get(key) ??
+    wholeSnippet(name, sourceOf(name), [bundler]);
   made.set(key, text);
   return text;
 }
@@ -174,8 +176,10 @@ describe("the command line of a snippet is that of its experiment:", () => {
 
 describe("snippet.ts", () => {
   test("knows every experiment, also by its file", () => {
-    expect(names.map((name) => read([`scripts/${name}.ts`]))).toEqual(names);
-    expect(names.map((name) => read([name]))).toEqual(names);
+    for (const name of names) {
+      expect(read([`scripts/${name}.ts`])?.name).toBe(name);
+      expect(read([name])?.name).toBe(name);
+    }
   });
 
   const usage = `Name one experiment: ${names.join(", ")}`;
@@ -185,6 +189,10 @@ describe("snippet.ts", () => {
     [["tcp_time", "x"], usage],
     [["\x1b[2J"], usage],
     [["tcp_time", "--x"], "Unknown flag --x"],
+    [["tcp_time", "--out"], "--out needs a value"],
+    [["tcp_time", "--out="], "--out needs a value"],
+    [["tcp_time", "--ends", "--whole"], "--ends goes with neither"],
+    [["tcp_time", "--ends", "--out", "x"], "--ends goes with neither"],
   ];
   for (const [args, message] of wrong) {
     test(`refuses ${JSON.stringify(args.join(" "))}`, () => {
@@ -211,7 +219,10 @@ describe("snippet.ts", () => {
     const missing = runtime === "deno" ? noDeno : find(runtime).reason;
 
     needing(missing, `finds a bundler on ${runtime}`, async () => {
-      const { code, stdout, stderr } = await tool(["tcp_time"], path);
+      const { code, stdout, stderr } = await tool(
+        ["tcp_time", "--whole"],
+        path,
+      );
       expect(stderr).toBe("");
       expect(stdout).toBe(await textOf("tcp_time", bundler));
       expect(code).toBe(0);
@@ -222,7 +233,7 @@ describe("snippet.ts", () => {
       `has --help, and refuses in one line on ${runtime}`,
       async () => {
         const [help, wrong] = await Promise.all([tool(["--help"]), tool([])]);
-        expect(help.stdout).toMatch(/^snippet\.ts NAME\n/);
+        expect(help.stdout).toMatch(/^snippet\.ts NAME \[flags\]\n/);
         expect(help.code).toBe(0);
         expect([wrong.stderr, wrong.stdout]).toEqual([`${usage}\n`, ""]);
         expect(wrong.code).toBe(2);
@@ -231,7 +242,7 @@ describe("snippet.ts", () => {
 
     if (runtime !== "node") continue;
     testOn(runtime, "says what to install where no bundler is", async () => {
-      const { code, stdout, stderr } = await tool(["tcp_time"], {
+      const { code, stdout, stderr } = await tool(["tcp_time", "--whole"], {
         PATH: emptyFolder(),
       });
       expect(stderr).toMatch(/^Cannot bundle \(.*\): install Deno.*\n$/);
@@ -241,7 +252,7 @@ describe("snippet.ts", () => {
 
   alongside("tries the next bundler when one fails", async () => {
     const none = { name: "none", command: ["/does/not/exist"] };
-    expect(await snippet("tcp_time", [none, bun]))
+    expect(await wholeSnippet("tcp_time", sourceOf("tcp_time"), [none, bun]))
       .toBe(await textOf("tcp_time", bun));
   });
 });

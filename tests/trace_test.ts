@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CallOrder, type SocketCall } from "../lib/observe/call_order.ts";
 import { mermaid } from "../lib/observe/diagram.ts";
+import { Runs } from "../lib/observe/runs.ts";
 import {
   AF_INET,
   AF_UNIX,
@@ -68,7 +69,10 @@ async function pair(): Promise<[StreamSocket, StreamSocket, StreamSocket]> {
 /** Lines without times and ports. */
 function linesOf(calls: readonly SocketCall[]): string[] {
   return calls.map((call) =>
-    lineOf(call).replace(/^\S+ /, "").replace(/', [1-9]\d*\)/g, "', PORT)")
+    lineOf(inWords(call)).replace(/^\S+ /, "").replace(
+      /', [1-9]\d*\)/g,
+      "', PORT)",
+    )
   );
 }
 
@@ -82,20 +86,20 @@ describe("observe()", () => {
     await connection.recv(1024);
     for (const end of [connection, client, server]) await end.close();
     expect(linesOf(calls)).toEqual([
-      "server socket(AF_INET, SOCK_STREAM) = socket",
-      "server bind(('127.0.0.1', 0)) = 0",
-      "server listen(5) = 0",
-      "client socket(AF_INET, SOCK_STREAM) = socket",
-      "server getsockname() = ('127.0.0.1', PORT)",
-      "client connect(('127.0.0.1', PORT)) = 0",
-      "server accept() = socket, ('127.0.0.1', PORT)",
-      'client sendall("hello") = 0',
-      'server recv(1024) = "hello"',
-      "client shutdown(SHUT_WR) = 0",
-      'server recv(1024) = ""',
-      "server close() = 0",
-      "client close() = 0",
-      "server close() = 0",
+      "server socket(AF_INET, SOCK_STREAM) = 3",
+      "server bind(3, ('127.0.0.1', 0)) = 0",
+      "server listen(3, 5) = 0",
+      "client socket(AF_INET, SOCK_STREAM) = 3",
+      "server getsockname(3) = ('127.0.0.1', PORT)",
+      "client connect(3, ('127.0.0.1', PORT)) = 0",
+      "server accept(3) = 4, ('127.0.0.1', PORT)",
+      'client sendall(3, "hello") = 0',
+      'server recv(4, 1024) = "hello"',
+      "client shutdown(3, SHUT_WR) = 0",
+      'server recv(4, 1024) = ""',
+      "server close(4) = 0",
+      "client close(3) = 0",
+      "server close(3) = 0",
     ]);
     const times = calls.map(({ time }) => time);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
@@ -154,6 +158,55 @@ describe("observe()", () => {
     expect(accepts).toEqual(connects);
   });
 
+  test("numbers sockets from 3 at each end, and reuses no number", async () => {
+    const calls = await watched();
+    const server = await listening();
+    for (let i = 0; i < 2; i++) {
+      await using client = socket();
+      await client.connect(server.getsockname());
+      await using _connection = (await server.accept())[0];
+    }
+    const seen = calls.filter(({ call }) => /socket|accept|close/.test(call));
+    const short = linesOf(seen).map((line) =>
+      line.replace(/(?<=^\w+) \d/, "").replace(/AF.*\)|, .*$/, "")
+    );
+    expect(short)
+      .toEqual([
+        ...["server socket( = 3", "client socket( = 3", "server accept(3) = 4"],
+        ...["server close(4) = 0", "client close(3) = 0"],
+        ...["client socket( = 4", "server accept(3) = 5"],
+        ...["server close(5) = 0", "client close(4) = 0"],
+      ]);
+  });
+
+  test("does not report what fails because the runner closes a socket", async () => {
+    const close = StreamSocket.prototype.close;
+    const calls = await watched();
+    const [client, connection, server] = await pair();
+    calls.splice(0);
+    const waiting = [server.accept(), connection.recv(1), client.recv(1)];
+    for (const end of [server, connection]) await close.call(end);
+    await client.close();
+    await Promise.allSettled(waiting);
+    const codes = calls.map(({ call, error }) => [call, error !== undefined]);
+    expect(codes).toContainEqual(["close", false]);
+    expect(codes).not.toContainEqual(["accept", true]);
+    expect(calls.filter(({ end }) => end === "server")).toEqual([]);
+  });
+
+  test("counts the bytes that were sent, of a call that failed none", async () => {
+    const calls = await watched();
+    const [client, connection] = await pair();
+    await client.sendall(new Uint8Array(9));
+    await client.send("é");
+    client.settimeout(20);
+    const much = client.sendall(new Uint8Array(64 * 2 ** 20));
+    await expect(much).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    const sends = calls.filter(({ call }) => call.startsWith("send"));
+    expect(sends.map(({ bytes }) => bytes)).toEqual([9, 2, undefined]);
+    await connection.close();
+  });
+
   test("numbers a client on a port that another had as a new one", () => {
     const order = new CallOrder();
     const server = socket();
@@ -179,10 +232,10 @@ describe("observe()", () => {
     await client.shutdown(SHUT_WR);
     expect(await connection.recv_into(buffer.subarray(0, 9))).toBe(0);
     expect(linesOf(calls)).toEqual([
-      `client sendall("${"x".repeat(32)}"... (64 bytes)) = 0`,
-      "server recv_into(1024 bytes) = 64",
-      "client shutdown(SHUT_WR) = 0",
-      "server recv_into(9 bytes) = 0",
+      `client sendall(3, "${"x".repeat(32)}"... (64 bytes)) = 0`,
+      "server recv_into(4, 1024 bytes) = 64",
+      "client shutdown(3, SHUT_WR) = 0",
+      "server recv_into(4, 9 bytes) = 0",
     ]);
     expect(calls.map(({ bytes }) => bytes)).toEqual([64, 64, undefined, 0]);
   });
@@ -214,16 +267,16 @@ describe("observe()", () => {
     await server.accept({ signal: AbortSignal.abort("now") }).catch(() => {});
     for (const end of [client, sender, receiver]) await end.close();
     expect(linesOf(calls)).toEqual([
-      "server accept() = socket, ('127.0.0.1', PORT)",
-      'server recv(65536) = "one\\n"',
-      "server close() = 0",
-      "server 2 recvfrom(65536) = \"?\", ('127.0.0.1', PORT)",
-      "server recvfrom(65536) = -1 AbortError (the loop was left)",
-      "server recvfrom(1) = -1 now ()",
-      "server accept() = -1 now ()",
-      "client close() = 0",
-      "client 2 close() = 0",
-      "server close() = 0",
+      "server accept(3) = 5, ('127.0.0.1', PORT)",
+      'server recv(5, 65536) = "one\\n"',
+      "server close(5) = 0",
+      "server 2 recvfrom(4, 65536) = \"?\", ('127.0.0.1', PORT)",
+      "server recvfrom(4, 65536) = -1 AbortError (the loop was left)",
+      "server recvfrom(4, 1) = -1 now ()",
+      "server accept(3) = -1 now ()",
+      "client close(3) = 0",
+      "client 2 close(4) = 0",
+      "server close(4) = 0",
     ]);
   });
 
@@ -240,10 +293,10 @@ describe("observe()", () => {
     expect(linesOf(calls)).toEqual([
       "client socket(AF_UNIX, SOCK_DGRAM) = -1 EPROTONOSUPPORT " +
       "(protocol not supported)",
-      "client connect(('127.0.0.1', PORT)) = -1 EISCONN " +
+      "client connect(3, ('127.0.0.1', PORT)) = -1 EISCONN " +
       "(socket is already connected)",
-      "client recv(5) = -1 Error (enough\\n)",
-      "server recv(7) = ?",
+      "client recv(3, 5) = -1 Error (enough\\n)",
+      "server recv(4, 7) = ?",
     ]);
     await connection.close();
     await waiting.catch(() => {});
@@ -291,6 +344,7 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
   const line = (call: string, args: unknown[], result?: unknown) =>
     textOf(inWords({
       ...{ time: 2.14, end: "client", connection: 1, socket: 1, call, args },
+      ...{ descriptor: 0, made: undefined },
       ...{ result, error: undefined, bytes: undefined, done: true },
     }));
   const { signal } = new AbortController();
@@ -300,6 +354,8 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
     line("recv", [9], new TextEncoder().encode("\u202eabc")),
     line("bind", ["\0socket\u202e"]),
     line("sendall", [new Uint8Array(1000).fill(97)]),
+    line("sendall", [new Uint8Array(1000)]),
+    line("sendall", [new Uint8Array(4)]),
     line("sendall", [long]),
     line("recv", [5, { signal }], new Uint8Array()),
     line("recv_into", [new Uint8Array(7).fill(97), { signal }], 3),
@@ -314,6 +370,8 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
     String.raw`recv(9) = "\xe2\x80\xaeabc"`,
     String.raw`bind("\x00socket\xe2\x80\xae") = 0`,
     `sendall("${long}"... (1000 bytes)) = 0`,
+    String.raw`sendall("\x00"... (1000 bytes)) = 0`,
+    String.raw`sendall("\x00\x00\x00\x00") = 0`,
     `sendall("${long}") = 0`,
     'recv(5) = ""',
     "recv_into(7 bytes) = 3",
@@ -326,9 +384,44 @@ test("a line of a trace is escaped, of bounded length, and without signals", () 
   ]);
 });
 
+describe("Runs", () => {
+  const call = (words: Partial<CallInWords>): CallInWords => ({
+    ...{ time: 0, end: "server", connection: 1, socket: 1, descriptor: 4 },
+    ...{ call: "recv", args: ["9"], result: '"x"', bytes: 1, ...words },
+  });
+  const shown = (calls: CallInWords[]) => {
+    const lines: string[] = [];
+    const runs = new Runs((one) => lines.push(textOf(one)));
+    for (const one of calls) runs.add(one);
+    runs.end();
+    return lines;
+  };
+  const one = 'recv(4, 9) = "x"';
+
+  test("shows three calls of a run, and counts the others", () => {
+    expect(shown(Array(1000).fill(call({})))).toEqual(
+      [one, one, one, "recv(4, ...) = 997 times more, 997 bytes"],
+    );
+    expect(shown(Array(4).fill(call({})))).toEqual([one, one, one, one]);
+  });
+
+  test("begins anew with another socket, call or failure", () => {
+    const failed = { result: undefined, bytes: undefined, error: "EPIPE" };
+    for (const other of [{ socket: 2 }, { call: "send" }, failed]) {
+      const different = call(other);
+      const calls = [...Array(5).fill(call({})), different, call({})];
+      expect(shown(calls)).toEqual([
+        ...[one, one, one, "recv(4, ...) = 2 times more, 2 bytes"],
+        ...[textOf(different), one],
+      ]);
+    }
+    expect(shown(Array(9).fill(call({ call: "accept" })))).toHaveLength(9);
+  });
+});
+
 describe("mermaid()", () => {
   const call = (words: Partial<CallInWords>): CallInWords => ({
-    ...{ time: 0, end: "client", connection: 1, socket: 1 },
+    ...{ time: 0, end: "client", connection: 1, socket: 1, descriptor: 3 },
     ...{ call: "send", args: [], result: "0", ...words },
   });
 
@@ -345,9 +438,9 @@ describe("mermaid()", () => {
       "participant client2 as client 2",
       "participant server",
       "Note over client: socket() = 0",
-      "client->>server: connect() = 0",
-      "server->>client2: send() = 0",
-      "client-xserver: connect() = -1 ECONNREFUSED (no)",
+      "client->>server: connect(3) = 0",
+      "server->>client2: send(3) = 0",
+      "client-xserver: connect(3) = -1 ECONNREFUSED (no)",
       "Note over server: and 3 more calls",
     ]);
   });
@@ -382,12 +475,14 @@ describe("--trace", () => {
       const calls = lines.filter((line) => !/^(server|client): /.test(line));
       expect(lines.length - calls.length).toBe(4);
       for (const line of calls) {
-        expect(line).toMatch(/^\d+\.\d{4} (server|client) \w+\(.*\) = .+$/);
+        expect(line).toMatch(/^\d+\.\d{4} (server|client) \w+\(.+\) = .+$/);
       }
       const thanks = lines.findIndex((line) =>
-        line.endsWith('server recv(1024) = "Time received successfully."')
+        line.endsWith('server recv(4, 1024) = "Time received successfully."')
       );
       expect(lines[thanks + 1]).toStartWith("server: Acknowledgment");
+      // The runner stops the server: its own close(), and what fails by it.
+      expect(stdout).not.toMatch(/EBADF|close\(3\)[^]*close\(3\)/);
     });
 
     testOn(runtime, `leaves stdout to --diagram on ${runtime}`, async () => {
@@ -406,7 +501,7 @@ describe("--trace", () => {
         const { code, stdout, stderr } = await play(runtime, ...args);
         expect(code).toBe(1);
         expect(stdout).toMatch(
-          /client connect\(\('127.0.0.1', 1\)\) = -1 ECONNREFUSED/,
+          /client connect\(3, \('127.0.0.1', 1\)\) = -1 ECONNREFUSED/,
         );
         expect(stderr).toStartWith("Cannot connect to 127.0.0.1:1:");
       },
@@ -414,7 +509,8 @@ describe("--trace", () => {
   }
 
   alongside("prints what the README quotes, and --diagram, too", async () => {
-    const readme = readFileSync(`${ROOT}README.md`, "utf8");
+    const readme = readFileSync(`${ROOT}README.md`, "utf8")
+      .replaceAll("\r\n", "\n");
     // The lines sorted, since the ends mix, and without what varies.
     const lines = (block: string) =>
       block.trimEnd().split("\n").map((line) =>

@@ -5,11 +5,13 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
+import { observeCreation } from "../sockets/socket.ts";
+import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
+import type { Watched } from "../slips/slips.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
-import { args, exit, ignoreBrokenPipe, onStop } from "./process.ts";
+import { args, exit, guardOutput, later, onStop } from "./process.ts";
 import { startServer } from "./serve.ts";
-import { watchSlips } from "./slip_watch.ts";
 import {
   DEFAULTS,
   type End,
@@ -22,7 +24,7 @@ import {
  * ends the process with 1 after a SocketError and with 2 after a wrong flag.
  */
 export async function experiment(experiment: Experiment): Promise<void> {
-  ignoreBrokenPipe();
+  guardOutput();
   const words = args();
   const settings = words.length > 0
     ? await (await import("./command_line.ts")).parse(experiment, words)
@@ -30,11 +32,19 @@ export async function experiment(experiment: Experiment): Promise<void> {
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)
     : undefined;
-  const watch = watchSlips(experiment, settings);
+  const sockets: Watched["sockets"] = [];
+  observeCreation((_family, _type, made) => {
+    if (sockets.push(made) > 16) sockets.shift(); // a client that hangs has the last
+  });
+  const { url } = experiment;
+  const watched: Watched = { url, role: settings.role, sockets };
+  const hang = later(1000).then(async () =>
+    (await import("../slips/slips.ts")).hangOf(watched, later)
+  );
   try {
-    const ended = run(watch.experiment, settings, transcript?.write);
-    const slip = await Promise.race([ended.then(() => ""), watch.hang])
-      .finally(transcript?.end);
+    const given = { ...settings, watched };
+    const ended = run(experiment, given, transcript?.write).then(() => "");
+    const slip = await Promise.race([ended, hang]).finally(transcript?.end);
     if (slip === "") return;
     console.error(slip);
     exit(1);
@@ -51,7 +61,8 @@ export async function run(
   write: Write = writer(given),
 ): Promise<{ server?: unknown; clients: unknown[] }> {
   const settings = { ...DEFAULTS, ...given };
-  const { role, host, port = experiment.port, clients = 1, flags } = settings;
+  const { role, host, port = experiment.port, clients = 1 } = settings;
+  const { flags, watched } = settings;
   setdefaulttimeout(settings.timeout ?? null);
   if (role === "client") return { clients: await runClients([host, port]) };
 
@@ -79,7 +90,15 @@ export async function run(
     for (let i = 0; i < clients; i++) {
       const end: End = { address, flags, print, ...unused };
       results.push(await experiment.client(end));
+      if (watched?.sockets.some(isConnected)) {
+        await (await import("../slips/slips.ts")).closeLeft(watched);
+      }
     }
     return results;
   }
+}
+
+/** Whether it is a connection that is still open. */
+function isConnected(socket: unknown): boolean {
+  return socket instanceof StreamSocket && innerOf(socket).peer !== undefined;
 }

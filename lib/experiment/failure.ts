@@ -4,6 +4,7 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
+import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 import { command } from "./process.ts";
@@ -40,7 +41,8 @@ export async function adviceFor(
       ? `The other end read nothing in ${timeout} ms (--timeout)`
       : `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
   }
-  if (code === "EACCES" && kind === "bind" && Number(address?.[1]) < 1024) {
+  const low = Number(address?.[1]) < 1024 && !WINDOWS;
+  if (code === "EACCES" && kind === "bind" && low) {
     return "Ports below 1024 are for root: choose another with --port";
   }
   const advice = path ? FOR_PATHS : FOR_HOSTS;
@@ -72,6 +74,7 @@ const FOR_HOSTS: Record<string, string> = {
     "A server listens on an address of its own machine: see --host",
   "connect EADDRNOTAVAIL": "All ephemeral ports are taken: wait a minute",
   "bind EACCES": "This system reserves the port: choose another with --port",
+  "socket EAFNOSUPPORT": "Run it in WSL, or tcp_hello, which is alike over TCP",
   EACCES: "A firewall or a route prohibits it, or it is a broadcast address",
   "connect EPERM": "A firewall prohibits it",
   "sendto EPERM": "A firewall prohibits it",

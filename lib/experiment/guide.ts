@@ -6,8 +6,10 @@
  */
 import type { Given, Script } from "./command_line.ts";
 import { joinWords, printFailure } from "./print.ts";
-import { args, exit, ignoreBrokenPipe } from "./process.ts";
+import { args, exit, guardOutput } from "./process.ts";
 import { ask, choose, close, interactive } from "./terminal.ts";
+
+export { END_KEY } from "./terminal.ts";
 
 /** A script that shows both ends at once: study, quiz. */
 export interface GuidedScript extends Script {
@@ -36,7 +38,7 @@ export interface Session extends Given {
  * SocketError and with 2 after a wrong flag.
  */
 export async function guide(script: GuidedScript): Promise<void> {
-  ignoreBrokenPipe();
+  guardOutput();
   const words = args();
   const given: Given = words.length > 0
     ? await (await import("./command_line.ts")).parseScript(script, words)

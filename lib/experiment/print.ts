@@ -32,21 +32,16 @@ export function writer(
   };
 }
 
-/** The script's own slip from which an error comes, in one line, if it is one. */
-export async function slipIn(
-  error: unknown,
-  url: string,
-): Promise<string | undefined> {
+/** The slip of the script's author from which an error comes, if it is one. */
+export async function slipIn(error: unknown, url: string) {
   if (error instanceof SocketError && !OWN.includes(error.code)) return;
-  // When no descriptor is left it cannot be loaded: then the message has to do.
-  const slips = await import("../slips/slips.ts").catch(() => undefined);
-  return slips?.nameSlip(error, url);
+  return (await import("../slips/slips.ts")).nameSlip(error, url);
 }
 
-/** Errors for which only the program can be blamed. */
+/** The errors for which only the program can be blamed. */
 const OWN = ["EBADF", "EDESTADDRREQ", "EINVAL", "ENOTCONN"];
 
-/** Prints what failed and what the user can do; rethrows what is neither. */
+/** Prints what failed and what to do; rethrows what is no SocketError or slip. */
 export async function printFailure(
   error: unknown,
   script: Pick<Experiment, "url" | "port">,
@@ -56,6 +51,7 @@ export async function printFailure(
   if (slip) return console.error(slip);
   if (!(error instanceof SocketError)) throw error;
   console.error(error.message);
+  // When no descriptor is left it cannot be loaded: then the message has to do.
   const failure = await import("./failure.ts").catch(() => undefined);
   const advice = await failure?.adviceFor(error, script, settings);
   if (advice) console.error(advice);

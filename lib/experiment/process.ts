@@ -1,8 +1,9 @@
 /**
- * The process that runs a script: arguments, exit, signals and broken pipes.
+ * The process that runs a script: arguments, exit, signals, and its output.
  *
  * @module
  */
+import { codeOf, meaningOf } from "../sockets/socket_error.ts";
 
 // Deno's `process` costs 9 ms when it is first touched, so its own API is used.
 const DENO = "Deno" in globalThis;
@@ -16,8 +17,9 @@ export function args(): string[] {
   return DENO ? Deno.args : process.argv.slice(2);
 }
 
-/** Ends the process, exit(3). */
+/** Ends the process, exit(3); with 1 if some output could not be written. */
 export function exit(code: number): never {
+  code ||= failed;
   return DENO ? Deno.exit(code) : process.exit(code);
 }
 
@@ -37,18 +39,75 @@ export function onStop(stop: () => void): void {
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
 }
 
+/** Ends the process with this code when nothing is left to do. */
+export function setExitCode(code: number): void {
+  code ||= failed;
+  if (DENO) Deno.exitCode = code;
+  else process.exitCode = code;
+}
+
+/** The exit code that the output causes. */
+let failed = 0;
+
 /**
- * Ignores EPIPE on standard output and standard error, so that `| head` does
- * not end a server. Deno and Bun do so by themselves.
+ * Lets the process go on when its output cannot be written. A reader that has
+ * left (`| head`) is ignored; anything else, such as a full disk, is told once,
+ * and the exit code is 1.
  */
-export function ignoreBrokenPipe(): void {
-  if (DENO || BUN) return;
-  for (const output of [process.stdout, process.stderr]) {
-    output.on("error", () => {});
-    // Blocking, or the output of a pipe with a slow reader grows without bound.
-    const { _handle } = output as {
-      _handle?: { setBlocking?(on: boolean): void };
-    };
-    _handle?.setBlocking?.(true);
+export function guardOutput(): void {
+  if (DENO) {
+    const { log } = console;
+    const print = Deno.build.os === "windows" ? log : writeLine;
+    console.log = (line = "") => attempt(() => print(line));
+  } else if (BUN) {
+    const output = Bun.stdout.writer(); // console.log() hides errors
+    console.log = (line = "") =>
+      attempt(() => {
+        const written = [output.write(`${line}\n`), output.flush()];
+        return Promise.all(written);
+      });
+  } else {
+    for (const output of [process.stdout, process.stderr]) {
+      output.on("error", outputFailed);
+      // Blocking, or the output of a pipe with a slow reader grows without bound.
+      const { _handle } = output as {
+        _handle?: { setBlocking?(on: boolean): void };
+      };
+      _handle?.setBlocking?.(true);
+    }
+  }
+}
+
+function attempt(write: () => unknown): void {
+  try {
+    const writing = write();
+    if (writing instanceof Promise) writing.catch(outputFailed);
+  } catch (error) {
+    outputFailed(error);
+  }
+}
+
+function outputFailed(error: unknown): void {
+  const code = codeOf(error);
+  if (code === "EPIPE" || failed) return;
+  failed = 1;
+  setExitCode(1);
+  try {
+    console.error(`Cannot write the output: ${meaningOf(code)}`);
+  } catch {
+    // nor this
+  }
+}
+
+/** Deno's own fails where a pipe does not block and is full. */
+function writeLine(line: string): void {
+  let bytes = new TextEncoder().encode(`${line}\n`);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
   }
 }

@@ -6,8 +6,13 @@
  */
 import { type Address, displayAddress } from "../sockets/address.ts";
 import { SocketError } from "../sockets/socket_error.ts";
-import { StreamSocket } from "../sockets/stream_socket.ts";
+import {
+  innerOf,
+  limitSilence,
+  StreamSocket,
+} from "../sockets/stream_socket.ts";
 import { joinWords, slipIn, type Write } from "./print.ts";
+import { later } from "./process.ts";
 import {
   type End,
   type Experiment,
@@ -19,6 +24,14 @@ import { type AnySocket, closeUnseen, nameOf } from "../slips/unseen.ts";
 /** An accepted socket, or the sender of a datagram. */
 type Client = StreamSocket | Address;
 
+/** A client that is being served. */
+interface Exchange {
+  readonly done: Promise<void>;
+  readonly since: number;
+  /** What had moved when it was last looked at. */
+  moved?: number | undefined;
+}
+
 /**
  * Starts the server of an experiment. `listening` resolves to its address, and
  * `ended` to what it returned, once its last client is done; `stop` accepts no
@@ -26,13 +39,16 @@ type Client = StreamSocket | Address;
  */
 export function startServer(
   experiment: Experiment,
-  { role, host, port, clients, timeout, flags }: Settings,
+  { role, host, port, clients, timeout, flags, watched }: Settings,
   write: Write,
 ) {
   const alone = role === "server";
-  // With both ends here no client is slow, and Deno's first timer costs 5 ms.
+  // With both ends here only a stranger is silent, and Deno's first timer costs
+  // 4 ms: see watch().
   const idle = timeout ?? (alone ? limits.idle : null);
-  const serving = new Map<Client, Promise<void>>();
+  /** From the one that has been served longest on. */
+  const serving = new Map<Client, Exchange>();
+  const givenUp = new WeakSet<StreamSocket>();
   let listeners: AnySocket[] = [];
   let ownPort: number | undefined;
   /** Pending while `limits.clients` are being served. */
@@ -41,12 +57,12 @@ export function startServer(
   let longestPause = 0; // between two datagrams of one sender, in ms
   const senders = new Set<string>();
   let quiet: ReturnType<typeof setTimeout> | undefined;
-  let grace: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let closed: Promise<unknown> | undefined;
   let bug: unknown;
   const listening = Promise.withResolvers<Address>();
   const crashed = Promise.withResolvers<never>();
+  if (watched) watched.serving = serving;
   const note = (line: string) => write("server", line, "note");
 
   const end: End = {
@@ -55,6 +71,7 @@ export function startServer(
     print: (...words) => write("server", joinWords(words)),
     ready(...sockets) {
       listeners = sockets;
+      if (watched) watched.listeners = sockets;
       if (stopped) return void closeListeners();
       // The default timeout is not for accept(): a client may come late.
       for (const listener of listeners) listener.settimeout(null);
@@ -69,39 +86,85 @@ export function startServer(
         }
       }
       listening.resolve(address);
+      if (idle === null) watch();
     },
     async serve(client, work, { anyPort = false, pause = 0 } = {}) {
-      if (client instanceof StreamSocket) client.settimeout(idle);
+      if (client instanceof StreamSocket) limitSilence(client, idle);
       else if (client[1] === ownPort && !anyPort) {
         // A server, or forged: the two would answer each other for ever.
         note(`Not answered: ${displayAddress(client)} has a server's port`);
         return;
       }
-      serving.set(client, serveOne(client, work));
+      const done = serveOne(client, work);
+      serving.set(client, { done, since: performance.now() });
       longestPause = Math.max(longestPause, pause);
       if (alone && clients !== undefined) count(client, clients);
       if (serving.size < limits.clients) return;
       slot ??= Promise.withResolvers();
-      await slot.promise;
+      await makeRoom(slot.promise);
     },
-    done: () => Promise.all(serving.values()),
+    done: () => Promise.all([...serving.values()].map(({ done }) => done)),
   };
 
+  /** Waits for a free slot, but not longer than a client may hold one. */
+  async function makeRoom(free: Promise<void>): Promise<void> {
+    const [[oldest, { since }]] = serving;
+    const left = since + limits.hold - performance.now();
+    const held = await Promise.race([
+      free,
+      later(Math.max(0, left)).then(() => true),
+    ]);
+    if (!held || !serving.has(oldest)) return;
+    if (oldest instanceof StreamSocket) {
+      giveUp(oldest, `has been served for ${limits.hold} ms, and others wait`);
+    }
+    await free;
+  }
+
+  /** Gives up silent clients; the calls themselves have no time limit. */
+  async function watch(): Promise<void> {
+    while (!stopped) {
+      await later(limits.idle);
+      for (const [client, exchange] of serving) {
+        if (!(client instanceof StreamSocket)) continue;
+        const { moved } = innerOf(client);
+        if (moved === exchange.moved) {
+          giveUp(client, `is silent for ${limits.idle} ms`);
+        }
+        exchange.moved = moved;
+      }
+    }
+  }
+
+  function giveUp(client: StreamSocket, why: string): void {
+    const { peer } = innerOf(client);
+    if (peer) note(`Closed: ${displayAddress(peer)} ${why}`);
+    givenUp.add(client);
+    abort(client);
+  }
+
+  /** Whether the server itself has closed the client. */
+  function closedHere(client: Client): boolean {
+    return stopped || givenUp.has(client as StreamSocket);
+  }
+
   async function serveOne(client: Client, work: () => Promise<unknown>) {
+    let ended = false;
     try {
       await work();
+      ended = true;
     } catch (error) {
-      const known = error instanceof SocketError;
-      if (!known) {
+      if (!(error instanceof SocketError)) {
         bug ??= error; // in the experiment's own code: the run fails at the end
         if (!alone) crashed.reject(error);
+        else note(await slipIn(error, experiment.url) ?? joinWords([error]));
+      } else if (error.code !== "EBADF" || !closedHere(client)) {
+        note(error.message);
       }
-      // A stop closes the sockets; of a run that fails, the caller says why.
-      const silent = known ? stopped && error.code === "EBADF" : !alone;
-      const slip = silent ? "" : await slipIn(error, experiment.url);
-      if (!silent) note(slip ?? joinWords([known ? error.message : error]));
     }
-    if (client instanceof StreamSocket) await client.close();
+    if (client instanceof StreamSocket) {
+      await (ended ? client.close() : abort(client));
+    }
     serving.delete(client);
     slot?.resolve();
     slot = undefined;
@@ -121,12 +184,11 @@ export function startServer(
     if (stopped) return;
     stopped = true;
     closed = closeListeners();
-    if (!alone) return;
-    grace = setTimeout(() => {
+    later(limits.grace).then(() => {
       for (const client of serving.keys()) {
-        if (client instanceof StreamSocket) closeUnseen(client);
+        if (client instanceof StreamSocket) abort(client);
       }
-    }, limits.grace);
+    });
   }
 
   function closeListeners(): Promise<unknown> {
@@ -145,12 +207,23 @@ export function startServer(
       await end.done();
     } finally {
       await closed;
-      for (const timer of [grace, quiet]) {
-        if (timer !== undefined) clearTimeout(timer); // Deno's first costs 5 ms
-      }
+      if (quiet !== undefined) clearTimeout(quiet);
     }
   }
 
   const ended = Promise.race([runToEnd(), crashed.promise]);
   return { listening: listening.promise, ended, stop };
 }
+
+/** Gives the client up: by a RST, where the runtime can. */
+function abort(client: StreamSocket): Promise<void> {
+  try {
+    setOption.call(client, "SO_LINGER", 0);
+  } catch {
+    // Deno cannot, or the client has been closed
+  }
+  return closeUnseen(client);
+}
+
+// The method itself: an observer shows the experiment's own calls only.
+const setOption = StreamSocket.prototype.setsockopt;

@@ -1,80 +1,11 @@
 /**
- * Types, defaults and limits of an experiment, its ends and the settings of a run.
+ * Defaults and limits of a run.
  *
  * @module
  */
-import type { Address } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import type { StreamSocket } from "../sockets/stream_socket.ts";
+import type { Settings } from "./types.ts";
 
-/** What an experiment's server or client is given. */
-export interface End {
-  /** The address to listen on, or to connect to. */
-  readonly address: Address;
-  /** The values of the experiment's own flags, if given. */
-  readonly flags: Record<string, string | undefined>;
-  /** Prints a line; control characters, which a peer may send, are escaped. */
-  print(...words: unknown[]): void;
-  /** The server listens: the client may start, and a stop closes the sockets. */
-  ready(...listeners: (StreamSocket | DatagramSocket)[]): void;
-  /**
-   * Serves one client concurrently: an accepted socket, or the sender of one
-   * datagram. A failure is printed in one line and affects no other client. The
-   * socket is closed at the end, or once silent for longer than `limits.idle`.
-   * Resolves when the next client may be served: at once, unless
-   * `limits.clients` are being served. A sender with the server's own port may be
-   * a server, and is served only if `anyPort` says that it sends no reply; one
-   * that sends again may wait `pause` ms before.
-   */
-  serve(
-    client: StreamSocket | Address,
-    work: () => Promise<unknown>,
-    datagram?: { anyPort?: boolean; pause?: number },
-  ): Promise<void>;
-  /** Resolves when all clients that are being served now are done. */
-  done(): Promise<unknown>;
-}
-
-/** Both ends of an experiment. */
-export interface Experiment {
-  /** The file, `import.meta.url`. */
-  readonly url: string;
-  /** The server's default port. */
-  readonly port: number;
-  /** Flags that only this experiment has, by name. */
-  readonly flags?: Record<string, Flag>;
-  server(end: End): Promise<unknown>;
-  client(end: End): Promise<unknown>;
-}
-
-/** A flag with a value: `--NAME VALUE`. */
-export interface Flag {
-  /** Its description in `--help`. */
-  readonly help: string;
-  /** What its value is called there; by default the first letter of its name. */
-  readonly value?: string;
-  /** The values that it takes, for an error message: `a number from 0 to 1`. */
-  readonly takes?: string;
-  readonly pattern?: RegExp;
-  /** `--help` does not show it. */
-  readonly hidden?: boolean;
-}
-
-/** How to run an experiment: the flags of the command line. */
-export interface Settings {
-  role: "both" | "server" | "client";
-  host: string;
-  /** By default the experiment's own, or with both ends a free one. */
-  port?: number;
-  /** How often to run the client; when to stop a server that runs alone. */
-  clients?: number;
-  timeout?: number; // of each wait, in ms
-  trace?: boolean;
-  diagram?: boolean;
-  json?: boolean;
-  /** The values of the experiment's own flags. */
-  flags: Record<string, string | undefined>;
-}
+export type { End, Experiment, Flag, Settings } from "./types.ts";
 
 export const DEFAULTS: Settings = {
   role: "both",
@@ -84,8 +15,10 @@ export const DEFAULTS: Settings = {
 
 /** Server limits, the same in every experiment. */
 export const limits = {
-  /** The longest silence of a client, in ms. */
+  /** The longest silence of a client, in ms, and the longest wait for a message. */
   idle: 30_000,
+  /** How long a client may be served while others wait for its place, in ms. */
+  hold: 60_000,
   /** Clients served at the same time; more wait in the accept queue. */
   clients: 1024,
   /** How long a running exchange may take after a stop, in ms. */

@@ -5,6 +5,10 @@
  */
 import process from "node:process";
 import type { Interface } from "node:readline";
+import { WINDOWS } from "../sockets/runtimes/system.ts";
+
+/** What a user types to end the input. */
+export const END_KEY = WINDOWS ? "Ctrl-Z and Enter" : "Ctrl-D";
 
 /** Whether somebody reads the output and can answer. */
 export function interactive(): boolean {

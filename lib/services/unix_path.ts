@@ -5,17 +5,19 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
+import { SYSTEM } from "../sockets/runtimes/system.ts";
 import { AF_UNIX, SOCK_STREAM, socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 
 /**
- * The path of a server's address; without one an abstract name that contains the
- * port, or is unique if the port is 0.
+ * The path of a server's address; without one a name that contains the port, or
+ * is unique if the port is 0. On Linux it is abstract, elsewhere it is a file.
  */
 export function pathOf(address: Address, path?: string): string {
   if (typeof address === "string") return address;
   const [, port] = address;
-  return path ?? `\0socket-lab-${port || crypto.randomUUID().slice(0, 8)}`;
+  const name = `socket-lab-${port || crypto.randomUUID().slice(0, 8)}`;
+  return path ?? (SYSTEM === "linux" ? "\0" : "/tmp/") + name;
 }
 
 /** Says who has a path that is taken, and what to do about a stale file. */

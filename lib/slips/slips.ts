@@ -5,22 +5,23 @@
  * @module
  */
 import { type Address, displayAddress } from "../sockets/address.ts";
+import { DatagramSocket, datagramWait } from "../sockets/datagram_socket.ts";
 import { escapeControls } from "../sockets/escape.ts";
 import { SocketError } from "../sockets/socket_error.ts";
-import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
+import { innerOf, StreamSocket, streamWait } from "../sockets/stream_socket.ts";
 import { lineIn, sourceOf } from "./source.ts";
-import { type AnySocket, closeUnseen, waitOn } from "./unseen.ts";
+import { type AnySocket, closeUnseen, nameOf } from "./unseen.ts";
 
-/** What is known of a run that hangs. */
+/** What is known of a run. */
 export interface Watched {
   readonly url: string;
   readonly role: "both" | "server" | "client";
-  /** The last sockets that were created or served. */
-  readonly sockets: AnySocket[];
-  /** The sockets for which the server called ready(), and those it serves. */
-  readonly served: WeakSet<AnySocket>;
-  /** The server's address, once it is ready. */
-  address?: Address;
+  /** What the last calls of socket() returned or threw. */
+  readonly sockets: unknown[];
+  /** The clients that the server serves: accepted sockets, and addresses. */
+  serving?: ReadonlyMap<unknown, unknown>;
+  /** The sockets for which the server has called ready(). */
+  listeners?: readonly AnySocket[];
 }
 
 /** The script's own slip from which an error comes, or undefined. */
@@ -62,63 +63,105 @@ const FAILURES: Record<string, string> = {
 const NO_LIST = "Cannot take apart what is no list: write await before the " +
   'call, "await listener.accept()", or "for await"';
 
-/** Closes what the clients left open, as their processes would, and says so. */
-export async function closeLeft(
-  sockets: AnySocket[],
-  url: string,
-): Promise<void> {
-  const source = await sourceOf(url);
-  const [name, line] = socketIn(source, "client", "connection");
+/** Closes what a client left open, as its process would, and says so. */
+export async function closeLeft({ url, sockets, listeners }: Watched) {
+  const port = (of: Address) => typeof of === "string" ? of : of[1];
+  const left = sockets.filter((socket) => {
+    const peer = socket instanceof StreamSocket && innerOf(socket).peer;
+    const [own] = listeners ?? [];
+    return peer && (!own || port(peer) === port(nameOf(own)));
+  });
+  if (left.length === 0) return;
+  const [name, line] = socketIn(await sourceOf(url), "client", "connection");
   console.error(
     `${placeOf(url, line)}: The client has not closed its socket: write ` +
       `"await ${name}.close()" at its end`,
   );
-  for (const socket of sockets) await closeUnseen(socket);
+  for (const socket of left) await closeUnseen(socket as AnySocket);
 }
 
-/** Why a run in which nothing happens cannot go on; notes if it perhaps can. */
-export async function slipOf(watched: Watched): Promise<string | undefined> {
-  const { url, sockets, served, address, role } = watched;
-  const waits = sockets.flatMap((socket) => {
-    const waiting = waitOn(socket);
-    return waiting ? [{ socket, call: waiting.call }] : [];
-  });
-  const source = await sourceOf(url);
-  const waitsIn = (
-    end: string,
-    call: string,
-  ) => [
-    `The ${end} waits in ${call}()`,
-    placeOf(url, lineIn(source, end, call)),
-  ];
-  const [first] = waits;
-  if (!address) {
-    if (!first) return;
-    const [what, place] = waitsIn("server", first.call);
-    const [name] = socketIn(source, "server", "listener");
-    return `${place}: ${what}, and nobody knows that it is ready: write ` +
-      `"ready(${name})" before it`;
+/** Resolves to a slip with which a run cannot go on; prints a note if it can. */
+export async function hangOf(
+  watched: Watched,
+  later: (ms: number) => Promise<void>,
+): Promise<string> {
+  const { role } = watched;
+  let before: unknown[] = [];
+  let noted = false;
+  // A client alone may wait for a person, and a server that is ready, for clients.
+  while (
+    !noted && role !== "client" && !(role === "server" && watched.listeners)
+  ) {
+    const waits = waitsOf(watched);
+    const same = waits.length === before.length &&
+      waits.every(({ waiting }, i) => waiting === before[i]);
+    before = waits.map(({ waiting }) => waiting);
+    if (waits.length > 0 && same) {
+      const source = await sourceOf(watched.url);
+      if (!watched.listeners) return neverReady(watched.url, source, waits);
+      noted = noteHang(watched, source, waits);
+    }
+    await later(PATIENCE);
   }
-  const client = waits.find(({ socket }) => !served.has(socket));
-  if (!client || noted || role !== "both") return;
-  noted = true;
+  return new Promise(() => {});
+}
+
+/** How long nothing must happen, in ms. */
+const PATIENCE = 5_000;
+
+/** A call that waits, at one of the ends. */
+interface Waits {
+  readonly end: "server" | "client";
+  readonly socket: AnySocket;
+  readonly waiting: { readonly call: string };
+}
+
+function waitsOf({ sockets, serving, listeners }: Watched): Waits[] {
+  const all = [...sockets, ...[...serving?.keys() ?? []].slice(-16)];
+  return all.flatMap((socket) => {
+    const waiting = socket instanceof StreamSocket
+      ? streamWait(socket)
+      : socket instanceof DatagramSocket
+      ? datagramWait(socket)
+      : undefined;
+    if (!waiting) return [];
+    const own = socket as AnySocket;
+    const served = !listeners || listeners.includes(own) || serving?.has(own);
+    return [{ end: served ? "server" : "client", socket: own, waiting }];
+  });
+}
+
+function neverReady(url: string, source: string, [first]: Waits[]): string {
+  const { call } = first.waiting;
+  const [name] = socketIn(source, "server", "listener");
+  return `${
+    placeOf(url, lineIn(source, "server", call))
+  }: The server waits in ` +
+    `${call}(), and nobody knows that it is ready: write "ready(${name})" before it`;
+}
+
+/** Says for whom a client waits in vain; whether one does. */
+function noteHang({ url, listeners }: Watched, source: string, waits: Waits[]) {
+  const client = waits.find(({ end }) => end === "client");
+  if (!client) return false;
+  const place = ({ end, waiting }: Waits) =>
+    placeOf(url, lineIn(source, end, waiting.call));
   const peer = client.socket instanceof StreamSocket &&
     innerOf(client.socket).peer;
-  const [what, place] = waitsIn("client", client.call);
-  const server = waits.find(({ socket, call }) =>
-    served.has(socket) && call !== "accept"
+  const address = displayAddress(peer || nameOf(listeners![0]));
+  const server = waits.find(({ end, waiting }) =>
+    end === "server" && waiting.call !== "accept"
   );
-  const [, there] = server ? waitsIn("server", server.call) : [];
+  const advice = server
+    ? `, and that in ${server.waiting.call}() for the client ` +
+      `(${place(server)}): one of them must send first`
+    : ": does the server send what it should?";
   console.error(
-    `${place}: ${what} for the server, ${displayAddress(peer || address)}` +
-      (server
-        ? `, and that in ${server.call}() for the client (${there}): one of ` +
-          "them must send first"
-        : ": does the server send what it should?"),
+    `${place(client)}: The client waits in ${client.waiting.call}() for the ` +
+      `server, ${address}${advice}`,
   );
+  return true;
 }
-
-let noted = false;
 
 /** The name of the only socket that a function creates, and its line. */
 function socketIn(source: string, end: string, otherwise: string) {

@@ -5,32 +5,23 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
-import { DatagramSocket, datagramWait } from "../sockets/datagram_socket.ts";
-import { StreamSocket, streamWait } from "../sockets/stream_socket.ts";
+import { DatagramSocket } from "../sockets/datagram_socket.ts";
+import { StreamSocket } from "../sockets/stream_socket.ts";
 
 export type AnySocket = StreamSocket | DatagramSocket;
 
-const { getsockname: streamName, close: closeStream } = StreamSocket.prototype;
-const { getsockname: datagramName, close: closeDatagram } =
-  DatagramSocket.prototype;
+const methods = [StreamSocket, DatagramSocket].map(
+  ({ prototype: { getsockname, close } }) => ({ getsockname, close }),
+);
 
 export function nameOf(socket: AnySocket): Address {
-  return socket instanceof StreamSocket
-    ? streamName.call(socket)
-    : datagramName.call(socket);
+  return methodsOf(socket).getsockname.call(socket as never);
 }
 
 export function closeUnseen(socket: AnySocket): Promise<void> {
-  return socket instanceof StreamSocket
-    ? closeStream.call(socket)
-    : closeDatagram.call(socket);
+  return methodsOf(socket).close.call(socket as never);
 }
 
-/** The call that waits on a socket, always the same object; undefined for none. */
-export function waitOn(
-  socket: AnySocket,
-): { readonly call: string } | undefined {
-  return socket instanceof StreamSocket
-    ? streamWait(socket)
-    : datagramWait(socket);
+function methodsOf(socket: AnySocket) {
+  return methods[socket instanceof StreamSocket ? 0 : 1];
 }

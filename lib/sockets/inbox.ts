@@ -24,6 +24,8 @@ export abstract class Inbox<T> {
   #request: Request<T> | undefined;
   #others: Request<T>[] | undefined;
   #ended = false;
+  /** How often something came, or went: see Sink. */
+  moved = 0;
   /** The first item is the rest of a chunk. */
   #cut = false;
 
@@ -96,6 +98,7 @@ export abstract class Inbox<T> {
   /** Adds an item, or gives it to the call that has waited longest. */
   arrived(item: T | Failure): void {
     if (this.#ended) return; // after SHUT_RD
+    this.moved++;
     const request = this.#request;
     if (!request) return void (this.#items ??= []).push(item);
     this.#shift();
@@ -115,6 +118,7 @@ export abstract class Inbox<T> {
     const request = this.#request;
     if (!request) return; // it was given up
     this.#shift();
+    this.moved++;
     const { call, size, into } = request;
     if (into?.length === size) request.resolve(count as T);
     else request.reject(detached(call)); // the bytes went with it

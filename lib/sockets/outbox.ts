@@ -12,6 +12,8 @@ import { handled, rejected, signalOf, type Wait, Waiter } from "./waiter.ts";
 export interface Sink {
   /** The other end, which errors name. */
   readonly address: Address;
+  /** Counts when the system takes some of what waits. */
+  moved: number;
   /**
    * Sends some of the bytes, one call at a time. Gives how many the system has
    * taken, at once where it can; never throws.
@@ -50,6 +52,8 @@ export class Outbox {
   readonly #sink: Sink;
   #current: Promise<number | void> | undefined;
   #turns: Turn[] | undefined;
+  /** Whether the time limit of a call begins again when some of it is sent. */
+  patient = false;
   #closed = false;
   /** Set by the first failure; later sends fail with EPIPE. */
   #broken = false;
@@ -135,6 +139,8 @@ export class Outbox {
         if (bytes.length !== length) {
           throw new TypeError(`Cannot ${call}: the buffer is detached`);
         }
+        this.#sink.moved++;
+        if (this.patient) turn?.waiter.renew();
         const more = this.#write(bytes.subarray(sent), lasting);
         sent += typeof more === "number" ? more : await more;
       }

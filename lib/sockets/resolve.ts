@@ -5,6 +5,7 @@
  * @module
  */
 import { type Address, ANY, copyAddress, type Family } from "./address.ts";
+import { WINDOWS } from "./runtimes/system.ts";
 import { codeOf, SocketError } from "./socket_error.ts";
 import { handled } from "./waiter.ts";
 
@@ -59,6 +60,10 @@ export function resolveAddress(
   if (typeof address === "string") return address;
   const [host, port] = address;
   const inet = family === "AF_INET";
+  // "Any host" as a destination is this host: ip(7), but not on Windows.
+  if (WINDOWS && /^(0\.0\.0\.0|::|)$/.test(host) && /^(con|send)/.test(call)) {
+    return [inet ? "127.0.0.1" : "::1", port];
+  }
   if (inet && isIPv4(host)) return copyAddress(address);
   if (host === "") return [inet ? ANY.AF_INET : ANY.AF_INET6, port];
   if (host === "localhost") return [inet ? "127.0.0.1" : "::1", port];

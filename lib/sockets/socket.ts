@@ -5,6 +5,7 @@
  */
 import type { Family } from "./address.ts";
 import { DatagramSocket } from "./datagram_socket.ts";
+import { WINDOWS } from "./runtimes/system.ts";
 import { SocketError } from "./socket_error.ts";
 import { StreamSocket } from "./stream_socket.ts";
 
@@ -25,7 +26,10 @@ export const SHUT_WR = "SHUT_WR";
 /** shutdown(2): neither. */
 export const SHUT_RDWR = "SHUT_RDWR";
 
-/** Creates a socket, socket(2); EPROTONOSUPPORT for what is not offered. */
+/**
+ * Creates a socket, socket(2); EPROTONOSUPPORT for what is not offered, and
+ * EAFNOSUPPORT for AF_UNIX on Windows, where two of the runtimes have none.
+ */
 export function socket(
   family?: Family,
   type?: typeof SOCK_STREAM,
@@ -39,7 +43,9 @@ export function socket(
   type: typeof SOCK_STREAM | typeof SOCK_DGRAM = SOCK_STREAM,
 ): StreamSocket | DatagramSocket {
   const known = [AF_INET, AF_INET6, AF_UNIX].includes(family);
-  const made = known && type === SOCK_STREAM
+  const made = family === AF_UNIX && WINDOWS
+    ? new SocketError("EAFNOSUPPORT", "socket")
+    : known && type === SOCK_STREAM
     ? new StreamSocket(family)
     : known && type === SOCK_DGRAM && family !== AF_UNIX
     ? new DatagramSocket(family)

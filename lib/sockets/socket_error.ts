@@ -61,9 +61,9 @@ export function codeOf(error: unknown): string {
   const words = message?.replace(/^failed to lookup.*: | \(os error.*/g, "");
   const known = KNOWN[typeof code === "string" ? code : name] ?? KNOWN[words];
   if (known) return known;
-  return typeof code === "string" && /^E(?!RR_)[A-Z0-9_]+$/.test(code)
-    ? code
-    : "EIO";
+  // Windows' own names begin with WSA.
+  const [, posix] = String(code).match(/^(?:WSA)?(E(?!RR_)[A-Z0-9_]+)$/) ?? [];
+  return posix ?? "EIO";
 }
 
 /** Names that are not POSIX's, by the runtime that uses them. */
@@ -84,6 +84,7 @@ const KNOWN: Record<string, string> = {
 };
 
 const ACTIONS: Record<string, string> = {
+  socket: "create a socket",
   bind: "bind to",
   listen: "listen on",
   accept: "accept on",
@@ -116,6 +117,7 @@ const MEANINGS: Record<string, string> = {
   EADDRNOTAVAIL: "not an address of this machine",
   "connect EADDRNOTAVAIL": "no free port on this machine",
   EAFNOSUPPORT: "address family not supported by this socket",
+  "socket EAFNOSUPPORT": "address family not supported by this system",
   EAGAIN: "resource temporarily unavailable",
   EAI_AGAIN: "no name server answers",
   EALREADY: "already in progress",

@@ -39,9 +39,18 @@ export type How = "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR";
 export type Client = [client: StreamSocket, address: Address];
 
 /** What the library itself asks of a socket, and no trace shows. */
-export let innerOf: (
-  socket: StreamSocket,
-) => { timeout: number | null; peer: Address | undefined };
+export let innerOf: (socket: StreamSocket) => {
+  timeout: number | null;
+  peer: Address | undefined;
+  /** Changes whenever data comes or goes. */
+  moved: number | undefined;
+};
+
+/**
+ * As settimeout(), but the limit of a send begins again whenever the system takes
+ * some of it: what moves is not silent.
+ */
+export let limitSilence: (socket: StreamSocket, ms: number | null) => void;
 
 /** The call that waits for data or a client, for who looks for a deadlock. */
 export let streamWait: (socket: StreamSocket) => { call: string } | undefined;
@@ -57,6 +66,8 @@ export let streamWait: (socket: StreamSocket) => { call: string } | undefined;
 export class StreamSocket {
   readonly family: Family;
   #timeout = defaultTimeout;
+  /** Whether the timeout is one of silence. */
+  #patient = false;
   #bound: Address | undefined;
   /** The same by the name of its host, which Deno may allow alone. */
   #boundName: Address | undefined;
@@ -70,14 +81,19 @@ export class StreamSocket {
   #outbox: Outbox | undefined;
   #finished = false;
   /** What was set; no runtime can be asked. */
-  #options: Map<StreamOption, boolean> | undefined;
+  #options: Map<StreamOption, boolean | 0> | undefined;
   #closing: Promise<void> | undefined;
 
   static {
     innerOf = (socket) => ({
       timeout: socket.#timeout,
       peer: socket.#connection?.address,
+      moved: socket.#connection?.moved,
     });
+    limitSilence = (socket, ms) => {
+      socket.#timeout = ms;
+      socket.#patient = true;
+    };
     streamWait = (socket) => (socket.#listener ?? socket.#connection)?.wanted;
   }
 
@@ -284,13 +300,17 @@ export class StreamSocket {
   /**
    * Sets an option, setsockopt(2), now or once the socket is connected; what is
    * accepted inherits it. SO_REUSEADDR changes nothing, since every listener
-   * has it. ENOPROTOOPT; EINVAL for IPV6_V6ONLY after `listen`.
+   * has it. With SO_LINGER 0, `close` aborts, socket(7): the peer gets a RST, and
+   * what the system has not sent is discarded. ENOPROTOOPT; EINVAL for
+   * IPV6_V6ONLY after `listen`, and for any SO_LINGER but 0 and false.
    */
-  setsockopt(name: StreamOption, value: boolean): void {
+  setsockopt(name: StreamOption, value: boolean | 0): void {
     this.#expectOption(name, "setsockopt");
     const late = name === "IPV6_V6ONLY" && this.#inUse();
-    if (late) throw this.#error("EINVAL", "setsockopt");
-    (this.#options ??= new Map()).set(name, Boolean(value));
+    const lingers = name === "SO_LINGER" && value;
+    if (late || lingers) throw this.#error("EINVAL", "setsockopt");
+    const set = name === "SO_LINGER" ? value : Boolean(value);
+    (this.#options ??= new Map()).set(name, set);
     this.#connection?.set(name, Boolean(value));
   }
 
@@ -298,22 +318,26 @@ export class StreamSocket {
    * The option's value, getsockopt(2): off unless it was set, but for
    * TCP_NODELAY, which is on under Bun. ENOPROTOOPT.
    */
-  getsockopt(name: StreamOption): boolean {
+  getsockopt(name: StreamOption): boolean | 0 {
     this.#expectOption(name, "getsockopt");
     const own = name === "TCP_NODELAY" && runtime.noDelay;
     return this.#options?.get(name) ?? own;
   }
 
   #expectOption(name: StreamOption, call: string): void {
-    if (!this.#closing && OPTIONS.includes(name)) return;
+    const known = OPTIONS.includes(name) ||
+      (name === "SO_LINGER" && runtime.aborts);
+    if (!this.#closing && known) return;
     throw this.#error("ENOPROTOOPT", call);
   }
 
   /** Sets on a connection what was set before there was one. */
-  #apply(options: Map<StreamOption, boolean> | undefined): void {
+  #apply(options: Map<StreamOption, boolean | 0> | undefined): void {
     if (!options) return;
     this.#options = new Map(options);
-    for (const [name, value] of options) this.#connection?.set(name, value);
+    for (const [name, value] of options) {
+      this.#connection?.set(name, Boolean(value));
+    }
   }
 
   async #bind(given: Address): Promise<void> {
@@ -371,7 +395,7 @@ export class StreamSocket {
     const options = {
       admit,
       backlog: Math.min(Math.max(0, backlog), 2 ** 31 - 1),
-      ipv6Only: this.#options?.get("IPV6_V6ONLY") ?? false,
+      ipv6Only: Boolean(this.#options?.get("IPV6_V6ONLY")),
     };
     try {
       return await runtime.listen({ ...options, address: await found });
@@ -448,6 +472,7 @@ export class StreamSocket {
     if (this.#finished) return rejected(this.#error("EPIPE", call));
     this.#outbox ??= new Outbox(this.#connection);
     const lasting = typeof data === "string";
+    this.#outbox.patient = this.#patient;
     return this.#outbox.send({ call, bytes, lasting }, this.#timeout, wait);
   }
 
@@ -461,7 +486,9 @@ export class StreamSocket {
     if (this.#connection) {
       this.#outbox?.close();
       this.#connection.drop("EBADF");
-      this.#connection.close();
+      const aborts = this.#options?.get("SO_LINGER") === 0;
+      if (aborts) this.#connection.abort?.();
+      else this.#connection.close();
       this.#connection = undefined;
     }
     if (this.#binding || this.#listening) return this.#closeListener();

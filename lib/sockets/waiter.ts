@@ -37,6 +37,8 @@ export class Waiter<T> {
   resolve!: (value: T) => void;
   #reject!: (reason: unknown) => void;
   #release: (() => void) | undefined;
+  /** When the time limit began again. */
+  #renewed: number | undefined;
 
   constructor() {
     this.promise = new Promise((resolve, reject) => {
@@ -54,6 +56,11 @@ export class Waiter<T> {
   /** Settles as the promise does. */
   follow(promise: Promise<T>): void {
     promise.then(this.resolve, (error) => this.reject(error));
+  }
+
+  /** Lets the time limit begin again. */
+  renew(): void {
+    this.#renewed = performance.now();
   }
 
   /**
@@ -76,7 +83,13 @@ export class Waiter<T> {
     // only more turns of the event loop prove that nothing has.
     let turns = 3;
     const late = () => {
-      if (turns-- > 0) timer = setTimeout(late, 0);
+      const begun = this.#renewed;
+      const left = begun === undefined
+        ? 0
+        : begun + timeout! - performance.now();
+      this.#renewed = undefined;
+      if (left > 0) timer = setTimeout(late, left);
+      else if (turns-- > 0) timer = setTimeout(late, 0);
       else stop();
     };
     let timer = timeout === null ? undefined : setTimeout(late, timeout);

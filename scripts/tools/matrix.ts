@@ -29,12 +29,7 @@ import {
 } from "./matrix/pair.ts";
 import { inWords, table } from "./matrix/table.ts";
 import { nameOf } from "./support/experiments.ts";
-import {
-  checkStopped,
-  endAll,
-  endAllAtSignals,
-  Stopped,
-} from "./support/processes.ts";
+import { checkStopped, WINDOWS } from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { find, type Name, NAMES } from "./support/runtimes.ts";
 import { runTool } from "./support/tool.ts";
@@ -115,7 +110,11 @@ async function runMatrix(request: Request): Promise<boolean> {
   for (const one of found) if ("reason" in one) console.error(one.reason);
 
   const start = performance.now();
-  const pairs = pairsOf(request.only, runtimes);
+  const only = request.only.filter(({ name, unix }) => {
+    if (unix && WINDOWS) console.error(`${name}: Windows has no AF_UNIX`);
+    return !(unix && WINDOWS);
+  });
+  const pairs = pairsOf(only, runtimes);
   if (pairs.length === 0) {
     console.error("There is no pair to run");
     return true;
@@ -155,22 +154,14 @@ async function runPairs(pairs: Pair[], { json, timeout }: Request) {
   return results;
 }
 
-/** Exits with 1 when a pair has failed, or as a signal says. */
+/** Exits with 1 when a pair has failed. */
 async function run(request: Request): Promise<number> {
   const { own, timeout, json } = request;
-  const stoppedAs = endAllAtSignals();
-  try {
-    if (!own) return await runMatrix(request) ? 0 : 1;
-    const result = await runOwn(own, timeout);
-    checkStopped();
-    console.log(json ? JSON.stringify(result) : sideBySide(result));
-    return result.ok ? 0 : 1;
-  } catch (error) {
-    if (error instanceof Stopped) return stoppedAs();
-    throw error;
-  } finally {
-    await endAll();
-  }
+  if (!own) return await runMatrix(request) ? 0 : 1;
+  const result = await runOwn(own, timeout);
+  checkStopped();
+  console.log(json ? JSON.stringify(result) : sideBySide(result));
+  return result.ok ? 0 : 1;
 }
 
 if (import.meta.main) await runTool({ help: () => HELP, read, run });

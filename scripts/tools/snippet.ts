@@ -1,165 +1,124 @@
 /**
  * Prints an experiment as one file that runs as it is, in an empty folder,
  * under Deno, Bun and Node: the experiment as it is written, and below it what
- * it uses of the library, bundled by `deno bundle` or `bun build`.
+ * it uses of the pocket edition, which is the same socket calls on a page or two.
  *
- *     deno run -A scripts/tools/snippet.ts NAME > NAME.ts
- *     bun scripts/tools/snippet.ts NAME > NAME.ts
- *     node scripts/tools/snippet.ts NAME > NAME.ts
+ *     deno run -A scripts/tools/snippet.ts NAME --out NAME.ts
+ *     bun scripts/tools/snippet.ts NAME --out NAME.ts
+ *     node scripts/tools/snippet.ts NAME --out NAME.ts
  *
- * Bundlers drop comments, and types; so only the library goes through one.
+ * An experiment that uses more than the pocket edition has gets the whole
+ * library, as a bundler puts it together.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { existsSync, writeFileSync, writeSync } from "node:fs";
 import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
-import { allNames, nameOf, ROOT, sourceOf } from "./support/experiments.ts";
-import { start } from "./support/processes.ts";
+import { lackOf, paste } from "./snippet/paste.ts";
+import { wholeSnippet } from "./snippet/whole.ts";
+import { allNames, nameOf, sourceOf } from "./support/experiments.ts";
 import { runTool, ToolError } from "./support/tool.ts";
 
-/** A bundler that a runtime ships. */
-export interface Bundler {
+/** What the command line asks for. */
+export interface Request {
   readonly name: string;
-  readonly command: string[]; // without the file
-}
-
-/** The bundlers to try: this runtime's own, then what is on the PATH. */
-export const BUNDLERS: Bundler[] = [
-  bundleWith("deno", "Deno" in globalThis ? process.execPath : "deno"),
-  bundleWith("bun", "Bun" in globalThis ? process.execPath : "bun"),
-];
-if ("Bun" in globalThis) BUNDLERS.reverse();
-
-/** The bundler of a runtime; `program` is where that is. */
-export function bundleWith(runtime: "deno" | "bun", program: string): Bundler {
-  return runtime === "deno"
-    ? { name: "deno bundle", command: [program, "bundle", "--quiet"] }
-    : { name: "bun build", command: [program, "build", "--target=node"] };
-}
-
-/** The text of the snippet; throws a ToolError if no bundler makes one. */
-export async function snippet(
-  name: string,
-  bundlers = BUNDLERS,
-): Promise<string> {
-  const source = sourceOf(name);
-  const [header] = source.match(/^\/\*\*[\s\S]*?\*\/\n/) ?? [""];
-  const { entry, used, rest } = takeImports(source.slice(header.length));
-  const [bundle, bundler] = await bundled(entry, bundlers);
-  return `${header.replaceAll(`scripts/${name}.ts`, `${name}.ts`)}
-// One file, made by scripts/tools/snippet.ts of Socket Lab. First comes the
-// experiment as it is written, then what it uses of the library.
-// @ts-nocheck The library comes without its types.
-
-const {
-  ${used.join(",\n  ")},
-} = await library();
-${rest.trimEnd()}
-
-// ${"-".repeat(72)}
-// The library, as \`${bundler}\` puts it together.
-// ${"-".repeat(72)}
-
-async function library() {
-${asBody(bundle)}}
-`;
-}
-
-/** An experiment without its imports, and a module that exports what they name. */
-function takeImports(source: string) {
-  let entry = "";
-  const used: string[] = [];
-  const statement = /^import (type )?\{([^}]*)\} from "\.\.\/([^"]+)";\n/gm;
-  const rest = source.replace(statement, (_, type, list, file) => {
-    const values = list.split(",").map((name: string) => name.trim())
-      .filter((name: string) => name && !type && !name.startsWith("type "));
-    const path = JSON.stringify(join(ROOT, file));
-    entry += `export { ${values.join(", ")} } from ${path};\n`;
-    used.push(...values.map((name: string) => name.split(" as ").at(-1)!));
-    return "";
-  });
-  const [left] = rest.match(/(from |import\()"\.[^"]*"/) ?? [];
-  if (left) throw new Error(`Cannot bundle this import: ${left}`);
-  return { entry, used, rest };
-}
-
-/** The module, bundled by the first bundler that can, and that one's name. */
-async function bundled(
-  entry: string,
-  bundlers: Bundler[],
-): Promise<[text: string, bundler: string]> {
-  const folder = mkdtempSync(join(tmpdir(), "snippet-"));
-  const file = join(folder, "library.ts");
-  const reasons: string[] = [];
-  try {
-    writeFileSync(file, entry);
-    for (const { name, command } of bundlers) {
-      const { ended, written } = start([...command, file], {
-        ...{ cwd: ROOT, most: Infinity, group: false },
-      });
-      if ((await ended).code === 0) return [written.stdout, name];
-      const [, reason = "not found"] = written.stderr.match(/error: (.*)/) ??
-        [];
-      reasons.push(`${name}: ${reason}`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-  throw new ToolError(
-    `Cannot bundle (${reasons.join("; ")}): install Deno, or Bun, ` +
-      "or both with npm install -g deno bun",
-  );
-}
-
-/**
- * A module as the body of a function, so that its names clash with nothing and
- * it may stand below its caller: it imports when it is called, and returns what
- * the module exports.
- */
-function asBody(module: string): string {
-  return module
-    .replace(/^import ([^;"]+) from "([^"]+)";$/gm, (_, what, from) => {
-      const name = what.startsWith("{")
-        ? what.replaceAll(" as ", ": ")
-        : what.startsWith("*")
-        ? what.slice("* as ".length)
-        : `{ default: ${what} }`;
-      return `const ${name} = await import("${from}");`;
-    })
-    // Bun calls this helper without defining it: oven-sh/bun#42046.
-    .replaceAll("__promiseAll([", "Promise.all([")
-    .replace(
-      /^export \{([^}]*)\};\s*$/m,
-      (_, list) => `return {${list.replaceAll(" as ", ": ")}};\n`,
-    );
+  /** With the whole library. */
+  readonly whole: boolean;
+  /** In two files, `server.ts` and `client.ts`. */
+  readonly ends: boolean;
+  /** The file to write; without it the snippet is printed. */
+  readonly out?: string;
+  /** Files that exist are replaced. */
+  readonly force: boolean;
 }
 
 function help(): string {
   const lines = allNames().join(", ").match(/.{1,58}(?:, |$)/g)!;
-  return `snippet.ts NAME
+  return `snippet.ts NAME [flags]
 
 Prints an experiment as one file that runs as it is, in an empty
 folder, under Deno, Bun and Node.
 
-  NAME    ${lines.map((line) => line.trim()).join("\n          ")}`;
+  NAME        ${lines.map((line) => line.trim()).join("\n              ")}
+  --out FILE  write the file instead (in PowerShell, > would write
+              UTF-16, which Node cannot read)
+  --ends      write two files, server.ts and client.ts
+  --whole     with the whole library instead of the pocket edition,
+              and with all flags of the experiment
+  --force     replace files that exist
+  --help      print this`;
 }
 
-/** Reads the command line: one name; undefined if help is asked for. */
-export function read(args: string[]): string | undefined {
-  const options = { help: { type: "boolean", short: "h" } } as const;
-  const { values, positionals } = readFlags(args, options, {
-    positionals: true,
-  });
+/** Reads the command line; undefined if help is asked for. */
+export function read(args: string[]): Request | undefined {
+  const { values, positionals } = readFlags(args, {
+    help: { type: "boolean", short: "h" },
+    whole: { type: "boolean" },
+    ends: { type: "boolean" },
+    force: { type: "boolean" },
+    out: { type: "string" },
+  }, { positionals: true });
   if (values.help) return;
   const [name, ...more] = positionals.map(nameOf);
-  if (more.length === 0 && allNames().includes(name)) return name;
-  throw new UsageError(`Name one experiment: ${allNames().join(", ")}`);
+  if (more.length > 0 || !allNames().includes(name)) {
+    throw new UsageError(`Name one experiment: ${allNames().join(", ")}`);
+  }
+  const { whole = false, ends = false, force = false, out } = values;
+  if (ends && (whole || out !== undefined)) {
+    throw new UsageError("--ends goes with neither --whole nor --out");
+  }
+  if (out === "") throw new UsageError("--out needs a value");
+  return { name, whole, ends, force, out };
 }
 
-async function run(name: string): Promise<number> {
-  console.log((await snippet(name)).trimEnd());
+async function run({ name, whole, ends, force, out }: Request) {
+  const source = sourceOf(name).replaceAll("\r\n", "\n");
+  const lack = lackOf(source);
+  if (ends) {
+    if (lack) throw new ToolError(`Cannot split ${name}: it needs ${lack}`);
+    write({
+      "server.ts": paste(name, source, "server"),
+      "client.ts": paste(name, source, "client"),
+    }, force);
+    return 0;
+  }
+  if (lack && !whole) {
+    console.error(`With the whole library: ${name} needs ${lack}`);
+  }
+  const text = whole || lack
+    ? await wholeSnippet(name, source)
+    : paste(name, source);
+  if (out === undefined) print(text);
+  else write({ [out]: text }, force);
   return 0;
+}
+
+/** Writes all of the files, or none if one of them exists. */
+function write(files: Record<string, string>, force: boolean): void {
+  const taken = Object.keys(files).find((file) => existsSync(file));
+  if (taken && !force) {
+    throw new ToolError(`${taken} exists: --force replaces it`);
+  }
+  for (const [file, text] of Object.entries(files)) {
+    try {
+      writeFileSync(file, text, { flag: force ? "w" : "wx" });
+    } catch (error) {
+      throw new ToolError(`Cannot write ${file}: ${(error as Error).message}`);
+    }
+    console.log(`Wrote ${file}`);
+  }
+}
+
+/** Prints all of it: console.log() would not tell of a full disk. */
+function print(text: string): void {
+  let rest: Uint8Array = new TextEncoder().encode(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code === "EPIPE") return; // whoever reads has seen enough
+      if (code !== "EAGAIN") throw new ToolError(`Cannot print: ${message}`);
+    }
+  }
 }
 
 if (import.meta.main) await runTool({ help, read, run });

@@ -19,8 +19,12 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
-import { start, within } from "../../scripts/tools/support/processes.ts";
+import { guardOutput } from "../../lib/experiment/process.ts";
+import {
+  start,
+  supervise,
+  within,
+} from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,
   showProgress,
@@ -54,7 +58,7 @@ reach; to be below one is no failure.`;
 
 async function main(args: string[]): Promise<void> {
   try {
-    await bench(args);
+    process.exitCode = await supervise(() => bench(args));
   } catch (error) {
     clearProgress();
     console.error((error as Error).message);
@@ -62,7 +66,7 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-async function bench(args: string[]): Promise<void> {
+async function bench(args: string[]): Promise<number> {
   const { values } = readFlags(args, {
     runtimes: { type: "string" },
     only: { type: "string" },
@@ -73,7 +77,10 @@ async function bench(args: string[]): Promise<void> {
     help: { type: "boolean", short: "h" },
   });
   const { short = false, json, markdown: asMarkdown } = values;
-  if (values.help) return console.log(HELP);
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
   if (json && asMarkdown) {
     throw new UsageError("--json and --markdown exclude each other");
   }
@@ -95,6 +102,7 @@ async function bench(args: string[]): Promise<void> {
   if (rows.length === 0) throw new Error("No runtime has measured anything");
   if (asMarkdown) console.log(`${markdown(rows)}\n`);
   if (!json) console.log(machine(rows, orders));
+  return 0;
 }
 
 /** The path of a program, or undefined, with the reason on standard error. */
@@ -155,6 +163,6 @@ async function measure(
 }
 
 if (import.meta.main) {
-  ignoreBrokenPipe();
+  guardOutput();
   await main(process.argv.slice(2));
 }

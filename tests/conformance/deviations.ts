@@ -36,6 +36,12 @@ export const deviations: Deviations = {
   "setsockopt(IPV6_V6ONLY) keeps IPv4 out, and is EINVAL when listening": {
     deno: "bind() fails with ENOPROTOOPT: Deno has no such option",
   },
+  "setsockopt(SO_LINGER, 0) makes close() reset the connection": {
+    deno: "ENOPROTOOPT: Deno never sends a RST",
+  },
+  "setsockopt(SO_LINGER) cannot make close() wait": {
+    deno: "ENOPROTOOPT: Deno never sends a RST",
+  },
   "getsockopt(TCP_NODELAY) is off unless it was set": {
     bun: "on, and told so: Bun sets it; off again costs 2% of the exchanges",
   },

@@ -62,6 +62,28 @@ export const cases: Case[] = [
       assert.equal(connection.getsockopt("SO_KEEPALIVE"), true);
       assert.equal(client.getsockopt("SO_KEEPALIVE"), false);
     },
+    async "setsockopt(SO_LINGER, 0) makes close() reset the connection"() {
+      const server = await listening();
+      server.setsockopt("SO_LINGER", 0); // what it accepts inherits it
+      const client = await clientOf(server);
+      const connection = await accepted(server);
+      assert.equal(connection.getsockopt("SO_LINGER"), 0);
+      const sending = connection.sendall(pattern(MUCH));
+      await pending(sending);
+      await connection.close();
+      await rejects(sending, "EBADF");
+      await rejects(receivesToEnd(client, pattern(MUCH)), "ECONNRESET");
+    },
+    async "setsockopt(SO_LINGER) cannot make close() wait"() {
+      const [client, server] = await pair();
+      for (const value of [true, 5]) {
+        throws(() => client.setsockopt("SO_LINGER", value as true), "EINVAL");
+      }
+      client.setsockopt("SO_LINGER", 0);
+      client.setsockopt("SO_LINGER", false);
+      await client.close();
+      assert.equal((await server.recv(1)).length, 0);
+    },
     async "setsockopt() while a send is pending loses no byte"() {
       const [client, server] = await pair();
       const sending = client.sendall(pattern(MUCH));
@@ -75,7 +97,7 @@ export const cases: Case[] = [
     },
     async "setsockopt() of what is no option is ENOPROTOOPT"() {
       const [client] = await pair();
-      for (const option of ["SO_LINGER", "SO_BROADCAST", "toString", ""]) {
+      for (const option of ["SO_RCVBUF", "SO_BROADCAST", "toString", ""]) {
         throws(() => client.setsockopt(option as never, true), "ENOPROTOOPT");
         throws(() => client.getsockopt(option as never), "ENOPROTOOPT");
       }

@@ -5,8 +5,8 @@
 
 Every message is one line, as the repr() of its bytes, so that a test sees what
 went over the wire. A server serves one client. With --json the arguments and
-the output are those of the experiments: a client gives its port with --port,
-and each line is the one that the seed program prints.
+the output are those of the experiments: both ends get the port with --port, and
+each line is the one that the seed program prints. --lines prints them as text.
 """
 
 import json
@@ -16,17 +16,19 @@ import sys
 from datetime import datetime
 
 JSON = "--json" in sys.argv
+LAB = JSON or "--lines" in sys.argv
 
 
 def show(data):
-    if not JSON:
+    if not LAB:
         print(repr(data), flush=True)
 
 
 def say(end, *words):
-    if JSON:
+    if LAB:
         line = " ".join(str(word) for word in words)
-        print(json.dumps({"end": end, "line": line}), flush=True)
+        event = {"end": end, "line": line}
+        print(json.dumps(event) if JSON else line, flush=True)
 
 
 def until_closed(connection):
@@ -87,34 +89,32 @@ def call(name, server):
     elif name == "tcp_address_lookup":
         say("client", own)
         questions = (b"165.165.80.80", b"165.165.79.1", b"10.0.0.1")
-        for question in questions[:1] if JSON else questions:
+        for question in questions[:1] if LAB else questions:
             server.sendall(question)
             answer = server.recv(1024)
             show(answer)
             say("client", answer.decode())
         # The original client says this and leaves without another look.
         server.sendall(b"acknowledgement recived from the server")
-        if JSON:  # unread, the last answer would become a reset
+        if LAB:  # unread, the last answer would become a reset
             server.shutdown(socket.SHUT_WR)
             until_closed(server)
     server.close()
 
 
 def main(name, role, port=0):
-    end = socket.socket()
-    end.settimeout(10)
+    address = ("127.0.0.1", int(port))
     if role == "client":
-        end.connect(("127.0.0.1", int(port)))
-        call(name, end)
+        call(name, socket.create_connection(address, 10))
         return
     if JSON:  # it ends after its client, which may still be under way
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    end.bind(("127.0.0.1", 0))
-    end.listen(5)
+    end = socket.create_server(address, backlog=5)
+    end.settimeout(10)
     port = end.getsockname()[1]
     if name == "tcp_time":
         say("server", "Waiting for a client to connect...")
-    if JSON:
+    if LAB:
         print(f"Listening on 127.0.0.1:{port} (one client)", file=sys.stderr)
         sys.stderr.flush()
     else:

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import process from "node:process";
 import {
   type Address,
   AF_INET,
@@ -16,6 +17,7 @@ import {
   SocketError,
   type StreamSocket,
 } from "../../lib/mod.ts";
+import { WINDOWS } from "../../lib/sockets/runtimes/system.ts";
 import { openBoth } from "../../lib/services/open_both.ts";
 import { client } from "./client.ts";
 import { converse, Ended, interrupting, noteEnd } from "./conversation.ts";
@@ -29,11 +31,10 @@ const REOPENED_AFTER = 64;
 
 async function server(end: End): Promise<void> {
   const address = end.address as [string, number];
-  const local = socket(AF_UNIX, SOCK_STREAM);
-  await local.bind(localName(address));
-  await local.listen();
+  const locals: StreamSocket[] = [];
+  if (!WINDOWS) locals.push(await listenLocally(address));
   const [listener, receiver] = await openBoth(address);
-  end.ready(listener, local, receiver);
+  end.ready(listener, ...locals, receiver);
 
   const reopen = async (listener: StreamSocket) => {
     const since = Date.now();
@@ -42,15 +43,22 @@ async function server(end: End): Promise<void> {
     await next.bind(address);
     await next.listen();
     report(end, { outage: [since, Date.now()] });
-    end.ready(next, local, receiver);
+    end.ready(next, ...locals, receiver);
     return next;
   };
   const [echoed] = await Promise.all([
     echo(receiver, end, seedOf(end)),
-    acceptAll(end, local),
+    ...locals.map((local) => acceptAll(end, local)),
     acceptAll(end, listener, reopen),
   ]);
   report(end, { echoed });
+}
+
+async function listenLocally(address: [string, number]) {
+  const local = socket(AF_UNIX, SOCK_STREAM);
+  await local.bind(localName(address));
+  await local.listen();
+  return local;
 }
 
 /** Serves the clients of a listener until it is closed. */
@@ -108,6 +116,9 @@ async function receivePreamble(client: StreamSocket) {
   return readPreamble(preamble);
 }
 
+if (WINDOWS && process.argv.includes("server")) {
+  await import("../../scripts/tools/support/stop_at_end.ts");
+}
 const whole = { takes: "a whole number", pattern: /^\d{1,9}$/ };
 await experiment({
   url: import.meta.url,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { WINDOWS } from "../../lib/sockets/runtimes/system.ts";
 import { keyOf, pick, type Random, randomOf } from "./pattern.ts";
 
 /** How the two ends take turns; the client begins. */
@@ -62,7 +63,7 @@ export function scenarioOf(seed: number, id: number): Scenario {
     up: sizeOf(dialogue, random),
     down: sizeOf(dialogue, random),
     rounds: 1 + Math.floor(16 * random()),
-    unix: chance(0.25),
+    unix: chance(0.25) && !WINDOWS,
     bound: chance(0.1),
     impatient: chance(0.3),
     slow: chance(0.1),

@@ -13,12 +13,8 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../lib/experiment/process.ts";
-import {
-  endAll,
-  endAllAtSignals,
-  Stopped,
-} from "../../scripts/tools/support/processes.ts";
+import { guardOutput } from "../../lib/experiment/process.ts";
+import { supervise } from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,
   showProgress,
@@ -52,17 +48,14 @@ again, and at last the server is stopped with exchanges in hand.
 The exit code is 1 if anything is not accounted for.`;
 
 async function main(args: string[]): Promise<number> {
-  const stoppedAs = endAllAtSignals();
   try {
-    return await run(args) ? 0 : 1;
+    return await supervise(async () => await run(args) ? 0 : 1);
   } catch (error) {
-    clearProgress();
-    if (error instanceof Stopped) return stoppedAs();
     if (!(error instanceof UsageError)) throw error;
     console.error(error.message);
     return 2;
   } finally {
-    await endAll();
+    clearProgress();
   }
 }
 
@@ -125,6 +118,6 @@ async function soakAll(requests: Omit<Request, "told">[], json: boolean) {
 }
 
 if (import.meta.main) {
-  ignoreBrokenPipe();
+  guardOutput();
   process.exitCode = await main(process.argv.slice(2));
 }

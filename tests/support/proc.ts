@@ -9,6 +9,21 @@ export const noProc = existsSync("/proc/self/status")
   ? undefined
   : "there is no /proc";
 
+/** The processes with this in their command or environment. */
+export function having(mark: string): string[] {
+  if (noProc) return [];
+  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return processes.filter((pid) => {
+    try {
+      return ["cmdline", "environ"].some((file) =>
+        readFileSync(`/proc/${pid}/${file}`, "utf8").includes(mark)
+      );
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
 /** What a process uses. */
 export interface Figures {
   descriptors: number;

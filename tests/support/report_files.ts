@@ -79,9 +79,10 @@ export function parse(page: string): Node {
   };
   must(page.startsWith(DOCTYPE), page.slice(0, 30));
   const token = /<(\/?)([a-z][a-z0-9]*)((?:\s[^<>]*?)?)>|[^<]+|</gi;
+  // The checksum of the report.
+  const body = page.slice(DOCTYPE.length).replace(/<!-- [\w ,:]* -->\n$/, "");
   for (
-    const [all, close, name, attributes] of page.slice(DOCTYPE.length)
-      .matchAll(token)
+    const [all, close, name, attributes] of body.matchAll(token)
   ) {
     const parent = open.at(-1)!;
     if (!name) {
@@ -100,7 +101,7 @@ export function parse(page: string): Node {
         element.attributes[key] = unescaped(value);
       }
       parent.children.push(element);
-      if (!/^(meta|wbr)$/.test(name)) open.push(element);
+      if (!/^(meta|wbr|br)$/.test(name)) open.push(element);
     }
   }
   must(open.length === 1, `${open.at(-1)!.name} stays open`);

@@ -20,6 +20,7 @@ import type {
 
 /** Bun switches TCP_NODELAY on; off again, it costs 2% of the exchanges. */
 export const noDelay = true;
+export const aborts = true;
 
 // async, so that what Bun throws at once rejects
 export async function listen<Client>(
@@ -107,7 +108,6 @@ class BunListener<Client> extends BunInbox<Client> implements Listener<Client> {
     this.source = Bun.listen<unknown>({
       ...optionsFor(address),
       ...{ ipv6Only }, // not in Bun's types
-      exclusive: true,
       allowHalfOpen: true,
       socket: SERVER,
       data: this,
@@ -237,6 +237,10 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
 
   close(): void {
     this.source.end();
+  }
+
+  abort(): void {
+    this.source.terminate();
   }
 
   /** What waits to be sent, from now on no more. */

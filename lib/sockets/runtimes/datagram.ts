@@ -10,6 +10,7 @@ import { type Address, ANY, type Family, withZone } from "../address.ts";
 import { Inbox, RECEIVE_QUEUE_LIMIT } from "../inbox.ts";
 import { codeOf, SocketError } from "../socket_error.ts";
 import { Waiter } from "../waiter.ts";
+import { WINDOWS } from "./system.ts";
 
 // Not static, or a bundle of the whole library would load it at once.
 const { default: dgram } = await import("node:dgram");
@@ -119,7 +120,7 @@ export class Endpoint extends Inbox<Datagram> {
     // An ICMP error is the connected peer's. An unconnected socket hears of none,
     // udp(7); without a listener it would end the process.
     socket.on("error", (error) => {
-      if (this.address) this.failed(error);
+      if (this.address) this.failed(isReset(error) ? REFUSED : error);
     });
   }
 
@@ -173,7 +174,9 @@ export class Endpoint extends Inbox<Datagram> {
     const { call, to } = sending;
     const address = to ?? this.address;
     // Deno does not say why: for a route, TCP does.
-    const why = (error as { code?: string }).code === "UNKNOWN" && address
+    const why = !to && isReset(error)
+      ? REFUSED.code
+      : (error as { code?: string }).code === "UNKNOWN" && address
       ? await (await import("./true_error.ts")).routeByTcp(address[0])
       : code;
     sending.reject(new SocketError(why, call, address, error));
@@ -228,6 +231,13 @@ export class Endpoint extends Inbox<Datagram> {
     return host === address && its === port;
   }
 }
+
+/** Windows reports a closed port as a reset, which Deno calls UNKNOWN. */
+function isReset(error: Error & { code?: string }): boolean {
+  return WINDOWS && /^(ECONNRESET|UNKNOWN)$/.test(error.code ?? "");
+}
+
+const REFUSED = { code: "ECONNREFUSED" };
 
 /** So many ICMP errors of others may wait before a datagram is sent, on Bun. */
 const AGAIN = 64;

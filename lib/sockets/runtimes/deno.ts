@@ -16,6 +16,7 @@ import type {
 // --- listen and connect ---
 
 export const noDelay = false; // as tcp(7) has it
+export const aborts = false; // Deno never sends a RST
 
 // async, so that what Deno throws at once rejects
 export async function listen<Client>(

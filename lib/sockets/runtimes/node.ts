@@ -20,6 +20,7 @@ const { default: net } = await import("node:net");
 // --- listen and connect ---
 
 export const noDelay = false; // as tcp(7) has it
+export const aborts = true;
 
 export function listen<Client>(
   options: ListenOptions<Client>,
@@ -171,6 +172,12 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
 
   close(): void {
     this.source.destroy();
+  }
+
+  /** There is no RST within one machine, unix(7). */
+  abort(): void {
+    if (typeof this.address === "string") this.source.destroy();
+    else this.source.resetAndDestroy();
   }
 }
 

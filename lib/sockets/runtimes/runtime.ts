@@ -12,6 +12,7 @@ import type { Sink } from "../outbox.ts";
 export type StreamOption =
   | "SO_REUSEADDR"
   | "SO_KEEPALIVE"
+  | "SO_LINGER"
   | "TCP_NODELAY"
   | "IPV6_V6ONLY";
 
@@ -24,6 +25,8 @@ export interface Connection extends Inbox<Uint8Array>, Sink {
   set(option: StreamOption, on: boolean): void;
   /** Ends both directions. */
   close(): void;
+  /** The same by a RST; what is not sent yet is discarded. Deno cannot. */
+  abort?(): void;
 }
 
 /** A listening socket, and the clients that no `accept` has taken. */
@@ -56,6 +59,8 @@ export interface PendingConnect {
 export interface Runtime {
   /** TCP_NODELAY of a new socket. */
   readonly noDelay: boolean;
+  /** Whether its connections have `abort`. */
+  readonly aborts: boolean;
   listen<Client>(options: ListenOptions<Client>): Promise<Listener<Client>>;
   /** Opens a connection and reports to `pending`. */
   connect(pending: PendingConnect): void;

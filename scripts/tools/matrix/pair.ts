@@ -19,6 +19,7 @@ import {
   type Ended,
   type Running,
   start,
+  WINDOWS,
   within,
 } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
@@ -109,9 +110,10 @@ async function failureOf(
   const started: Running[] = [];
   const run = (runtime: Runtime, role: string, port: string) => {
     const where = path ? ["--path", path] : ["--port", port];
-    const command = commandOf(experiment, runtime, path)
+    const orders = WINDOWS && role === "server";
+    const command = commandOf(experiment, runtime, { path, orders })
       .concat(role, where, "--json");
-    started.push(start(command, { cwd: ROOT }));
+    started.push(start(command, { cwd: ROOT, orders }));
     return started.at(-1)!;
   };
   try {
@@ -136,21 +138,32 @@ async function failureOf(
   }
 }
 
-/** The command that starts an end, without the arguments of the experiment. */
-function commandOf(
+/** The flag by which a server stops at the end of its standard input. */
+export function stopAtEnd({ name }: Runtime): string {
+  return `${name === "node" ? "--import" : "--preload"}=${STOP_AT_END}`;
+}
+
+/**
+ * The command that starts an end, without the arguments of the experiment. With
+ * `orders` it is a server that stops at the end of its standard input.
+ */
+export function commandOf(
   { name, permissions }: Experiment,
   runtime: Runtime,
-  path?: string,
+  { path, orders }: { path?: string; orders?: boolean },
 ): string[] {
   const script = `scripts/${name}.ts`;
   const file = path ? [`--allow-read=${path}`, `--allow-write=${path}`] : [];
+  const first = orders ? [stopAtEnd(runtime)] : [];
   const words = runtime.name === "python3"
     ? ["-S", "tests/peers/peers.py", name]
     : runtime.name === "deno"
-    ? ["run", "--no-prompt", ...permissions, ...file, script]
-    : [script];
+    ? ["run", "--no-prompt", ...first, ...permissions, ...file, script]
+    : [...first, script];
   return [runtime.path, ...words];
 }
+
+const STOP_AT_END = "./scripts/tools/support/stop_at_end.ts"; // from ROOT
 
 /** What is wrong with the end of an end, or with its standard error, or null. */
 async function wrong(who: string, running: Running, timeout: number) {

@@ -1,6 +1,5 @@
 /**
- * What a report says about socket calls: what each does, and which of a run
- * are shown as one.
+ * Which calls of a run a report shows, which of them as one, and in what words.
  *
  * @module
  */
@@ -8,46 +7,6 @@ import {
   type CallInWords as Call,
   textOf,
 } from "../../../lib/observe/strace.ts";
-
-/** What each call does, after its man page. */
-const MEANINGS: Record<string, string> = {
-  socket: "Creates a socket: the family says how it is addressed, " +
-    "the type how it carries data.",
-  bind: "Gives the socket an address of this machine.",
-  listen: "Opens the address to clients, who may wait to be accepted.",
-  accept: "Takes the next client that waits, and gives a socket for it alone.",
-  connect: "Asks the server for a connection, and waits until it is there.",
-  send: "Sends bytes, perhaps not all; tells how many.",
-  sendall: "Sends all the bytes.",
-  recv: "Waits for bytes, and gives at most so many; none is the end.",
-  recv_into: "Waits for bytes, which fill the caller's buffer; 0 is the end.",
-  sendto: "Sends one datagram to an address.",
-  recvfrom: "Waits for one datagram; gives it with its sender's address.",
-  shutdown: "Ends one direction: after SHUT_WR nothing more is sent (FIN), " +
-    "and receiving goes on.",
-  close: "Gives the socket up, with both directions of its connection.",
-  getsockname: "Tells the socket's own address.",
-  getpeername: "Tells the address of the other end.",
-  setsockopt: "Sets an option of the socket.",
-  getsockopt: "Tells an option of the socket.",
-  settimeout: "Says how long a call may wait.",
-  gettimeout: "Tells how long a call may wait.",
-};
-
-/** The calls that do something else on a datagram socket. */
-const WITH_DATAGRAMS: Record<string, string> = {
-  bind: "Gives the socket an address of this machine, to receive at.",
-  connect: "Sends nothing: names the one peer to send to and hear from.",
-  send: "Sends one datagram to the peer that connect() named.",
-  recv: "Waits for one datagram; what does not fit is lost.",
-  close: "Gives the socket up, and its port.",
-};
-
-/** What a call does, in one line. */
-export function meaningOf(call: string, datagrams: boolean): string {
-  const meanings = datagrams ? { ...MEANINGS, ...WITH_DATAGRAMS } : MEANINGS;
-  return meanings[call] ?? `See the man page ${call}(2).`;
-}
 
 export function sends({ call }: Call): boolean {
   return /^send/.test(call);
@@ -64,24 +23,81 @@ export interface Row {
   readonly bytes: number;
 }
 
-/** Shows four or more calls in a row that differ only in their results as three. */
-export function condensed(calls: Call[]): Row[] {
-  const runs: Call[][] = [];
-  for (const call of calls) {
-    const last = runs.at(-1);
-    if (last && alike(last[0], call)) last.push(call);
-    else runs.push([call]);
+/**
+ * What is drawn of a run: all calls, or those of as many clients as the drawing
+ * has room for, or the first; and in the last two cases what is left out.
+ */
+export function excerpt(calls: Call[]): { rows: Row[]; leftOut: string } {
+  const all = condensed(calls);
+  if (all.length <= MOST_DRAWN) return { rows: all, leftOut: "" };
+  const folded = condensed(calls, LONGEST_EXCHANGE);
+  if (folded.length <= MOST_DRAWN) return { rows: folded, leftOut: "" };
+  const clients = Math.max(...calls.map(({ connection }) => connection));
+  for (let most = clients - 1; most > 0; most--) {
+    const some = calls.filter(({ connection }) => connection <= most);
+    const rows = condensed(some, LONGEST_EXCHANGE);
+    if (rows.length > MOST_DRAWN) continue;
+    const leftOut =
+      `${some.length} of ${calls.length} calls are drawn, those ` +
+      `of the first ${most} of ${clients} client sockets`;
+    return { rows, leftOut };
   }
-  const row = (...some: Call[]): Row => ({
-    call: some[0],
-    times: some.length,
-    bytes: some.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
-  });
-  return runs.flatMap((run) =>
-    run.length < 4
-      ? run.map((call) => row(call))
-      : [row(run[0]), row(...run.slice(1, -1)), row(run.at(-1)!)]
-  );
+  const rows = folded.slice(0, MOST_DRAWN);
+  const drawn = rows.reduce((sum, { times }) => sum + times, 0);
+  return {
+    rows,
+    leftOut: `The first ${drawn} of ${calls.length} calls are drawn`,
+  };
+}
+
+/** A longer drawing is not legible, and Mermaid refuses it at some length. */
+export const MOST_DRAWN = 38;
+
+/** A question and its answer: sent, received, sent, received. */
+const LONGEST_EXCHANGE = 4;
+
+/**
+ * Shows four or more calls in a row that differ only in their results as three;
+ * and an exchange of up to `longest` calls that comes four times or more as the
+ * first, and each of its calls with how often it came again.
+ */
+export function condensed(calls: Call[], longest = 1): Row[] {
+  const rows: Row[] = [];
+  for (let i = 0; i < calls.length;) {
+    const length = periods(longest).find((length) =>
+      timesAt(calls, i, length) >= 4
+    );
+    const times = length ? timesAt(calls, i, length) : 1;
+    const all = calls.slice(i, i + (length ?? 1) * times);
+    i += all.length;
+    if (length === undefined) rows.push(row(all));
+    else if (length === 1) {
+      rows.push(row(all.splice(0, 1)), row(all.splice(0, times - 2)), row(all));
+    } else {
+      const first = all.splice(0, length);
+      rows.push(
+        ...first.map((call) => row([call])),
+        ...first.map((_, j) => row(all.filter((_, k) => k % length === j))),
+      );
+    }
+  }
+  return rows;
+}
+
+function periods(longest: number): number[] {
+  return Array.from({ length: longest }, (_, i) => i + 1);
+}
+
+function row(some: Call[]): Row {
+  const bytes = some.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+  return { call: some[0], times: some.length, bytes };
+}
+
+/** How often the `length` calls from `start` on come one after the other. */
+function timesAt(calls: Call[], start: number, length: number): number {
+  let end = start + length;
+  while (end < calls.length && alike(calls[end - length], calls[end])) end++;
+  return Math.floor((end - start) / length);
 }
 
 function alike(a: Call, b: Call): boolean {
@@ -93,11 +109,30 @@ function alike(a: Call, b: Call): boolean {
 /** The call as a program writes it, with its result if that says anything. */
 export function written({ call, times, bytes }: Row): string {
   if (times > 1) return `${call.call}() ${again(times, bytes)}`;
-  const text = textOf(call);
+  const text = textOf(legible(call));
   // A line may end before the equals sign, not after it.
-  return /^(0|socket)$/.test(call.result ?? "")
-    ? text.slice(0, -` = ${call.result}`.length)
-    : text.replace(") = ", ") =\u00a0");
+  return text.replace(/\) = 0$/, ")").replace(") = ", ") =\u00a0");
+}
+
+/** The call without most of the bytes that are no text. */
+function legible(call: Call): Call {
+  const short = (word: string) =>
+    word.replace(
+      /^"((?:[^"\\]|\\x..|\\.)*)"(?:\.{3} \((\d+) bytes\))?/,
+      (all, data: string, size?: string) => {
+        const bytes = data.match(/\\x..|\\.|[^]/g) ?? [];
+        const binary = bytes.filter((byte) => byte.startsWith("\\x")).length;
+        if (binary < 4 || bytes.length <= 8) return all;
+        const total = size ?? bytes.length;
+        return `"${bytes.slice(0, 8).join("")}"... (${total} bytes)`;
+      },
+    );
+  const { args, result } = call;
+  return {
+    ...call,
+    args: args.map(short),
+    ...(result === undefined ? {} : { result: short(result) }),
+  };
 }
 
 function again(times: number, bytes: number): string {
@@ -107,7 +142,9 @@ function again(times: number, bytes: number): string {
 /** The rows as calls, for a diagram that has only calls. */
 export function asCalls(rows: Row[]): Call[] {
   return rows.map(({ call, times, bytes }) =>
-    times > 1 ? { ...call, args: [], result: again(times, bytes) } : call
+    times > 1
+      ? { ...call, args: [], result: again(times, bytes) }
+      : legible(call)
   );
 }
 

@@ -1,35 +1,41 @@
 /**
- * Writes the content of a report, section by section, from the experiment's file
- * and one run of it; markdown.ts and html.ts give it its form.
+ * Writes the content of a report, section by section, from the files and the
+ * runs that it is about; markdown.ts and html.ts give it its form.
  *
  * @module
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { difference } from "../support/header.ts";
-import { count, meaningOf, receives, sends } from "./calls.ts";
+import type { Header } from "../support/header.ts";
+import { excerpt } from "./calls.ts";
+import { afterDefaults, type Detail } from "./details.ts";
+import { questions, stepByStep } from "./guided.ts";
 import {
-  HEADINGS,
-  type Headings,
+  type Form,
+  isProse,
   type PartName,
+  readTheory,
   type SectionName,
+  type Wanted,
 } from "./headings.ts";
-import type { Run } from "./run.ts";
-import type { EndSource, Source } from "./source.ts";
-
-/** Prose with code in it; what a run has printed is always code. */
-export type Inline = (string | { code: string })[];
-
-/** A piece of a section. */
-export type Block =
-  | { kind: "text"; text: Inline }
-  | { kind: "list" | "steps"; items: Inline[] }
-  | { kind: "table"; head: string[]; rows: Inline[][] }
-  | { kind: "command" | "program" | "terminal"; text: string }
-  | { kind: "calls"; calls: Call[] };
+import {
+  type Block,
+  type Inline,
+  inline,
+  paragraph,
+  readProse,
+} from "./prose.ts";
+import { ownPath, readTextFile } from "./files.ts";
+import { citedIn, onlyCited } from "./references.ts";
+import { result } from "./result.ts";
+import type { Made } from "./run.ts";
+import type { EndSource } from "./source.ts";
+import { shortened, type Terminal } from "./terminal_window.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 
 /** A part of a section, about one end or both. */
 export interface Part {
-  readonly name: SectionName | PartName;
+  /** What it is, for its looks: `Server`, `Aim`, `Theory`. */
+  readonly name: SectionName | PartName | "Theory";
   readonly heading: string;
   readonly blocks: Block[];
 }
@@ -39,94 +45,157 @@ export interface Section extends Part {
 }
 
 export interface Report {
-  readonly name: string;
   readonly title: string;
-  readonly date: Date;
+  readonly details: Detail[];
   readonly sections: Section[];
   /** The runtime, and the command that makes the report. */
   readonly colophon: Inline;
 }
 
-/** What a report is made from. */
-export interface Made {
-  readonly source: Source;
-  readonly run: Run;
-  readonly command: string;
-}
-
-/** The whole report, under the headings given. */
+/** The whole report, in the form given. */
 export function contentOf(
   made: Made,
-  { sections, parts }: Headings = HEADINGS,
+  { sections, parts }: Form,
+  details: Detail[] = [],
 ): Report {
-  const { source: { name }, run: { date, runtime } } = made;
+  const { name, header: { title }, command } = made;
+  const { date, runtime } = (made.experiment?.run ?? made.study ?? made.quiz)!;
+  const defaults = [
+    { name: "Experiment", value: name },
+    { name: "Date", value: dateOf(date) },
+  ];
   return {
-    name,
-    title: titleOf(name),
-    date,
-    sections: [...sections].map(([name, heading]) => {
-      const content = SAY[name](made);
-      const found = [...parts].flatMap(([name, heading]) => {
-        const blocks = content.parts?.[name];
-        return blocks ? [{ name, heading, blocks }] : [];
-      });
-      return { name, heading, blocks: content.blocks ?? [], parts: found };
-    }),
+    title,
+    details: afterDefaults(details, defaults),
+    sections: withReferences(
+      sections.map((wanted) => sectionOf(made, wanted, parts)),
+    ),
     colophon: [
-      `Run on ${dateOf(date)} with ${runtime}; made by `,
-      { code: made.command },
+      `Run on ${dateOf(date)} with ${ranWith(made, runtime)}; made by `,
+      { code: command },
     ],
   };
+}
+
+function ranWith({ experiment }: Made, runtime: string): string {
+  if (!experiment?.processes) return runtime;
+  const { server, client } = experiment.processes;
+  return `${server.runtime} and ${client.runtime} (the output), and with ` +
+    `${runtime} (the calls)`;
+}
+
+/** One section; of several under one heading, each is a part of it. */
+function sectionOf(
+  made: Made,
+  { heading, items }: Wanted,
+  partNames: Form["parts"],
+): Section {
+  const all = items.map((item): Section => {
+    if (isProse(item)) {
+      const { heading = "", blocks } = item;
+      return { name: "Theory", heading, blocks, parts: [] };
+    }
+    const { blocks = [], parts = {}, runtimes = {} } = SAY[item](made);
+    const found = [...partNames].flatMap(([name, own]) => {
+      const blocks = parts[name];
+      const heading = runtimes[name] ? `${own} – ${runtimes[name]}` : own;
+      return blocks ? [{ name, heading, blocks }] : [];
+    });
+    return { name: item, heading: item, blocks, parts: found };
+  });
+  const [first] = all;
+  if (all.length === 1) return { ...first, heading: heading ?? first.heading };
+  const parts = all.flatMap(({ parts, ...part }) => [part, ...parts]);
+  const joined = all.map(({ heading }) => heading).join(", ");
+  return { name: "Theory", heading: heading ?? joined, blocks: [], parts };
+}
+
+/** The sections, whose references are those that they cite. */
+function withReferences(sections: Section[]): Section[] {
+  const all = sections.flatMap(({ blocks, parts }) => [
+    ...blocks,
+    ...parts.flatMap(({ blocks }) => blocks),
+  ]);
+  const cited = new Set(citedIn(all));
+  if (cited.size === 0) return sections;
+  const kept = <T extends Part>(part: T): T => ({
+    ...part,
+    blocks: onlyCited(part.blocks, cited),
+  });
+  return sections.map((section) => ({
+    ...kept(section),
+    parts: section.parts.map(kept),
+  }));
 }
 
 interface Content {
   blocks?: Block[];
   parts?: Partial<Record<PartName, Block[]>>;
+  /** What each part has run with, if they differ in that. */
+  runtimes?: Partial<Record<PartName, string>>;
 }
 
 const SAY: Record<SectionName, (made: Made) => Content> = {
-  "Aim": ({ source }) => ({ blocks: [prose(source.aim)] }),
+  "Aim": ({ header }) => ({ blocks: [paragraph(header.aim)] }),
   "Introduction": introduction,
-  "Algorithm": ({ source: { server, client } }) => ({
-    parts: { Server: [stepsOf(server)], Client: [stepsOf(client)] },
-  }),
-  "Program": ({ source: { server, client, shared } }) => ({
+  "Algorithm": ({ experiment }) => ({
     parts: {
-      "Server": [{ kind: "program", text: server.program }],
-      "Client": [{ kind: "program", text: client.program }],
-      "Both ends": [{ kind: "program", text: shared }],
+      Server: [stepsOf(experiment!.source.server)],
+      Client: [stepsOf(experiment!.source.client)],
     },
   }),
+  "Program": program,
   "Output": output,
-  "Sequence of calls": ({ run: { calls } }) => ({
-    blocks: [{ kind: "calls", calls }],
+  "Sequence of calls": sequence,
+  "Step by step": ({ study }) => ({
+    blocks: stepByStep(study!.lines),
+  }),
+  "Questions": ({ quiz }) => ({
+    blocks: questions(quiz!.lines),
   }),
   "Result": result,
 };
-
-/** A paragraph in which code stands between backticks. */
-function prose(text: string): Block {
-  return { kind: "text", text: inline(text) };
-}
-
-function inline(text: string): Inline {
-  const parts = text.split(/`([^`]+)`/);
-  return parts.map((part, i) => i % 2 === 0 ? part : { code: part })
-    .filter((part) => part !== "");
-}
 
 function stepsOf({ steps }: EndSource): Block {
   return { kind: "steps", items: steps.map(inline) };
 }
 
-/** The other paragraphs of the header; the kinds of sockets; the calls. */
-function introduction({ source, run: { calls } }: Made): Content {
+/** The fact and the header's prose; the kinds of sockets; the calls. */
+function introduction({ name, header, experiment }: Made): Content {
+  // The study and the quiz are about all sockets.
+  if (experiment?.source.name !== name) return readTheory("introduction");
+  const blocks = [factOf(header), ...header.prose].map(paragraph);
+  const { processes, run: { calls } } = experiment;
+  const run = processes ? "a run with both ends in one process" : "this run";
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
       args.slice(0, 2).join(", ").replaceAll('"', "")
     ),
   );
-  const datagrams = [...kinds].some((kind) => kind.includes("SOCK_DGRAM"));
+  const sentences = [...kinds].map((kind) => {
+    const [family, type] = kind.split(", ");
+    return paragraph(
+      `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
+    );
+  });
+  return {
+    blocks: [
+      ...blocks,
+      ...sentences,
+      paragraph(`The calls of ${run}, and how often each end made them:`),
+      tableOfCalls(calls),
+    ],
+  };
+}
+
+/** What the header states after its title, as a sentence of its own. */
+function factOf({ title, fact }: Header): string {
+  const text = fact.slice(title.length + 2);
+  return /^[a-z]+\(/.test(text) ? text : text[0].toUpperCase() + text.slice(1);
+}
+
+function tableOfCalls(calls: Call[]): Block {
+  const datagrams = calls.some(({ args }) => args[1] === "SOCK_DGRAM");
   const names = new Set(calls.map(({ call }) => call));
   const rows = [...names].map((name): Inline[] => [
     [{ code: `${name}()` }],
@@ -134,21 +203,20 @@ function introduction({ source, run: { calls } }: Made): Content {
       const made = calls.filter((one) => one.call === name && one.end === end);
       return [made.length ? made.length.toLocaleString("en") : "–"];
     }),
-    [meaningOf(name, datagrams)],
+    effectOf(name, datagrams),
   ]);
-  return {
-    blocks: [
-      ...source.prose.map(prose),
-      ...[...kinds].map((kind) => {
-        const [family, type] = kind.split(", ");
-        return prose(
-          `\`${kind}\`: ${TYPES[type]}. Its address is ${ADDRESSES[family]}.`,
-        );
-      }),
-      prose("The calls of this run, and how often each end made them:"),
-      { kind: "table", head: ["Call", "Server", "Client", "Effect"], rows },
-    ],
-  };
+  const head = ["Call", "Server", "Client", "Effect"].map(inline);
+  return { kind: "table", head, rows };
+}
+
+/** What a call does, in one line. */
+function effectOf(call: string, datagrams: boolean): Inline {
+  const { blocks } = readProse(readTextFile(ownPath("effects.md")));
+  const rows = blocks.flatMap((one) => one.kind === "table" ? one.rows : []);
+  const found = rows.find(([[name]]) => name === call);
+  if (!found) return [`See the man page ${call}(2).`];
+  const [, effect, other] = found;
+  return datagrams && other.length > 0 ? other : effect;
 }
 
 const TYPES: Record<string, string> = {
@@ -164,13 +232,30 @@ const ADDRESSES: Record<string, string> = {
   AF_UNIX: "a path, since both ends are on one machine",
 };
 
-function output({ source, run: { command, lines, calls } }: Made): Content {
+function program({ experiment }: Made): Content {
+  const { server, client, shared } = experiment!.source;
+  const block = (text: string): Block[] => [{ kind: "program", text }];
+  return {
+    parts: {
+      "Server": block(server.program),
+      "Client": block(client.program),
+      "Both ends": block(shared),
+    },
+  };
+}
+
+function output({ experiment, picture }: Made): Content {
+  const { source, processes, run: { command, lines, calls } } = experiment!;
+  const pictures: Block[] = picture === undefined
+    ? []
+    : [{ kind: "picture", file: picture, text: ["The output"] }];
+  if (processes) return ofTwoProcesses(processes, pictures);
   const of = (end: "server" | "client"): Block[] => {
     const own = lines.filter((line) => line.end === end);
     const text = own.map(({ line }) => line).join("\n");
     return own.length > 0
       ? [{ kind: "terminal", text }]
-      : [prose(`The ${end} prints nothing.`)];
+      : [paragraph(`The ${end} prints nothing.`)];
   };
   const [, port] = source.shared.match(/\bport: (\d+)/) ?? [];
   const free = calls.some(({ call, args }) =>
@@ -181,106 +266,70 @@ function output({ source, run: { command, lines, calls } }: Made): Content {
     "terminal of its own (add `server` or `client`), it is ";
   return {
     blocks: [
-      prose("Both ends, run by one command:"),
+      paragraph("Both ends, run by one command:"),
       { kind: "command", text: command },
-      ...(port && free ? [prose(`${alone}${port}.`)] : []),
+      ...(port && free ? [paragraph(`${alone}${port}.`)] : []),
+      ...pictures,
     ],
     parts: { Server: of("server"), Client: of("client") },
   };
 }
 
-/** What the run showed, and nothing else. */
-function result({ source, run: { calls, lines, notes } }: Made): Content {
-  const printed = lines.map(({ end, line }) => `${end}: ${line}`);
-  const differs = difference(source.output, printed);
-  const header = `the header of \`scripts/${source.name}.ts\` promises`;
-  const reached = differs === null
-    ? inline(
-      "The aim is reached: both ends ended well, and the " +
-        `${count(printed.length, "line")} that they printed are those that ` +
-        `${header}.`,
-    )
-    : [
-      ...inline(
-        `Both ends ended well, but what they printed is not what ${header}: `,
-      ),
-      { code: differs },
-      ".",
-    ];
-  const bytes = (some: Call[]) =>
-    some.reduce((sum, call) => sum + (call.bytes ?? 0), 0);
-  const rows = (["server", "client"] as const).map((end): Inline[] => {
-    const own = calls.filter((call) => call.end === end);
-    const failed = own.filter(({ error }) => error !== undefined);
-    return [
-      [end === "server" ? "Server" : "Client"],
-      ...[
-        own.length,
-        failed.length,
-        bytes(own.filter(sends)),
-        bytes(own.filter(receives)),
-      ].map((number) => [number.toLocaleString("en")]),
-    ];
-  });
-  const head = ["End", "Calls", "Failed", "Bytes sent", "Bytes received"];
-  const items: Inline[] = [
-    connections(calls),
-    ...failures(calls),
-    ...notes.map((note) => ["On standard error: ", { code: note }]),
+function ofTwoProcesses(
+  { server, client }: TwoProcesses,
+  pictures: Block[],
+): Content {
+  const of = ({ command, lines }: Terminal): Block[] => [
+    { kind: "terminal", typed: command, text: lines.join("\n") },
   ];
+  const stopped = server.lines.some((line) => line.startsWith("^C"))
+    ? "; `^C` is Ctrl-C, which stops the server"
+    : "";
   return {
     blocks: [
-      { kind: "text", text: reached },
-      { kind: "table", head, rows },
-      { kind: "list", items },
+      paragraph(
+        `Two processes, each in a terminal of its own${stopped}:`,
+      ),
+      ...pictures,
+    ],
+    parts: { Server: of(server), Client: of(client) },
+    runtimes: { Server: server.runtime, Client: client.runtime },
+  };
+}
+
+/** What a picture of the output shows. */
+export function terminalsOf({ experiment, study, quiz }: Made): Terminal[] {
+  const { processes } = experiment ?? {};
+  if (processes) return [processes.server, processes.client];
+  const { command, runtime, lines } = (experiment?.run ?? study ?? quiz)!;
+  return [{
+    title: command.match(/\w+(?=\.ts)/)![0],
+    runtime: runtime.match(/^\w+ [\w.]+/)![0],
+    command,
+    lines: shortened(
+      lines.map((line) =>
+        typeof line === "string" ? line : `${line.end}: ${line.line}`
+      ),
+    ),
+  }];
+}
+
+/** The calls; of a long run some, and a line that says so. */
+function sequence({ experiment }: Made): Content {
+  const { processes, run: { calls, command } } = experiment!;
+  const { rows, leftOut } = excerpt(calls);
+  const cut = `${leftOut}; \`${command} --trace\` prints all.`;
+  return {
+    blocks: [
+      ...(processes ? [paragraph(`${ORDER} (\`${command}\`).`)] : []),
+      ...(leftOut ? [paragraph(cut)] : []),
+      { kind: "calls", rows },
     ],
   };
 }
 
-function connections(calls: Call[]): Inline {
-  const of = (name: string) => calls.filter(({ call }) => call === name);
-  const accepted = of("accept").filter(({ result }) => result !== undefined);
-  const last = Math.max(...calls.map(({ time }) => time));
-  const made = of("listen").length > 0
-    ? `the server accepted ${count(accepted.length, "connection")}`
-    : "datagrams need no connection, and none was made";
-  return [
-    `The last call ended ${last.toFixed(1)} ms after the start; ${made}.`,
-  ];
-}
-
-/** The calls that failed, each kind once. */
-function failures(calls: Call[]): Inline[] {
-  const kinds = Map.groupBy(
-    calls.filter(({ error }) => error !== undefined),
-    ({ end, call, error, reason }) => [end, call, error, reason].join(" "),
-  );
-  return [...kinds.values()].map((alike) => {
-    const [{ end, call, error = "", reason }] = alike;
-    if (end === "server" && error === "EBADF") {
-      return inline(
-        "A stop ended the server: it closed the socket on which " +
-          `\`${call}()\` waited (\`EBADF\`).`,
-      );
-    }
-    const times = alike.length > 1 ? ` ${alike.length} times` : "";
-    return [
-      { code: `${call}()` },
-      ` of the ${end} failed${times} with `,
-      { code: reason ? `${error} (${reason})` : error },
-      "; the program went on.",
-    ];
-  });
-}
-
-/** `tcp_half_close` as `TCP half close`. */
-function titleOf(name: string): string {
-  const [first, ...rest] = name.split("_");
-  const subject = /^(tcp|udp|unix)$/.test(first)
-    ? first.toUpperCase()
-    : first[0].toUpperCase() + first.slice(1);
-  return [subject, ...rest].join(" ");
-}
+const ORDER = "The calls of two processes have no common clock, and so no " +
+  "common order: these are from a run with both ends in one process";
 
 /** `20 November 2026`. */
 export function dateOf(date: Date): string {

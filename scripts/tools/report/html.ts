@@ -4,21 +4,17 @@
  *
  * @module
  */
-import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import {
-  type Block,
-  dateOf,
-  type Inline,
-  type Part,
-  type Report,
-  type Section,
-} from "./content.ts";
-import { condensed, count, receives, type Row, written } from "./calls.ts";
-import { STYLE } from "./style.ts";
+import { count, receives, type Row, written } from "./calls.ts";
+import { type Language, piecesOf } from "./colour.ts";
+import type { Part, Report, Section } from "./content.ts";
+import type { Detail } from "./details.ts";
+import { ownPath, readTextFile } from "./files.ts";
+import { escaped } from "./markup.ts";
+import type { Block, Inline } from "./prose.ts";
 
 /** The whole file. */
 export function html(report: Report): string {
-  const { name, title, date, sections, colophon } = report;
+  const { title, details, sections, colophon } = report;
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -28,13 +24,14 @@ export function html(report: Report): string {
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>${escaped(title)} – lab report</title>
 <style>
-${STYLE}</style>
+${STYLES.map((name) => readTextFile(ownPath(name))).join("")}</style>
 </head>
 <body>
 <header>
-<p class="experiment">${escaped(name)}</p>
 <h1>${escaped(title)}</h1>
-<p class="date">${dateOf(date)}</p>
+<dl>
+${details.map(detail).join("\n")}
+</dl>
 </header>
 <main>
 ${sections.map(section).join("\n")}
@@ -47,57 +44,94 @@ ${sections.map(section).join("\n")}
 `;
 }
 
+function detail({ name, value }: Detail): string {
+  return `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`;
+}
+
+const STYLES = ["style.css", "program.css", "terminal_window.css"];
+
 /** Forbids a browser to fetch or run anything. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
-function section({ name, heading, blocks, parts }: Section): string {
-  const id = idOf(name);
+function section(
+  { name, heading, blocks, parts }: Section,
+  index: number,
+): string {
+  const id = `section-${index + 1}`;
   const body = blocks.map(block);
   if (parts.length > 0) {
     // On paper, the two ends stand below each other if their lines are long.
     const long = parts.some(({ blocks: [block] }) =>
-      block.kind === "terminal" && /.{45}/u.test(block.text)
+      block?.kind === "terminal" && /.{45}/u.test(block.text)
     );
     const kind = long ? "parts long" : "parts";
     body.push(`<div class="${kind}">`, ...parts.map(part), "</div>");
   }
-  return `<section class="${id}" aria-labelledby="${id}">
+  return `<section class="${classOf(name)}" aria-labelledby="${id}">
 <h2 id="${id}">${escaped(heading)}</h2>
 ${body.join("\n")}
 </section>`;
 }
 
 function part({ name, heading, blocks }: Part): string {
-  return `<section class="part ${idOf(name)}">
+  return `<section class="part ${classOf(name)}">
 <h3>${escaped(heading)}</h3>
 ${blocks.map(block).join("\n")}
 </section>`;
 }
 
-function idOf(name: string): string {
+function classOf(name: string): string {
   return name.toLowerCase().replaceAll(" ", "-");
 }
 
 function block(block: Block): string {
   switch (block.kind) {
+    case "heading":
+      return `<h4>${spans(block.text)}</h4>`;
     case "text":
       return `<p>${spans(block.text)}</p>`;
     case "list":
-    case "steps": {
+    case "steps":
+    case "choices": {
       const tag = block.kind === "list" ? "ul" : "ol";
       const items = block.items.map((item) => `<li>${spans(item)}</li>`);
-      return `<${tag}>\n${items.join("\n")}\n</${tag}>`;
+      return `<${tag} class="${block.kind}">\n${items.join("\n")}\n</${tag}>`;
     }
     case "table":
       return table(block.head, block.rows);
     case "calls":
-      return sequence(block.calls);
-    default: {
-      const tag = block.kind === "terminal" ? "samp" : "code";
-      const text = `<${tag}>${escaped(block.text)}</${tag}>`;
-      return `<pre class="${block.kind}">${text}</pre>`;
+      return sequence(block.rows);
+    case "picture":
+      return "";
+    case "program":
+      return pre("program", `<code>${statements(block)}</code>`);
+    case "terminal": {
+      const { typed } = block;
+      const first = typed ? `<kbd>$ ${escaped(typed)}</kbd>\n` : "";
+      return pre("terminal", `<samp>${first}${escaped(block.text)}</samp>`);
     }
+    case "command":
+      return pre("command", `<code>${escaped(block.text)}</code>`);
   }
+}
+
+function pre(kind: string, text: string): string {
+  return `<pre class="${kind}">${text}</pre>`;
+}
+
+/** The statements of the top level, since paper may end between two of them. */
+function statements({ text, language }: Block & { kind: "program" }): string {
+  return text.split(/(?<=\n)\n(?=\S)/).map((one) =>
+    `<span>${coloured(`${one}\n`, language)}</span>`
+  ).join("");
+}
+
+function coloured(program: string, language?: Language): string {
+  return piecesOf(program, language).map(({ kind, text }) =>
+    kind === "plain"
+      ? escaped(text)
+      : `<span class="${kind}">${escaped(text)}</span>`
+  ).join("");
 }
 
 /**
@@ -105,11 +139,11 @@ function block(block: Block): string {
  * has arrived from the other end. A table wraps its text, and a page of paper
  * may end between two rows.
  */
-function sequence(calls: Call[]): string {
+function sequence(rows: Row[]): string {
   const head = ["ms", "server", "client"].map((name) =>
     `<th scope="col" id="of-${name}" class="${name}">${name}</th>`
   );
-  return tableOf(' class="sequence"', head, condensed(calls).map(rowsOf));
+  return tableOf(' class="sequence"', head, rows.map(rowsOf));
 }
 
 function rowsOf(row: Row): string {
@@ -140,8 +174,8 @@ function arrivalOf({ call, bytes }: Row): [what: string, kind: string] {
   return ended ? ["end of stream", "signal"] : [count(bytes, "byte"), "data"];
 }
 
-function table(head: string[], rows: Inline[][]): string {
-  const names = head.map((name) => `<th scope="col">${escaped(name)}</th>`);
+function table(head: Inline[], rows: Inline[][]): string {
+  const names = head.map((name) => `<th scope="col">${spans(name)}</th>`);
   const lines = rows.map(([first, ...cells]) => {
     const name = `<th scope="row">${spans(first)}</th>`;
     const others = cells.map((cell) => `<td>${spans(cell)}</td>`);
@@ -162,11 +196,7 @@ ${rows.join("\n")}
 function spans(parts: Inline): string {
   return parts.map((part) =>
     typeof part === "string"
-      ? escaped(part)
+      ? escaped(part).replaceAll("\n", "<br>")
       : `<code>${escaped(part.code)}</code>`
   ).join("");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

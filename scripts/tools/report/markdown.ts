@@ -5,16 +5,19 @@
  * @module
  */
 import { mermaid } from "../../../lib/observe/diagram.ts";
-import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { type Block, dateOf, type Inline, type Report } from "./content.ts";
-import { asCalls, condensed } from "./calls.ts";
+import { asCalls } from "./calls.ts";
+import type { Report } from "./content.ts";
+import type { Block, Inline } from "./prose.ts";
 
 /** The whole file. */
 export function markdown(report: Report): string {
-  const { name, title, date, sections, colophon } = report;
+  const { title, details, sections, colophon } = report;
   const blocks = [
     `# ${escaped(title)}`,
-    spans([{ code: name }, `, ${dateOf(date)}`]),
+    details.map(({ name, value }) =>
+      `- **${escaped(name)}:** ${escaped(value)}`
+    )
+      .join("\n"),
   ];
   for (const { heading, blocks: own, parts } of sections) {
     blocks.push(`## ${escaped(heading)}`, ...own.map(block));
@@ -27,39 +30,39 @@ export function markdown(report: Report): string {
 
 function block(block: Block): string {
   switch (block.kind) {
+    case "heading":
+      return `#### ${spans(block.text)}`;
     case "text":
       return spans(block.text);
     case "list":
       return block.items.map((item) => `- ${spans(item)}`).join("\n");
+    case "choices":
+      return block.items.map((item, i) => `- ${"abcdefgh"[i]}) ${spans(item)}`)
+        .join("\n");
     case "steps":
       return block.items.map((item, i) => `${i + 1}. ${spans(item)}`)
         .join("\n");
     case "table":
       return table(block.head, block.rows);
     case "calls":
-      return fence("mermaid", diagram(block.calls));
-    default:
-      return fence(LANGUAGES[block.kind], block.text);
+      return fence("mermaid", mermaid(asCalls(block.rows)));
+    case "picture":
+      return `![${spans(block.text)}](${block.file})`;
+    case "program":
+      return fence(block.language ?? "ts", block.text);
+    case "command":
+      return fence("sh", block.text);
+    case "terminal":
+      return block.typed
+        ? fence("console", `$ ${block.typed}\n${block.text}`.trimEnd())
+        : fence("text", block.text);
   }
 }
 
-const LANGUAGES = { command: "sh", program: "ts", terminal: "text" };
-
-/** As many calls as Mermaid can draw; the rest are counted. */
-function diagram(all: Call[]): string {
-  const calls = asCalls(condensed(all));
-  for (let shown = calls.length;; shown = Math.floor(shown * 0.9)) {
-    const text = mermaid(calls.slice(0, shown), calls.length - shown);
-    if (text.length <= MOST_DRAWN) return text;
-  }
-}
-
-const MOST_DRAWN = 50_000; // characters: Mermaid refuses more
-
-function table(head: string[], rows: Inline[][]): string {
+function table(head: Inline[], rows: Inline[][]): string {
   const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
   return [
-    line(head.map(escaped)),
+    line(head.map(spans)),
     line(head.map(() => "---")),
     ...rows.map((row) =>
       line(row.map((cell) =>
@@ -78,7 +81,9 @@ function fence(language: string, text: string): string {
 
 function spans(parts: Inline): string {
   const text = parts.map((part) =>
-    typeof part === "string" ? escaped(part) : span(part.code)
+    typeof part === "string"
+      ? escaped(part).replaceAll("\n", "<br>")
+      : span(part.code)
   ).join("");
   // What would make a heading or a list of a paragraph.
   return text.replace(/^[-+#]/, "\\$&").replace(/^(\d+)([.)] )/, "$1\\$2");

@@ -9,9 +9,11 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
+import type { Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 
 /** One run of an experiment. */
 export interface Run {
@@ -25,14 +27,62 @@ export interface Run {
   readonly date: Date;
 }
 
+/** What a report is made from: what it is about, and the runs it needs. */
+export interface Made {
+  /** Such as `tcp_time` or `study`. */
+  readonly name: string;
+  readonly header: Header;
+  readonly experiment?: {
+    source: Source;
+    /** Its lines are those of the two processes, if there are any. */
+    run: Run;
+    processes?: TwoProcesses;
+  };
+  readonly study?: GuidedRun;
+  readonly quiz?: GuidedRun;
+  /** The file with a picture of the output. */
+  readonly picture?: string;
+  /** The command that makes the report. */
+  readonly command: string;
+}
+
 const LIMIT = 60_000; // ms, of a run
+
+/** A run of the study or the quiz. */
+export type GuidedRun =
+  & Pick<Run, "command" | "runtime" | "date">
+  & { readonly lines: string[] };
 
 /** Runs an experiment with both ends; throws a ToolError if that fails. */
 export async function runExperiment(source: Source): Promise<Run> {
+  const ran = await runScript(source.name, source, ["--json", "--trace"]);
+  const { written, ...about } = ran;
+  return { ...about, ...readRun(source.name, written) };
+}
+
+/** Runs the study or the quiz. */
+export async function runGuided(
+  name: string,
+  header: Header,
+): Promise<GuidedRun> {
+  // The kernel's states, which the study reads, take all permissions of Deno.
+  const commands = header.commands.map((command) =>
+    command.replace("--allow-net", "--allow-all")
+  );
+  const ran = await runScript(name, { commands }, []);
+  const { written, ...about } = ran;
+  return { ...about, lines: linesOf(written.stdout) };
+}
+
+async function runScript(
+  name: string,
+  header: Pick<Header, "commands">,
+  flags: string[],
+) {
   const date = new Date();
-  const { command, args } = commandOf(source);
+  const { command, args } = commandOf(header);
   const { ended, written, signal } = start(
-    [process.execPath, ...args, "--json", "--trace"],
+    [process.execPath, ...args, ...flags],
     { cwd: ROOT, most: Infinity, group: false },
   );
   const end = await within(LIMIT, ended);
@@ -40,10 +90,9 @@ export async function runExperiment(source: Source): Promise<Run> {
   if (end?.code !== 0) {
     const how = end ? endedAs(end) : `had not ended ${after(LIMIT)}`;
     const [note] = linesOf(written.stderr);
-    throw new ToolError(`${source.name} ${how}${note ? `: ${note}` : ""}`);
+    throw new ToolError(`${name} ${how}${note ? `: ${note}` : ""}`);
   }
-  const read = readRun(source.name, written);
-  return { command, date, runtime: runtimeName(), ...read };
+  return { command, date, runtime: runtimeName(), written };
 }
 
 /** Reads what a run has printed: lines of JSON. All text in them is escaped. */
@@ -71,7 +120,7 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-function commandOf({ commands }: Source) {
+function commandOf({ commands }: Pick<Header, "commands">) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
   const command = commands.find((line) => line.startsWith(`${runtime} `))!;

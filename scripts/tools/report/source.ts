@@ -18,8 +18,6 @@ export interface EndSource {
 export interface Source extends Header {
   /** Such as `tcp_time`. */
   readonly name: string;
-  /** The first sentence of the fact; the rest begins the prose. */
-  readonly aim: string;
   readonly server: EndSource;
   readonly client: EndSource;
   /** The rest: imports, helpers of both ends, the start. */
@@ -40,14 +38,9 @@ export function readSource(name: string, file: string): Source {
     chunks.filter((chunk) => own.has(chunk) && !other.has(chunk));
   const owned = [only(forServer, forClient), only(forClient, forServer)];
 
-  const header = readHeader(file);
-  const [aim, ...rest] = header.fact.split(/(?<=[.?]) (?=[A-Z])/);
-  const more = rest.length > 0 ? [rest.join(" ")] : [];
   return {
-    ...header,
+    ...readHeader(file),
     name,
-    aim,
-    prose: [...more, ...header.prose],
     server: { steps: stepsOf(server.text), program: joined(owned[0]) },
     client: { steps: stepsOf(client.text), program: joined(owned[1]) },
     shared: joined(chunks.filter((chunk) => !owned.flat().includes(chunk))),

@@ -21,9 +21,10 @@ export function nameOf(given: string): string {
   return basename(given.trim(), ".ts");
 }
 
-/** The text of an experiment's file. */
+/** The text of an experiment's file, its lines ended by LF on any system. */
 export function sourceOf(name: string): string {
-  return readFileSync(join(ROOT, "scripts", `${name}.ts`), "utf8");
+  const file = join(ROOT, "scripts", `${name}.ts`);
+  return readFileSync(file, "utf8").replaceAll("\r\n", "\n");
 }
 
 /** Whether a file exports both ends, and is not a guided script. */

@@ -11,6 +11,11 @@ export interface Header {
   fact: string;
   /** What it is for, in one line: `To ...`. */
   aim: string;
+  /**
+   * Why a run may contradict the fact: `Otherwise: ...`. In a header that has
+   * it, `<yes|no>` of the output names first what the fact says.
+   */
+  otherwise: string;
   /** The other paragraphs above the output, each as one line. */
   prose: string[];
   commands: string[];
@@ -23,8 +28,10 @@ export interface Header {
 
 /** Reads the comment at the top of a script. */
 export function readHeader(source: string): Header {
-  const comment = source.match(/^\/\*\*\n([\s\S]*?)\n \*\//)?.[1] ?? "";
-  const lines = comment.split("\n").map((line) => line.replace(/^ \* ?/, ""));
+  const comment = source.match(/^\/\*\*\r?\n([\s\S]*?)\r?\n \*\//)?.[1] ?? "";
+  const lines = comment.split(/\r?\n/).map((line) =>
+    line.replace(/^ \* ?/, "")
+  );
   const blank = lines.indexOf("");
   const output = lines.findIndex((line) => /^Output\b.*:$/.test(line));
   const indented = (part: string[]) =>
@@ -32,16 +39,31 @@ export function readHeader(source: string): Header {
   const fact = lines.slice(0, blank).join(" ");
   const paragraphs = lines.slice(blank + 1, output).join("\n").split(/\n\n+/)
     .filter((text) => /^\S/.test(text))
-    .map((text) => text.replaceAll("\n", " "));
-  const aim = paragraphs.find((text) => text.startsWith("Aim: ")) ?? "";
+    .map((text) => text.trim().replaceAll("\n", " "));
+  const labelled = (label: string) =>
+    paragraphs.find((text) => text.startsWith(label))?.slice(label.length);
+  const labels = ["Aim: ", "Otherwise: "];
   return {
     title: fact.split(": ")[0],
     fact,
-    aim: aim.replace("Aim: ", ""),
-    prose: paragraphs.filter((text) => text !== aim),
+    aim: labelled(labels[0]) ?? "",
+    otherwise: labelled(labels[1]) ?? "",
+    prose: paragraphs.filter((text) =>
+      !labels.some((label) => text.startsWith(label))
+    ),
     commands: indented(lines.slice(blank, output)),
     output: output < 0 ? [] : indented(lines.slice(output)),
   };
+}
+
+/** How printed lines contradict the fact, or null; see `otherwise`. */
+export function contradiction(
+  { output, otherwise }: Header,
+  printed: string[],
+): string | null {
+  if (!otherwise) return null;
+  const said = output.map((line) => line.replace(/<([^<>|]+)\|[^<>]*>/g, "$1"));
+  return difference(said, printed);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Starts and stops commands: each can be a process group of its own, so that
- * whatever it has started is stopped with it.
+ * Starts and stops commands: each can be a process group of its own, and what has
+ * left it is found by a mark, so that nothing that was started stays behind.
  *
  * @module
  */
@@ -9,6 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { setTimeout as later } from "node:timers";
+
+/** It has neither signals nor process groups. */
+export const WINDOWS = process.platform === "win32";
 
 /**
  * Lets Node cache compiled TypeScript, as Deno and Bun do by themselves, which
@@ -17,6 +21,10 @@ import { createInterface } from "node:readline";
 const CACHE = {
   NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
 };
+
+/** In the environment of all that is started, whoever has started this. */
+const MARK = "SOCKET_LAB_STARTED_BY";
+const mark = `${process.env[MARK] ?? ""}/${process.pid}-${Date.now()}`;
 
 /** How a command ended. */
 export interface Ended {
@@ -43,8 +51,13 @@ export interface Running {
   tell(line: string): void;
   /** Ends its standard input. */
   tellEnd(): void;
-  /** Sends a signal to the command, and to all that it has started. */
+  /**
+   * Sends a signal to the command, and to all that it has started. On Windows
+   * SIGTERM ends its standard input, if it has `orders`; all else ends it.
+   */
   signal(name: NodeJS.Signals): void;
+  /** Lets its output go, whoever still holds it. */
+  release(): void;
 }
 
 /** How to start a command. */
@@ -83,10 +96,13 @@ export function start(
   const child = spawn(file, args, {
     cwd,
     shell: typeof command === "string",
-    detached: group,
+    // On Windows it would get a console, and survive what ends this one.
+    detached: group && !WINDOWS,
+    windowsHide: true,
     env: {
       ...CACHE,
       ...process.env,
+      [MARK]: mark,
       NO_COLOR: "1",
       NODE_NO_WARNINGS: "1",
       ...env,
@@ -103,8 +119,13 @@ export function start(
     signal(name) {
       // Another process may have the id of one that has ended.
       if (!alive.has(running)) return;
-      if (group && process.platform !== "win32") signalGroup(child, name);
+      if (WINDOWS && orders && name === "SIGTERM") child.stdin?.end();
+      else if (WINDOWS) endTree(child);
+      else if (group) signalGroup(child, name);
       else child.kill(name);
+    },
+    release() {
+      for (const stream of child.stdio) stream?.destroy();
     },
   };
   alive.add(running);
@@ -160,27 +181,64 @@ export function checkStopped(): void {
   if (stopped) throw new Stopped();
 }
 
+/**
+ * Does the work of a tool. When it is done, or a signal stops it, nothing that it
+ * has started stays; resolves to the exit code, which tells of the signal.
+ */
+export async function supervise(work: () => Promise<number>): Promise<number> {
+  let stoppedAs = 0;
+  for (const [signal, code] of SIGNALS) {
+    process.on(signal, () => {
+      if (stoppedAs) process.exit(code); // the second time
+      stoppedAs = code;
+      // The tool ends by itself, unless it waits for something else.
+      end().then(() => later(() => process.exit(code), 1000).unref());
+    });
+  }
+  const guard = WINDOWS ? undefined : spawn("sh", ["-c", GUARD, mark], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const guarded = guard && endOf(guard);
+  const end = async () => {
+    await endAll();
+    guard?.stdin.end();
+    await within(1000, Promise.resolve(guarded));
+    for (const { release } of alive) release(); // nobody could find who holds it
+  };
+  try {
+    const code = await work();
+    return stoppedAs || code;
+  } catch (error) {
+    if (!stoppedAs) throw error;
+    return stoppedAs; // whatever has failed has failed because of that
+  } finally {
+    await end();
+  }
+}
+
+/**
+ * Waits for the end of its standard input, which a tool that is killed ends, too.
+ * Then it ends all with the mark in their environment, proc_pid_environ(5):
+ * elsewhere than on Linux there is nothing to find them by.
+ */
+const GUARD = `
+cat >/dev/null
+cd /proc || exit
+for again in 1 2 3; do
+  found=$(grep -lsF "$0" [0-9]*/environ | cut -d/ -f1)
+  [ -z "$found" ] || kill -9 $found
+done 2>/dev/null
+`;
+
 /** Stops whatever still runs: SIGTERM, and SIGKILL a second later. */
-export async function endAll(): Promise<void> {
+async function endAll(): Promise<void> {
   stopped = true;
   const all = [...alive];
   for (const running of all) running.signal("SIGTERM");
   const ended = Promise.all(all.map(({ ended }) => ended));
   if (await within(1000, ended)) return;
   for (const running of all) running.signal("SIGKILL");
-  await within(1000, ended);
-}
-
-/** Stops everything at Ctrl-C and the like; returns what gives the exit code. */
-export function endAllAtSignals(): () => number {
-  let code = 0;
-  for (const [signal, itsCode] of SIGNALS) {
-    process.on(signal, () => {
-      code = itsCode;
-      endAll(); // after which the tool ends by itself
-    });
-  }
-  return () => code;
 }
 
 /** The signals that stop a tool, and the exit codes that tell of them. */
@@ -224,4 +282,11 @@ function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
   } catch {
     // the whole group has ended
   }
+}
+
+/** Windows: ends a command, and all that it has started. */
+function endTree(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null) return;
+  const tree = ["/T", "/F", "/PID", String(child.pid)];
+  spawn("taskkill", tree, { stdio: "ignore" }).on("error", () => child.kill());
 }

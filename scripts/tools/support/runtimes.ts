@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
-import { start, within } from "./processes.ts";
+import { start, WINDOWS, within } from "./processes.ts";
 
 export const NAMES = ["deno", "bun", "node", "python3"] as const;
 export type Name = typeof NAMES[number];
@@ -32,7 +32,11 @@ export async function find(name: Name): Promise<Runtime | Missing> {
   const program = name === own
     ? process.execPath
     : process.env[variable] || name;
-  const runtime = await ask(name, [program]);
+  const others = program === "python3" ? [["python"], ["py", "-3"]] : [];
+  let runtime: Runtime | undefined;
+  for (const words of [[program], ...others]) {
+    runtime ??= await ask(name, words);
+  }
   if (!runtime) {
     const where = program === name
       ? "on the PATH"
@@ -56,7 +60,11 @@ export async function ask(
   program: string[],
   patience = PATIENCE,
 ): Promise<Runtime | undefined> {
-  const { ended, written, signal } = start([...program, ...QUESTIONS[name]]);
+  const words = [...program, ...QUESTIONS[name]];
+  // What npm installs on Windows is run by the shell only: a .cmd file.
+  const { ended, written, signal } = start(
+    WINDOWS ? words.map((word) => `"${word}"`).join(" ") : words,
+  );
   const end = await within(patience, ended);
   if (!end) signal("SIGKILL");
   const [, version, path] = end?.code === 0
@@ -90,7 +98,7 @@ const QUESTIONS: Record<Name, string[]> = {
   node: ["-e", "console.log(process.version, process.execPath)"],
   python3: [
     "-c",
-    "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.executable)",
+    "import sys; print(sys.version.split()[0], sys.executable)",
   ],
 };
 

@@ -5,8 +5,9 @@
  */
 import process from "node:process";
 import { UsageError } from "../../../lib/experiment/flags.ts";
-import { ignoreBrokenPipe } from "../../../lib/experiment/process.ts";
+import { guardOutput, setExitCode } from "../../../lib/experiment/process.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
+import { supervise } from "./processes.ts";
 
 /** What a tool cannot do; the message is for the user. */
 export class ToolError extends Error {}
@@ -20,15 +21,15 @@ export interface Tool<Request> {
 
 /** Sets the exit code to 1 for a ToolError, and to 2 for a UsageError. */
 export async function runTool<T>({ help, read, run }: Tool<T>): Promise<void> {
-  ignoreBrokenPipe();
+  guardOutput();
   try {
     const request = read(process.argv.slice(2));
     if (request === undefined) console.log(help());
-    else process.exitCode = await run(request);
+    else setExitCode(await supervise(() => run(request)));
   } catch (error) {
     const usage = error instanceof UsageError;
     if (!usage && !(error instanceof ToolError)) throw error;
     console.error(escapeControls(error.message));
-    process.exitCode = usage ? 2 : 1;
+    setExitCode(usage ? 2 : 1);
   }
 }

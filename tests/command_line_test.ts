@@ -208,8 +208,8 @@ for (const runtime of RUNTIMES) {
         server.close();
         expect(stderr).toBe(
           `Cannot connect to 127.0.0.1:${port}: connection refused\n` +
-            "A server listens on 127.0.1.1, this machine's name: add --host " +
-            "127.0.1.1\n",
+            "A server has this port at 127.0.1.1 (a machine's own name on " +
+            "Debian): add --host 127.0.1.1\n",
         );
         expect([code, visitors]).toEqual([1, 0]);
       },

@@ -57,6 +57,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean) ??
   python().reason;
 
+const LIMIT = 60_000; // ms, of a test that starts processes
+
 function sourceOf(name: string) {
   return readSource(name, readFileSync(`${ROOT}scripts/${name}.ts`, "utf8"));
 }
@@ -73,7 +75,7 @@ describe("runTwoProcesses()", () => {
     ["tcp_time", "bun", "node"],
     ["tcp_address_lookup", "deno", "python3"],
     ["tcp_time", "python3", "deno"],
-    ["udp_datagrams", "node", "bun"],
+    ["udp_echo", "node", "bun"],
     ["unix_echo", "bun", "deno"],
   ];
   for (const [name, server, client] of pairs) {
@@ -108,7 +110,7 @@ describe("runTwoProcesses()", () => {
     expect([canRun(server, "tcp_time"), canRun(server, "tcp_stream")])
       .toEqual([true, false]);
     expect(canRun(client, "tcp_stream")).toBe(true);
-  });
+  }, LIMIT);
 
   needing(
     noTerminal ?? missing,
@@ -156,30 +158,39 @@ describe("runTwoProcesses()", () => {
     expect(server.lines).toEqual([`Listening on ${port}`, "^C"]);
   });
 
-  test("escapes what an end prints, and keeps the order of its outputs", async () => {
-    const source = fake({
-      client: String.raw`for (let i = 0; i < 50; i++) {
+  test(
+    "escapes what an end prints, and keeps the order of its outputs",
+    async () => {
+      const source = fake({
+        client: String.raw`for (let i = 0; i < 50; i++) {
           console.log("out " + i); console.error("err " + i);
         }
         console.log("\x1b[2J\u202e\ttab");`,
-    });
-    const runtimes = await runtimesOf("bun", "bun");
-    const { client: { lines } } = await runTwoProcesses(source, runtimes);
-    expect(lines.slice(0, 4)).toEqual(["out 0", "err 0", "out 1", "err 1"]);
-    const ordered = Array.from(
-      { length: 50 },
-      (_, i) => [`out ${i}`, `err ${i}`],
-    );
-    expect(lines.slice(0, 100)).toEqual(ordered.flat());
-    expect(lines[100]).toBe("[1 more line]");
-  });
+      });
+      const runtimes = await runtimesOf("bun", "bun");
+      const { client: { lines }, ...ran } = await runTwoProcesses(
+        source,
+        runtimes,
+      );
+      expect(lines.slice(0, 4)).toEqual(["out 0", "err 0", "out 1", "err 1"]);
+      const ordered = Array.from(
+        { length: 50 },
+        (_, i) => [`out ${i}`, `err ${i}`],
+      );
+      expect(lines.slice(0, 100)).toEqual(ordered.flat());
+      expect(lines[100]).toBe("[1 more line]");
+      expect(ran.lines.at(-1))
+        .toEqual({ end: "client", line: "\\x1b[2J\\u{202e}    tab" });
+    },
+    LIMIT,
+  );
 
   // These set `limits`, and so run alone.
   const usual = { ...limits };
   afterEach(() => void Object.assign(limits, usual));
   const stubborn =
     `process.on("SIGINT", () => {}); process.on("SIGTERM", () => {});`;
-  const failures: [string, Ends, string][] = [
+  const failures: [string, Ends, string, Partial<typeof limits>?][] = [
     [
       "a server that fails",
       {
@@ -191,7 +202,8 @@ describe("runTwoProcesses()", () => {
     [
       "a server that says nothing",
       { server: "setInterval(() => {}, 1000);" },
-      "The server (bun) does not listen after 1 s",
+      "The server (bun) does not listen after 0.5 s",
+      { start: 500 },
     ],
     [
       "a client that fails",
@@ -201,27 +213,35 @@ describe("runTwoProcesses()", () => {
     [
       "a client that hangs",
       { client: `${stubborn} setInterval(() => {}, 9);` },
-      "The client (bun) had not ended after 1 s",
+      "The client (bun) had not ended after 0.5 s",
+      { client: 500 },
     ],
     [
       "a server that hangs at Ctrl-C",
       { server: `${SERVER}${stubborn}` },
-      "The server (bun) had not ended after 1 s: Listening on 1",
+      "The server (bun) had not ended after 0.5 s: Listening on 1",
+      { stop: 500 },
     ],
-    ["a server that never stops talking", {
-      server: `${SERVER}${stubborn} setInterval(() => console.log("x"), 50);`,
-    }, "The server (bun) had not ended after 1 s: x"],
+    [
+      "a server that never stops talking",
+      {
+        server:
+          `${SERVER}${stubborn} console.log("x"); setInterval(() => console.log("x"), 50);`,
+      },
+      "The server (bun) had not ended after 0.5 s: x",
+      { stop: 500 },
+    ],
   ];
-  for (const [title, ends, message] of failures) {
+  for (const [title, ends, message, limit] of failures) {
     test(`names ${title}, and ends it`, async () => {
-      Object.assign(limits, { client: 1000, server: 1000, silence: 100 });
+      Object.assign(limits, { silence: 100, ...limit });
       const mark = `lab-${process.pid}-${title.replaceAll(" ", "-")}`;
       const source = fake(ends, mark);
       const runtimes = await runtimesOf("bun", "bun");
       const failure = await failureOf(runTwoProcesses(source, runtimes));
       expect((failure as Error).message).toBe(message);
       expect(having(mark)).toEqual([]);
-    });
+    }, LIMIT);
   }
 });
 
@@ -581,8 +601,8 @@ describe("report.ts", () => {
       `ends all that it started at ${signal}`,
       async () => {
         const mark = `/lab-${process.pid}-${signal}`;
-        // Its server lives long after the client: until it is stopped.
-        const tool = start(command("tcp_time", signal, ["bun", "bun"]), {
+        // It takes seconds.
+        const tool = start(command("job_schedule", signal, ["bun", "bun"]), {
           env: { SOCKET_LAB_TEST: mark },
         });
         const own = () =>

@@ -233,7 +233,7 @@ for (const runtime of RUNTIMES) {
         const { port: other } = silent.address() as net.AddressInfo;
         const client = start(command(script, "client", "--port", `${other}`));
         // Longer than a note takes.
-        await new Promise((resolve) => setTimeout(resolve, 8_000));
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
         const idle = net.connect(Number(port), "127.0.0.1");
         await new Promise((resolve) => idle.once("data", resolve));
         idle.destroy();

@@ -155,7 +155,7 @@ describe("the command line of a snippet is that of its experiment:", () => {
 
     testOn(runtime, `--help and a wrong flag on ${runtime}`, async () => {
       const help = await play("--help");
-      expect(help.stdout).toMatch(/^\w.* tcp_time\.ts \[both \|/);
+      expect(help.stdout).toMatch(/^\w.* tcp_time\.ts \[both \|/m);
       expect(help.stdout).not.toContain("scripts/");
       expect(help.code).toBe(0);
       const wrong = await play("--nope");

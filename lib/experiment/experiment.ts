@@ -32,19 +32,12 @@ export async function experiment(experiment: Experiment): Promise<void> {
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)
     : undefined;
-  const sockets: Watched["sockets"] = [];
-  observeCreation((_family, _type, made) => {
-    if (sockets.push(made) > 16) sockets.shift(); // a client that hangs has the last
-  });
-  const { url } = experiment;
-  const watched: Watched = { url, role: settings.role, sockets };
-  const hang = later(1000).then(async () =>
-    (await import("../slips/slips.ts")).hangOf(watched, later)
-  );
+  const watched = watch(experiment, settings);
   try {
     const given = { ...settings, watched };
     const ended = run(experiment, given, transcript?.write).then(() => "");
-    const slip = await Promise.race([ended, hang]).finally(transcript?.end);
+    const slip = await Promise.race([ended, hangOf(watched)])
+      .finally(transcript?.end);
     if (slip === "") return;
     console.error(slip);
     exit(1);
@@ -96,6 +89,26 @@ export async function run(
     }
     return results;
   }
+}
+
+/** Keeps in mind the last sockets: those of a client that hangs are among them. */
+function watch({ url }: Experiment, { role }: Settings): Watched {
+  const sockets: unknown[] = [];
+  observeCreation((_family, _type, made) => {
+    if (sockets.push(made) > 16) sockets.shift();
+  });
+  return { url, role, sockets };
+}
+
+/** Resolves to the slip with which a run hangs; others do not load what finds it. */
+async function hangOf(watched: Watched): Promise<string> {
+  await later(3000);
+  // A client alone may wait for a person, and a server that is ready, for clients.
+  const waits = { both: false, server: watched.listeners, client: true };
+  const slips = waits[watched.role]
+    ? undefined
+    : await import("../slips/slips.ts").catch(() => undefined); // EMFILE
+  return slips ? slips.hangOf(watched, later) : new Promise(() => {});
 }
 
 /** Whether it is a connection that is still open. */

@@ -7,7 +7,7 @@ import type { Address } from "../sockets/address.ts";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
-import { command } from "./process.ts";
+import { command, mayUse } from "./process.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
 /** The advice, in one line; undefined if the message says all there is. */
@@ -27,8 +27,10 @@ export async function adviceFor(
   if (code === "ECONNREFUSED" || (code === "ENOENT" && call === "connect")) {
     const [file] = script.url.match(/(scripts\/)?[^/]+$/)!;
     const port = path ? script.port : address?.[1];
-    if (address?.[0] === "127.0.0.1" && await isTaken([DEBIAN, Number(port)])) {
-      return `A server listens on ${DEBIAN}, this machine's name: add --host ${DEBIAN}`;
+    const local = call === "connect" && address?.[0] === "127.0.0.1";
+    if (local && await isTaken([DEBIAN, Number(port)])) {
+      return `A server has this port at ${DEBIAN} (a machine's own name on ` +
+        `Debian): add --host ${DEBIAN}`;
     }
     let options = port === script.port ? "" : ` --port ${port}`;
     for (const [name, value] of Object.entries(flags)) {
@@ -55,6 +57,7 @@ const DEBIAN = "127.0.1.1";
 
 /** Whether a server has the address. Asking it to connect might disturb it. */
 async function isTaken(address: Address): Promise<boolean> {
+  if (!mayUse(DEBIAN)) return false;
   await using probe = socket();
   return await probe.bind(address)
     .then(() => false, ({ code }: SocketError) => code === "EADDRINUSE");

@@ -23,6 +23,12 @@ export function exit(code: number): never {
   return DENO ? Deno.exit(code) : process.exit(code);
 }
 
+/** Whether the network may be used; Deno would ask the user on a terminal. */
+export function mayUse(host: string): boolean {
+  if (!DENO) return true;
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
 /**
  * Resolves after `ms`, and does not keep the process alive meanwhile. Deno's
  * first timer costs 4 ms, this nothing.

@@ -85,13 +85,9 @@ export async function hangOf(
   watched: Watched,
   later: (ms: number) => Promise<void>,
 ): Promise<string> {
-  const { role } = watched;
   let before: unknown[] = [];
   let noted = false;
-  // A client alone may wait for a person, and a server that is ready, for clients.
-  while (
-    !noted && role !== "client" && !(role === "server" && watched.listeners)
-  ) {
+  while (!noted && (watched.role === "both" || !watched.listeners)) {
     const waits = waitsOf(watched);
     const same = waits.length === before.length &&
       waits.every(({ waiting }, i) => waiting === before[i]);

@@ -33,7 +33,7 @@ const destinations = ["0.0.0.0", "", "127.0.0.2"].map((host) =>
   )
 );
 const denied = new SocketError("EACCES", "bind", ["127.0.0.1", 80]);
-const advice = adviceFor(denied, { url: "file:///x.ts", port: 80 }, {
+const advice = await adviceFor(denied, { url: "file:///x.ts", port: 80 }, {
   flags: {},
 });
 console.log(JSON.stringify({

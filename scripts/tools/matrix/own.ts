@@ -8,7 +8,13 @@ import { readFile } from "node:fs/promises";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { freePort } from "../support/free_port.ts";
 import { after, endedAs, type Result } from "./pair.ts";
-import { MOST, type Running, start, within } from "../support/processes.ts";
+import {
+  MOST,
+  type Running,
+  start,
+  WINDOWS,
+  within,
+} from "../support/processes.ts";
 
 /** The commands, in which `{port}` stands for a free port. */
 export type Commands = Record<"server" | "client", string>;
@@ -124,7 +130,8 @@ async function serverFailure(server: Running, timeout: number) {
   server.signal("SIGTERM");
   end = await within(timeout, server.ended);
   if (!end) return `the server had not ended ${after(timeout)} of SIGTERM`;
-  const stopped = end.signal === "SIGTERM" || end.code === 128 + 15;
+  // Windows has no signal by which it could end.
+  const stopped = WINDOWS || end.signal === "SIGTERM" || end.code === 128 + 15;
   return stopped || end.code === 0
     ? null
     : `the server ${endedAs(end)} when it was stopped`;

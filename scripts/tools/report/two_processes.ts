@@ -58,7 +58,7 @@ export async function runTwoProcesses(
       interrupted = server.written.both.length;
       server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
-    await ended(server, limits.server);
+    await ended(server, limits.stop);
     return {
       server: terminalOf(server, interrupted),
       client: terminalOf(client),
@@ -72,10 +72,10 @@ export async function runTwoProcesses(
 
 /** In ms. */
 export const limits = {
-  /** What a client may take. */
+  /** What a server may take to listen, a client to run, a server to stop. */
+  start: 10_000,
   client: 60_000,
-  /** What a server may take to start, and to stop. */
-  server: 10_000,
+  stop: 10_000,
   /** How long a server is silent before somebody stops it. */
   silence: 1200,
 };
@@ -134,7 +134,7 @@ async function listening(
     const server = open(port);
     const said = server.said(/^Listening on /m).then(() => "ready" as const);
     const seen = await within(
-      limits.server,
+      limits.start,
       Promise.race([said, server.ended]),
     );
     if (seen === "ready") return [server, port];
@@ -144,7 +144,7 @@ async function listening(
         server,
         seen
           ? `${endedAs(seen)} before it listened`
-          : `does not listen ${after(limits.server)}`,
+          : `does not listen ${after(limits.start)}`,
       );
     }
   }
@@ -175,7 +175,7 @@ function failure(
 
 /** Waits until a server is silent; true if it has ended. */
 async function quiet({ ended, written }: EndProcess): Promise<boolean> {
-  const late = performance.now() + limits.server;
+  const late = performance.now() + limits.stop;
   for (let seen = -1; seen < written.both.length;) {
     seen = performance.now() < late ? written.both.length : Infinity;
     if (await within(limits.silence, ended)) return true;

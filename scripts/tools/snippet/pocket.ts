@@ -101,9 +101,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     const server = await this.#open("listen on", this.name, backlog);
     const queue: [StreamSocket, Address][] = this.queue = [];
     server.on("connection", (connection) => {
-      if (!connection.remoteAddress) return; // it was reset at once
       const client = new StreamSocket();
-      this.wake(queue.push([client, client.#use(connection)]));
+      const peer = client.#use(connection);
+      if (peer[0]) this.wake(queue.push([client, peer])); // else it was reset
     });
   }
   async #open(call: string, [host, port]: Address, backlog?: number) {
@@ -307,6 +307,7 @@ function createEnd(tag: string, address: Address, most = NaN) {
       listeners = sockets;
       for (const listener of listeners) listener.settimeout(null);
       started.resolve(listeners[0].getsockname());
+      if (!tag) console.error("The server listens (Ctrl-C stops it)");
     },
     async serve(client: unknown, work: () => Promise<unknown>) {
       const served = work().catch(report).then(async () => {
@@ -324,6 +325,7 @@ function createEnd(tag: string, address: Address, most = NaN) {
 export const experiment = (program: Program) => run(program).catch(fail);
 async function run({ port, server, client }: Program) {
   process.once("SIGINT", stop).on("unhandledRejection", report);
+  process.stdout.on("error", () => process.exit()); // "| head" has read enough
   const text = { type: "string" } as const;
   const options = { host: text, port: text, clients: text, timeout: text };
   const given = parseArgs({ options, allowPositionals: true });

@@ -29,6 +29,7 @@ const PROMISES: Record<string, RegExp> = {
   udp_broadcast: /^\d answers\n$/m,
   event_log: /^Sent 5 messages\n$/m,
   iot_devices: /^Sent 2 readings of each\n$/m,
+  time_sync: /^It is \S+Z by a stratum 10 server\n$/m,
   job_schedule: /^The server's time, from 1 answers: within \d+\.\d ms\n/m,
 };
 

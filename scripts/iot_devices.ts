@@ -108,14 +108,14 @@ export async function client({ address, flags, print }: End) {
   const booted = await Promise.all(Array.from({ length: devices }, boot));
   for (const line of clockTable(booted)) print(line);
 
-  // 2. Connect each device to the collector, and send a reading at the end of
+  // 2. Connect each device to the collector. Then send a reading at the end of
   //    each interval. Begin in the middle of one: so all agree which is next.
   const to: Address = [String(address[0]), number("collector", port)];
+  const connections = booted.map(() => socket(AF_INET, SOCK_STREAM));
+  await Promise.all(connections.map((connection) => connection.connect(to)));
   const middle = (Math.floor(realtime() / interval) + 1.5) * interval;
-  const send = async (booted: Awaited<ReturnType<typeof boot>>) => {
-    const { device, celsius, error, now, sample } = booted;
-    await using connection = socket(AF_INET, SOCK_STREAM);
-    await connection.connect(to);
+  const send = async (connection: StreamSocket, i: number) => {
+    const { device, celsius, error, now, sample } = booted[i];
     const begin = middle + error + (sample?.offset ?? 0);
     for (let n = 0; n < readings; n++) {
       const due = (Math.ceil(begin / interval) + n) * interval;
@@ -126,8 +126,9 @@ export async function client({ address, flags, print }: End) {
     }
     await connection.shutdown(SHUT_WR);
     await connection.recv(1); // empty: the server has read everything
+    await connection.close();
   };
-  await Promise.all(booted.map(send));
+  await Promise.all(connections.map(send));
   print(`Sent ${readings} readings of each`);
   return booted;
 }

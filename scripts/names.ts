@@ -77,8 +77,9 @@ export async function client({ address, print }: End) {
   for (const host of ["256.0.0.1", 2 ** 32]) await show(host, 80);
   for (const port of ["gopherd", 70000]) await show("localhost", port);
 
-  // 3. Connect to the server by three names of the same host.
-  for (const host of HOSTS.slice(0, 3)) {
+  // 3. Connect by three names of this machine, or to another by that of --host.
+  const here = ["localhost", "127.0.0.1", "0.0.0.0"].includes(address[0]);
+  for (const host of here ? HOSTS.slice(0, 3) : [address[0]]) {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(await parseAddress(host, address[1]));
     await connection.sendall(quoted(host));

@@ -87,16 +87,23 @@ export async function client({ address, flags, print }: End) {
   //    sent (T3) and received (T4).
   const usual = pauseAfter(address) > 0 ? 4 : 8;
   const samples: Sample[] = [];
-  for (let left = Number(flags.samples ?? usual); left > 0; left--) {
-    const [reply, arrival] = await queryTime(connection, query);
-    const reason = unusableReason(reply);
-    if (reason) {
-      print(`The server's time must not be used: ${reason}`);
-      break;
+  let answered = 0;
+  try {
+    for (; answered < Number(flags.samples ?? usual); answered++) {
+      const [reply, arrival] = await queryTime(connection, query);
+      const reason = unusableReason(reply);
+      if (reason) {
+        print(`The server's time must not be used: ${reason}`);
+        break;
+      }
+      const sample = measure(reply, { arrival, precision: PRECISION });
+      if (sample) samples.push(sample);
+      else print("A clock was set meanwhile: this answer does not count");
     }
-    const sample = measure(reply, { arrival, precision: PRECISION });
-    if (sample) samples.push(sample);
-    else print("A clock was set meanwhile: this answer does not count");
+  } catch (error) {
+    // A network that fails later takes nothing away from the answers before.
+    if (answered === 0 || !(error instanceof SocketError)) throw error;
+    print(`${error.message}, after ${answered} answers`);
   }
 
   // 3. Keep the sample with the least delay.

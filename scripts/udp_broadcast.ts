@@ -72,8 +72,8 @@ export async function client({ address, print }: End) {
   const size = await sender.sendto("Is anybody there?", to);
   print(`sendto ${formatAddress(to)}: ${size} bytes`);
 
-  // 4. Count the answers until none has come for 300 ms.
-  sender.settimeout(Math.min(300, sender.gettimeout() ?? 300)); // --timeout
+  // 4. Count the answers until none has come for a second.
+  sender.settimeout(Math.min(1000, sender.gettimeout() ?? 1000)); // --timeout
   let answers = 0;
   try {
     while (await sender.recvfrom(1024)) answers++;

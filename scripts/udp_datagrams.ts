@@ -2,8 +2,7 @@
  * Datagrams of UDP: each arrives whole and alone, or not at all. What does not
  * fit into the receiver's buffer is lost; nobody repeats a lost datagram.
  *
- * Aim: To show what UDP keeps and what it loses, and to measure round-trip
- * times.
+ * Aim: To show what UDP keeps and what it loses, and to measure round trips.
  *
  *     deno run --allow-net scripts/udp_datagrams.ts
  *     bun scripts/udp_datagrams.ts
@@ -33,6 +32,7 @@ import {
 } from "../lib/mod.ts";
 import { FRACTION, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
 import { random } from "../lib/services/random.ts";
+import { replies } from "../lib/services/replies.ts";
 import { minAvgMax } from "../lib/services/statistics.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
@@ -61,27 +61,27 @@ export async function client({ address, print }: End) {
   //    receives the server's datagrams only, and send() needs no address.
   await using connection = socket(AF_INET, SOCK_DGRAM);
   await connection.connect(address);
-  const longest = connection.gettimeout() ?? Infinity; // --timeout
   // 2. Send three datagrams. Of each reply, recv(5) loses all but 5 bytes.
   const texts = ["one", "two and the rest", "three"];
   for (const text of texts) await connection.send(text);
   print("Sent 3 datagrams of 3, 16 and 5 bytes");
-  connection.settimeout(Math.min(1000, longest));
-  const received: string[] = [];
-  for (const _ of texts) received.push(decode(await connection.recv(5)));
-  print(`recv(5) gave: ${received.join(", ")}`);
+  const [received, times] = [new Set<string>(), [] as number[]];
+  let [start, wait] = [performance.now(), 0];
+  for await (const reply of replies(connection, 5, 3000)) {
+    wait ||= Math.max(200, 4 * (performance.now() - start));
+    if (received.add(decode(reply)).size === 3) break;
+  }
+  if (!wait) throw new SocketError("ETIMEDOUT", "recv", address);
+  print(`recv(5) gave: ${[...received].join(", ")}`);
 
-  // 3. Send ten pings, and wait 200 ms for each reply; ignore a late one.
-  connection.settimeout(Math.min(200, longest));
-  const times: number[] = [];
+  // 3. Send ten pings; wait 200 ms for each, or 4 times the first reply's time.
   for (let ping = 1; ping <= 10; ping++) {
-    const start = performance.now();
+    start = performance.now();
     await connection.send(`ping ${ping}`);
-    try {
-      while (decode(await connection.recv(1024)) !== `ping ${ping}`);
+    for await (const reply of replies(connection, 1024, wait)) {
+      if (decode(reply) !== `ping ${ping}`) continue;
       times.push(performance.now() - start);
-    } catch (error) {
-      if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+      break;
     }
   }
 
@@ -89,7 +89,7 @@ export async function client({ address, print }: End) {
   const lost = 10 - times.length;
   print(`10 sent, ${times.length} received, ${lost * 10}% lost`);
   if (times.length > 0) print(`min/avg/max: ${minAvgMax(times)} ms`);
-  return { received, lost };
+  return { received: [...received], lost };
 }
 
 if (import.meta.main) {

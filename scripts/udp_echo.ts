@@ -59,7 +59,7 @@ export async function client({ address, print }: End) {
   // 1. Create a socket; the first sendto() gives it an ephemeral port.
   await using sender = socket(AF_INET, SOCK_DGRAM);
   const longest = sender.gettimeout() ?? Infinity; // --timeout
-  for (let tries = 1, wait = 250; tries <= 3; tries++, wait *= 2) {
+  for (let tries = 1, wait = 250; tries <= 4; tries++, wait *= 2) {
     // 2. Send a datagram to the server. That succeeds even if the datagram is
     //    lost, or no server is there.
     await sender.sendto("Hello, UDP!", address);
@@ -80,7 +80,7 @@ export async function client({ address, print }: End) {
       if ((error as SocketError).code !== "ETIMEDOUT") throw error;
       print(`No answer in ${ms} ms`);
     }
-    // 4. If none came, send again and wait twice as long; three times in all.
+    // 4. If none came, send again and wait twice as long; four times in all.
   }
   throw new SocketError("ETIMEDOUT", "recvfrom", address);
 }

@@ -84,23 +84,23 @@ describe("udp_echo", async () => {
     expect(clients).toEqual([[data, data]]);
   });
 
-  test("asks three times, and takes the last answer", async () => {
+  test("asks four times, and takes the last answer", async () => {
     let asked = 0;
-    const server = answering((text) => ++asked === 3 ? text : undefined);
+    const server = answering((text) => ++asked === 4 ? text : undefined);
     const { clients } = await play({ ...echo, server }, { timeout: 100 });
-    expect(clients).toEqual([{ tries: 3, answer: "Hello, UDP!" }]);
+    expect(clients).toEqual([{ tries: 4, answer: "Hello, UDP!" }]);
   });
 
-  test("gives up after three, sooner with a smaller timeout", async () => {
+  test("gives up after four, sooner with a smaller timeout", async () => {
     let asked = 0;
     const server = answering(() => void asked++);
     const lines: string[] = [];
     const failure = { code: "ETIMEDOUT", call: "recvfrom" };
     await expect(play({ ...echo, server }, { timeout: 20 }, lines)).rejects
       .toMatchObject(failure);
-    expect(asked).toBe(3);
+    expect(asked).toBe(4);
     expect(lines.filter((line) => line.includes("No answer"))).toEqual(
-      Array(3).fill("client: No answer in 20 ms"),
+      Array(4).fill("client: No answer in 20 ms"),
     );
   });
 });
@@ -177,6 +177,58 @@ describe("udp_datagrams", async () => {
     const server = answering((text) => text === "ping 5" ? "ping 4" : text);
     const { clients } = await play({ ...datagrams, server });
     expect(clients).toMatchObject([{ lost: 1 }]);
+  });
+
+  calmly("waits as long as the network needs", async () => {
+    const server = async ({ address, ready }: End) => {
+      await using receiver = socket(AF_INET, SOCK_DGRAM);
+      await receiver.bind(address);
+      ready(receiver);
+      for await (const [data, sender] of receiver) {
+        setTimeout(() => receiver.sendto(data, sender), 300);
+      }
+    };
+    const { clients } = await play({ ...datagrams, server });
+    expect(clients).toMatchObject([{ lost: 0 }]);
+  });
+
+  test("keeps the replies that came when another is lost", async () => {
+    const server = answering((text) => text === "one" ? undefined : text);
+    const { clients, lines } = await play({ ...datagrams, server }, {
+      timeout: 500,
+    });
+    expect(clients).toEqual([{ received: ["two a", "three"], lost: 0 }]);
+    expect(lines).toContain("client: recv(5) gave: two a, three");
+  });
+
+  test("counts no reply twice", async () => {
+    const server = async ({ address, ready }: End) => {
+      await using receiver = socket(AF_INET, SOCK_DGRAM);
+      await receiver.bind(address);
+      ready(receiver);
+      for await (const [data, sender] of receiver) {
+        for (const _ of "ab") await receiver.sendto(data, sender);
+      }
+    };
+    const { clients } = await play({ ...datagrams, server });
+    expect(clients).toEqual([{ received: ["one", "two a", "three"], lost: 0 }]);
+  });
+
+  calmly("waits no longer for strays that keep coming", async () => {
+    const server = async ({ address, ready }: End) => {
+      await using receiver = socket(AF_INET, SOCK_DGRAM);
+      await receiver.bind(address);
+      ready(receiver);
+      let stray: ReturnType<typeof setInterval> | undefined;
+      for await (const [data, sender] of receiver) {
+        if (!decode(data).startsWith("ping")) {
+          await receiver.sendto(data, sender);
+        } else stray ??= setInterval(() => receiver.sendto("?", sender), 50);
+      }
+      clearInterval(stray);
+    };
+    const { clients } = await play({ ...datagrams, server });
+    expect(clients).toMatchObject([{ lost: 10 }]);
   });
 
   for (

@@ -183,6 +183,30 @@ describe("tcp_backlog", async () => {
     expect(clients).toEqual([["ETIMEDOUT", "Your turn\r\n"]]);
   });
 
+  test("says how many a server has served that greets no more", async () => {
+    const lines: string[] = [];
+    const server = async ({ address, ready }: End) => {
+      const listener = socket(AF_INET, SOCK_STREAM);
+      await listener.bind(address);
+      await listener.listen();
+      ready(listener);
+      let greeted = 0;
+      for await (const [client] of listener) {
+        if (greeted++ < 3) await client.sendall("Your turn\r\n");
+      }
+    };
+    const failed = play(
+      { ...backlog, server },
+      undefined,
+      { timeout: 500 },
+      lines,
+    );
+    expect(await failed.catch(({ code }) => code)).toBe("ETIMEDOUT");
+    expect(lines.at(-1)).toMatch(
+      /^client: Not all had a turn: 2 of 12 served, after \d+ ms$/,
+    );
+  });
+
   // The queue of Linux: both accept nobody before the 12 have connected.
   for (const runtime of ["deno", "node"] as const) {
     const reason = needsLinux ?? find(runtime).reason;

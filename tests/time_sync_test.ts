@@ -276,6 +276,39 @@ describe("the client", () => {
   });
 });
 
+/** A server that answers so often, and then nothing any more. */
+function tiring(answers: number) {
+  return answering((answer, n) => n > answers ? [] : [answer]);
+}
+
+describe("a server that falls silent", () => {
+  test("leaves the client what it has answered", async () => {
+    const { result, lines } = await play(tiring(5), { timeout: 200 });
+    expectOffset(result);
+    expect(result.answers).toBe(5);
+    const port = String.raw`127\.0\.0\.1:\d+`;
+    expect(lines.join("\n")).toMatch(
+      new RegExp(
+        `^client: Cannot receive from ${port}: .*, after 5 answers$`,
+        "m",
+      ),
+    );
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^client: Quickest of 5: delay /),
+    );
+  });
+
+  test("leaves synchronize() the best of what it has answered", async () => {
+    let clock: Awaited<ReturnType<typeof synchronize>> | undefined;
+    const onTimeout = () => {};
+    const client = async ({ address }: End) => {
+      clock = await synchronize(realtime, address, { onTimeout });
+    };
+    await playToEnd({ ...tiring(5), client });
+    expect(clock).toMatchObject({ answers: 5, failure: undefined });
+  });
+});
+
 describe("queryTime()", () => {
   /** A connected socket, and its silent peer. */
   async function pair() {

@@ -48,7 +48,10 @@ export async function serveTime(
 
 /** How to query a server. */
 interface Query {
-  /** How long to wait for the reply to each request, in ms. */
+  /**
+   * How long to wait for the reply to each request, in ms; from another machine
+   * four times as long.
+   */
   readonly waits: readonly number[];
   /** Prints what makes the client wait: a lost reply, or `takeTurn`. */
   readonly print?: (line: string) => void;
@@ -89,7 +92,9 @@ export async function queryTime(
   };
   for (const wait of waits) {
     await takeTurn(server, print);
-    const ms = Math.min(wait, timeout ?? wait);
+    // The next request to another machine has to wait for longer anyway.
+    const longest = pauseAfter(server) > 0 ? 4 * wait : wait;
+    const ms = Math.min(longest, timeout ?? longest);
     const request = requestAt(now());
     const send = () => connection.send(pack(request));
     // A message about an earlier request fails send(), which then sends nothing.
@@ -143,9 +148,11 @@ export async function synchronize(
   const query = { waits: WAITS, onTimeout, print, now: uncorrected, server };
   const samples: Sample[] = [];
   let failure: SocketError | undefined;
+  let answered = false;
   try {
     for (let left = pauseAfter(server) > 0 ? 1 : 8; left > 0; left--) {
       const [reply, arrival] = await queryTime(connection, query);
+      answered = true;
       if (unusableReason(reply)) break;
       const sample = measure(reply, { arrival, precision: PRECISION });
       if (sample) samples.push(sample);
@@ -156,7 +163,8 @@ export async function synchronize(
   }
   const sorted = clockFilter(samples);
   const [sample, answers] = [sorted.at(0), sorted.length];
-  if (!sample) failure ??= new SocketError("EPROTO", "recv", server);
+  if (sample) failure = undefined;
+  else if (answered) failure = new SocketError("EPROTO", "recv", server);
   const now = () => uncorrected() + (sample?.offset ?? 0);
   return { uncorrected, now, answers, sample, failure };
 }

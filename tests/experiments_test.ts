@@ -406,6 +406,8 @@ describe("printFailure()", () => {
       "Another server has this port: stop it, or choose another with --port",
     ],
     ["EADDRINUSE", HOST, "connect", ""],
+    ["EBUSY", PATH, "append to", ""], // the message says it
+    ["ESTALE", PATH, "append to", ""],
     ["EADDRINUSE", PATH, "bind,listen", ""], // unix_echo prints who has it
     [
       "EADDRNOTAVAIL",
@@ -549,7 +551,7 @@ describe("printFailure()", () => {
       "EINVAL",
       PATH,
       "append to",
-      "It ends with over 1 MiB without LF: choose another",
+      "Choose a new file, or one that event_log has created",
     ],
     ["EINVAL", HOST, "bind,listen,connect,sendto", ""],
     [

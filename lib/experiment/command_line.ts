@@ -59,7 +59,8 @@ export function parse(
     clients: { value: "N", help: "run N clients; stop a server after N" },
     timeout: {
       value: "MS",
-      help: `end each wait after MS milliseconds (${limits.idle})`,
+      help: `end each wait after MS milliseconds (by default ${limits.idle};
+with both ends a client waits for ever)`,
     },
     ...own,
   };

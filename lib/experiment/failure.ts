@@ -88,7 +88,8 @@ const FOR_HOSTS: Record<string, string> = {
   ENODEV: "Check the network interface after the % of --host",
   ENETUNREACH: "Check the address after --host, and this machine's network",
   EHOSTUNREACH: "Check the address after --host, and that its machine is on",
-  "line ETIMEDOUT": "The server is there, but silent for too long: run it again",
+  "line ETIMEDOUT":
+    "The server is there, but silent for too long: run it again",
   ETIMEDOUT: "Nothing answered: check --host, --port, and that a server runs",
 };
 

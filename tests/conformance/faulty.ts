@@ -1,6 +1,6 @@
 /**
  * A run whose cases hang, fail and leave something open, to see that they are
- * named: `conformance_test.ts` expects it.
+ * named: `conformance_spec.ts` expects it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Faults that take long, or differ from one in faults_test.ts only in the
+ * Faults that take long, or differ from one in faults_spec.ts only in the
  * server that meets them.
  */
 import { expect } from "bun:test";

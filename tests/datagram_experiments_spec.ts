@@ -147,7 +147,7 @@ describe("udp_datagrams", async () => {
     });
   }
 
-  // Of seed 7, the default, headers_test.ts asks the same.
+  // Of seed 7, the default, headers_spec.ts asks the same.
   for (const runtime of ["deno", "node"] as const) {
     testOn(runtime, `loses those of seed 42 on ${runtime}, too`, async () => {
       const { stdout } = await runCommand([

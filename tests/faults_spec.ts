@@ -2,8 +2,8 @@
  * Faults of the server's own machine, on each runtime: each ends in one clear
  * message, or the server goes on; never in a wrong result.
  *
- * A TCP port that is taken, and signals, are in command_line_test.ts; a kill -9
- * of a server that writes a file is in event_log_test.ts.
+ * A TCP port that is taken, and signals, are in command_line_spec.ts; a kill -9
+ * of a server that writes a file is in event_log_spec.ts.
  */
 import { afterAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,5 @@
 /**
- * Lab reports, of which runs_test.ts makes one a run: safe from what a peer
+ * Lab reports, of which runs_spec.ts makes one a run: safe from what a peer
  * sends, with the headings wanted, from a command that reports its errors.
  */
 import { afterAll, describe, expect, test } from "bun:test";

@@ -39,8 +39,7 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Count each client's lines up to the end of the stream: the FIN, which
-  //    both shutdown(SHUT_WR) and close() send.
+  // 2. Count each client's lines up to the FIN of its shutdown() or close().
   const replies = { sent: 0, refused: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
@@ -79,9 +78,10 @@ export async function client({ address, print }: End) {
   await halfClosed.shutdown(SHUT_WR);
   print("Sent 3 lines, then shutdown(SHUT_WR)");
   let received = 0;
-  for (let data; received < REPLY; received += data.length) {
-    data = await halfClosed.recv(65536);
-    if (data.length === 0) throw new SocketError("EBADMSG", "recv", address);
+  while (received < REPLY) {
+    const { length } = await halfClosed.recv(65536);
+    if (length === 0) throw new SocketError("EBADMSG", "recv", address);
+    received += length;
   }
   print(`The reply arrived: ${received} bytes`);
 

@@ -36,13 +36,15 @@ describe("answering()", () => {
     }
   });
 
-  test("refuses a sender that makes no pause, until it does", () => {
+  test("refuses a sender that asks too often, until it makes a pause", () => {
     const decide = answering(5000);
     let now = 0;
-    for (let i = 0; i < MOST; i++) {
-      expect(decide(sender, now += PAUSE - 1)).toBeUndefined();
+    for (let i = 0; i < 3 * MOST; i++) { // as often as it may
+      expect(decide(sender, now += PAUSE / MOST)).toBeUndefined();
     }
-    const line = `${refused}40000 is not silent for 1 s`;
+    now += PAUSE;
+    for (let i = 0; i < MOST; i++) expect(decide(sender, now)).toBeUndefined();
+    const line = `${refused}40000 asks more than ${MOST} times a second`;
     expect(decide(sender, ++now)).toBe(line);
     expect(decide(["192.0.2.7", 40_001], now)).toBeUndefined();
     expect(decide(sender, now += PAUSE - 1)).toBe("");

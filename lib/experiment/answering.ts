@@ -1,8 +1,8 @@
 /**
  * Decides which senders of datagrams a server answers. Anybody can forge a
  * sender's address: two servers that take each other for clients would answer
- * each other for ever. Such a loop makes no pause, and ends with one answer that
- * is not sent.
+ * each other for ever. Such a loop is fast, and ends with one answer that is not
+ * sent.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function answering(
   ownPort: number | undefined,
 ): (sender: Address, now?: number) => string | undefined {
   /** The last of them, the latest at the end. */
-  const senders = new Map<string, { answers: number; last: number }>();
+  const senders = new Map<string, Sender>();
   const told = new Set<string>();
 
   function refusal(sender: Address, now: number): string | undefined {
@@ -26,11 +26,18 @@ export function answering(
       return "has a server's port";
     }
     const key = String(sender);
-    const known = senders.get(key);
-    const pause = known ? now - known.last : Infinity;
-    const answers = known && pause < PAUSE ? known.answers + 1 : 1;
-    remember(senders, key).set(key, { answers, last: now });
-    if (answers > MOST) return `is not silent for ${PAUSE / 1000} s`;
+    let known = senders.get(key);
+    if (!known || now - known.last >= PAUSE) {
+      known = { since: now, answers: 0, last: now, refused: false };
+    } else if (now - known.since >= PAUSE) {
+      known.since = now;
+      known.answers = 0;
+    }
+    known.answers++;
+    known.last = now;
+    known.refused ||= known.answers > MOST;
+    remember(senders, key).set(key, known);
+    if (known.refused) return `asks more than ${MOST} times a second`;
   }
 
   return (sender, now = performance.now()) => {
@@ -41,6 +48,15 @@ export function answering(
     remember(told, line).add(line);
     return line;
   };
+}
+
+interface Sender {
+  /** The second that is counted. */
+  since: number;
+  answers: number;
+  last: number;
+  /** Until it makes a pause. */
+  refused: boolean;
 }
 
 /** Makes room for a key, at the end. */
@@ -56,7 +72,7 @@ function remember<T extends Map<string, unknown> | Set<string>>(
 
 /** The ports of the experiments whose servers receive datagrams. */
 export const SERVER_PORTS = [1123, 1514, 1600, 9000];
-/** So many answers to a sender that makes no pause of so many ms. */
+/** So many answers to a sender in so many ms, which its next pause must have. */
 export const [MOST, PAUSE] = [1000, 1000];
 /** How many senders are remembered. */
 const SENDERS = 1024;

@@ -119,12 +119,19 @@ function pre(kind: string, text: string): string {
   return `<pre class="${kind}">${text}</pre>`;
 }
 
-/** The statements of the top level, since paper may end between two of them. */
+/**
+ * The statements of the top level, since paper may end between two of them; of a
+ * long one, the steps.
+ */
 function statements({ text, language }: Block & { kind: "program" }): string {
-  return text.split(/(?<=\n)\n(?=\S)/).map((one) =>
-    `<span>${coloured(`${one}\n`, language)}</span>`
-  ).join("");
+  const parts = text.split(/(?<=\n)\n(?=\S)/).flatMap((one) =>
+    one.split("\n").length > LONG ? one.split(/(?<=\n)\n/) : [one]
+  );
+  return parts.map((one) => `<span>${coloured(`${one}\n`, language)}</span>`)
+    .join("");
 }
+
+const LONG = 40; // lines
 
 function coloured(program: string, language?: Language): string {
   return piecesOf(program, language).map(({ kind, text }) =>

@@ -8,14 +8,7 @@ import dgram from "node:dgram";
 import net from "node:net";
 import { type Experiment, limits } from "../lib/experiment/settings.ts";
 import { run } from "../lib/experiment/experiment.ts";
-import {
-  type Address,
-  AF_INET,
-  type DatagramSocket,
-  SOCK_STREAM,
-  socket,
-  type StreamSocket,
-} from "../lib/mod.ts";
+import type { Address, DatagramSocket, StreamSocket } from "../lib/mod.ts";
 import { RECEIVE_QUEUE_LIMIT } from "../lib/sockets/inbox.ts";
 import { MESSAGE_LIMIT } from "../lib/sockets/reader.ts";
 import { ask as honestly } from "./hostile/datagram_peers.ts";
@@ -62,13 +55,11 @@ type Server = Experiment["server"];
 
 /** Runs a server alone, for so many clients; resolves to its notes. */
 async function playAlone(
-  what: string | Pick<Experiment, "server">,
+  name: string,
   clients: number,
   act: (target: honest.Target) => Promise<unknown>,
 ): Promise<string[]> {
-  const experiment = typeof what === "string"
-    ? await load(what)
-    : { ...await load("tcp_time"), ...what };
+  const experiment = await load(name);
   const listening = Promise.withResolvers<Address>();
   const server: Server = (end) =>
     experiment.server({
@@ -131,53 +122,6 @@ describe("every server", () => {
         [expect.stringMatching(/^Cannot (receive|read)[^\n]*: timed out$/)],
       ]);
     }));
-  });
-
-  test("takes no client for silent that reads slowly all the time", async () => {
-    limits.idle = 500;
-    const size = 32 * 2 ** 20;
-    const server: Server = async ({ address, ready, serve }) => {
-      const listener = socket(AF_INET, SOCK_STREAM);
-      await listener.bind(address);
-      await listener.listen();
-      ready(listener);
-      for await (const [client] of listener) {
-        serve(client, () => client.sendall(new Uint8Array(size)));
-      }
-    };
-    let received = 0;
-    const notes = await playAlone({ server }, 1, async (target) => {
-      const slow = net.connect(target).on("data", ({ length }) => {
-        received += length;
-        slow.pause();
-      });
-      const reader = setInterval(() => slow.resume(), 20);
-      await closed(slow);
-      clearInterval(reader);
-    });
-    expect([notes, received]).toEqual([[], size]);
-  });
-
-  test("gives up a client that holds its place while others wait", async () => {
-    limits.clients = 2;
-    limits.hold = 500;
-    const notes = await playAlone("tcp_half_close", 3, async (target) => {
-      const drips = await Promise.all([connected(target), connected(target)]);
-      const errors = drips.map((drip) =>
-        new Promise((resolve) => drip.once("error", resolve))
-      );
-      const timer = setInterval(
-        () => drips.forEach((drip) => drip.write(".")),
-        50,
-      );
-      await expectServed("tcp_half_close", target);
-      expect(await errors[0]).toMatchObject({ code: "ECONNRESET" });
-      clearInterval(timer);
-      drips.forEach((drip) => drip.destroy());
-    });
-    expect(notes).toContainEqual(expect.stringMatching(
-      /^Closed: 127\.0\.0\.1:\d+ has been served for 500 ms, and others wait$/,
-    ));
   });
 
   test("is not held up by a silent stranger where both ends are", async () => {

@@ -200,7 +200,7 @@ for (const runtime of RUNTIMES) {
         );
         hung.kill("SIGKILL");
         expect(note).toMatch(
-          /^scripts\/\w+\.ts:\d+: The client waits in recv\(\) for the server, 127\.0\.0\.1:\d+, and that in recv\(\) for the client \(scripts\/\w+\.ts:\d+\): one of them must send first\n$/,
+          /^scripts\/\w+\.ts:\d+: The client waits in recv\(\) for the server, 127\.0\.0\.1:\d+, and the server in recv\(\) for the client \(scripts\/\w+\.ts:\d+\): one of them must send first\n$/,
         );
         const [client, server] = [...note.matchAll(/\.ts:(\d+)/g)];
         const lines = readFileSync(`${folder}/${file}`, "utf8").split("\n");

@@ -149,7 +149,7 @@ function noteHang({ url, listeners }: Watched, source: string, waits: Waits[]) {
     end === "server" && waiting.call !== "accept"
   );
   const advice = server
-    ? `, and that in ${server.waiting.call}() for the client ` +
+    ? `, and the server in ${server.waiting.call}() for the client ` +
       `(${place(server)}): one of them must send first`
     : ": does the server send what it should?";
   console.error(

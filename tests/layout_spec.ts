@@ -112,7 +112,7 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3600, "lib/sockets", /^lib\/sockets\//],
   [670, "lib/observe", /^lib\/observe\//],
-  [1390, "lib/experiment", /^lib\/experiment\//],
+  [1400, "lib/experiment", /^lib\/experiment\//],
   [275, "lib/slips", /^lib\/slips\//],
   [4900, "scripts/tools", /^scripts\/tools\//],
 ];

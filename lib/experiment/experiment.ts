@@ -62,10 +62,12 @@ export async function run(
   setdefaulttimeout(settings.timeout ?? longest);
   if (role === "client") return { clients: await runClients([host, port]) };
 
-  const { listening, ended, stop } = startServer(experiment, settings, write);
+  const started = startServer(experiment, settings, write);
+  const { listening, ended, stop, isReady } = started;
   if (role === "server") {
     let signals = 0;
-    onStop(() => signals++ === 0 ? stop() : exit(130));
+    // Before it is ready, it may wait for a name server.
+    onStop(() => signals++ === 0 && isReady() ? stop() : exit(130));
     return { server: await ended, clients: [] };
   }
   try {

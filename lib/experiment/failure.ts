@@ -38,7 +38,8 @@ export async function adviceFor(
     }
     return `Start the server first: ${command} ${file} server${options}`;
   }
-  if (code === "ETIMEDOUT" && call !== "connect" && timeout !== undefined) {
+  const found = !["bind", "connect", "parseAddress"].includes(kind);
+  if (code === "ETIMEDOUT" && found && timeout !== undefined) {
     return call.startsWith("send")
       ? `The other end read nothing in ${timeout} ms (--timeout)`
       : `Nothing came in ${timeout} ms: is it the right server? (--timeout)`;
@@ -90,6 +91,8 @@ const FOR_HOSTS: Record<string, string> = {
   EHOSTUNREACH: "Check the address after --host, and that its machine is on",
   "line ETIMEDOUT":
     "The server is there, but silent for too long: run it again",
+  "bind ETIMEDOUT": "Check this machine's network and its name server",
+  "parseAddress ETIMEDOUT": "Check this machine's network and its name server",
   ETIMEDOUT: "Nothing answered: check --host, --port, and that a server runs",
 };
 

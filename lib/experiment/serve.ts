@@ -217,7 +217,8 @@ export function startServer(
   }
 
   const ended = Promise.race([runToEnd(), crashed.promise]);
-  return { listening: listening.promise, ended, stop };
+  const isReady = () => listeners.length > 0;
+  return { listening: listening.promise, ended, stop, isReady };
 }
 
 /** Gives the client up: by a RST, where the runtime can. */

@@ -5,6 +5,7 @@
  */
 import type { Address } from "./address.ts";
 import { SocketError } from "./socket_error.ts";
+import { defaultTimeout, Waiter } from "./waiter.ts";
 
 /**
  * What is not looked up, since it cannot be a name: RFC 3696 (characters, four
@@ -12,7 +13,10 @@ import { SocketError } from "./socket_error.ts";
  */
 const NO_NAME = /[\s[\]/:@]|^\d+(\.\d+){3}$|[^.]{64}|(^|\.)invalid\.?$/i;
 
-/** The address with its host from getaddrinfo(3), or ENOTFOUND. */
+/**
+ * The address with its host from getaddrinfo(3), or ENOTFOUND; ETIMEDOUT after
+ * the default timeout.
+ */
 export async function lookUp(
   address: [host: string, port: number],
   inet: boolean,
@@ -22,9 +26,15 @@ export async function lookUp(
   try {
     if (NO_NAME.test(host)) throw new Error("not a host name");
     const { lookup } = await import("node:dns/promises");
-    const found = await lookup(host, { family: inet ? 4 : 6 });
-    return [found.address, port];
+    const looking = lookup(host, { family: inet ? 4 : 6 });
+    const waiter = new Waiter<{ address: string }>();
+    // A name server that is dead takes 10 s, and getaddrinfo(3) has no limit.
+    const late = () => new SocketError("ETIMEDOUT", call, address);
+    waiter.limit(defaultTimeout, undefined, late, () => {});
+    waiter.follow(looking);
+    return [(await waiter.promise).address, port];
   } catch (error) {
+    if (error instanceof SocketError) throw error;
     // Deno says EPERM when it may not look up the name.
     const { code = "" } = error as { code?: string };
     const known: Record<string, string> = { EPERM: "EACCES", EAI_AGAIN: code };

@@ -1,6 +1,7 @@
 // The pocket edition of Socket Lab: Berkeley sockets with promises, for Deno 2.9,
 // Bun 1.4, Node 24.2 and newer. It leaves out IPv6, AF_UNIX, SHUT_RD, most options,
-// UDP sockets with a peer, and of experiments server limits, --trace and --json.
+// UDP sockets with a peer; of experiments all flags but --host and --port, and the
+// limits of silent clients, and of how many are served.
 import { Buffer } from "node:buffer";
 import dgram from "node:dgram";
 import dns from "node:dns/promises";
@@ -14,7 +15,6 @@ export const SOCK_STREAM = "SOCK_STREAM", SOCK_DGRAM = "SOCK_DGRAM";
 export const SHUT_WR = "SHUT_WR";
 export type Address = [host: string, port: number];
 type Done = (error?: Error | null) => void;
-let defaultTimeout: number | null = null; // in ms; null waits for ever
 
 /** A call that failed; `code` is the POSIX name of the reason. */
 export class SocketError extends Error {
@@ -30,7 +30,7 @@ export class SocketError extends Error {
 class Socket<Item> {
   queue?: Item[]; // the clients to accept, or the datagrams to receive
   name: Address = ["0.0.0.0", 0];
-  timeout = defaultTimeout;
+  timeout: number | null = null; // in ms; null waits for ever
   closed = false;
   release = () => {};
   #change = Promise.withResolvers<void>();
@@ -290,91 +290,70 @@ export const dateAndTime = () =>
 
 /** What a server or client is given, besides the socket calls. */
 export type End = ReturnType<typeof createEnd>;
-type Listener = Socket<unknown>;
 type Role = (end: End) => Promise<unknown>;
 type Program = { url: string; port: number; server?: Role; client?: Role };
 const started = Promise.withResolvers<Address>();
 const serving = new Set<Promise<void>>();
-let listeners: Listener[] = [];
+let listeners: Socket<unknown>[] = [];
 const stop = () => listeners.forEach((listener) => listener.close());
-
-function createEnd(tag: string, address: Address, most = NaN) {
-  return {
-    address,
-    flags: {} as Record<string, string | undefined>,
-    print: (...words: unknown[]) => console.log(escaped(tag + words.join(" "))),
-    ready(...sockets: Listener[]) {
-      listeners = sockets;
-      for (const listener of listeners) listener.settimeout(null);
-      started.resolve(listeners[0].getsockname());
-      if (!tag) console.error("The server listens (Ctrl-C stops it)");
-    },
-    async serve(client: unknown, work: () => Promise<unknown>) {
-      const served = work().catch(report).then(async () => {
-        if (client instanceof Socket) await client.close();
-        serving.delete(served);
-        if (--most === 0) setTimeout(stop, 500);
-      });
-      serving.add(served);
-    },
-    done: () => Promise.all(serving),
-  };
-}
+const createEnd = (tag: string, address: Address) => ({
+  address,
+  print: (...words: unknown[]) => console.log(escaped(tag + words.join(" "))),
+  ready(...sockets: Socket<unknown>[]) {
+    listeners = sockets;
+    started.resolve(listeners[0].getsockname());
+    if (!tag) console.error("The server listens (Ctrl-C stops it)");
+  },
+  async serve(client: unknown, work: () => Promise<unknown>) {
+    const served = work().catch(report).then(() => {
+      if (client instanceof Socket) client.close();
+      serving.delete(served);
+    });
+    serving.add(served);
+  },
+  done: () => Promise.all(serving),
+});
 
 /** Runs both ends, or the one that the command line names. */
 export const experiment = (program: Program) => run(program).catch(fail);
 async function run({ port, server, client }: Program) {
   process.once("SIGINT", stop).on("unhandledRejection", report);
   process.stdout.on("error", () => process.exit()); // "| head" has read enough
-  const text = { type: "string" } as const;
-  const options = { host: text, port: text, clients: text, timeout: text };
-  const given = parseArgs({ options, allowPositionals: true });
-  const { host = "127.0.0.1", ...numbers } = given.values;
   const one = server ? client ? "both" : "server" : "client"; // by default
-  const [role = one, ...wrong] = given.positionals;
-  if (!/^(both|server|client)$/.test(role)) wrong.push(role);
-  if (one !== "both" && role !== one) wrong.push(role);
-  for (const value of Object.values(numbers)) {
-    if (!/^\d+$/.test(value) || Number(value) > 65_535) wrong.push(value);
-  }
-  if (wrong.length > 0) refuse(`Not "${wrong[0]}"`);
-  if (numbers.timeout) defaultTimeout = Number(numbers.timeout);
-  const usual = role === "both" ? 0 : port;
-  const own: Address = [host, Number(numbers.port ?? usual)];
+  const [, , ...args] = process.argv;
+  const named = one === "both" && /^(both|server|client)$/.test(args[0]);
+  const role = named ? args.shift() : one;
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({ options: { host: text, port: text }, args });
+  const usual = role === "both" ? 0 : port; // 0: a free one
+  const { host = "127.0.0.1", port: own = usual } = values;
   const tag = (end: string) => role === "both" ? `${end}: ` : "";
-  const most = role === "server" ? Number(numbers.clients) : NaN;
-  const serverEnd = createEnd(tag("server"), own, most);
-  const ending = role !== "client" && server?.(serverEnd).catch(fail);
+  const atServer = createEnd(tag("server"), [host, Number(own)]);
+  const ended = role !== "client" && server?.(atServer).catch(fail);
   if (role !== "server") {
-    const end = createEnd(tag("client"), ending ? await started.promise : own);
-    for (let i = 0; i < Number(numbers.clients ?? 1); i++) await client?.(end);
+    const address = ended ? await started.promise : atServer.address;
+    await client?.(createEnd(tag("client"), address));
     stop();
   }
-  await ending;
+  await ended;
   await Promise.all(serving);
 }
 
-/** Says in one line what call has failed; anything else is a bug. */
+/** Says in one line which call failed, or flag; anything else is a bug. */
 function report(error: unknown) {
   const { code, message } = error as SocketError;
-  if (code?.startsWith("ERR_PARSE_ARGS")) refuse(message);
-  if (error instanceof SocketError) return console.error(escaped(message));
-  console.error(error);
-  process.exit(1);
-}
-function refuse(reason: string): never {
-  const usage = "both, server, client; --host, --port, --clients, --timeout";
-  console.error(escaped(`${reason} (${usage})`));
-  process.exit(2);
+  const usage = /^ERR_(PARSE_ARGS|SOCKET_BAD_PORT)/.test(code);
+  const known = usage || error instanceof SocketError;
+  console.error(known ? escaped(message) : error);
+  if (usage || !known) process.exit(usage ? 2 : 1);
 }
 function fail(error: unknown): never {
   report(error);
   process.exit(1);
 }
 
-/** A line that cannot drive the terminal, whatever the other end has sent. */
-function escaped(line: string): string {
-  return line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+/** One line that cannot drive the terminal, whatever a peer has sent. */
+const escaped = (text: string) =>
+  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
-}

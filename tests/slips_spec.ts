@@ -19,7 +19,7 @@ import { SocketError } from "../lib/mod.ts";
 import { readHeader } from "../scripts/tools/support/header.ts";
 import { commandFor, run, RUNTIMES, start } from "./support/runtimes.ts";
 import { ROOT, SCRIPTS } from "./support/scripts.ts";
-import { testOn } from "./support/test_on.ts";
+import { idlyOn, testOn } from "./support/test_on.ts";
 
 const folder = mkdtempSync(`${tmpdir()}/slips-`);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -158,7 +158,8 @@ for (const runtime of RUNTIMES) {
 
   describe(runtime, () => {
     for (const [name, script, edits, at, message, args = []] of SLIPS) {
-      testOn(
+      const hangs = name.startsWith("no ready()");
+      (hangs ? idlyOn : testOn)(
         runtime,
         `${name} is named in one line on ${runtime}`,
         async () => {
@@ -188,7 +189,7 @@ for (const runtime of RUNTIMES) {
       expect(code).toBe(0);
     });
 
-    testOn(
+    idlyOn(
       runtime,
       `a server that never sends, and one that reads to the end of a client that forgot close(), on ${runtime}`,
       async () => {
@@ -221,7 +222,7 @@ for (const runtime of RUNTIMES) {
       },
     );
 
-    testOn(
+    idlyOn(
       runtime,
       `neither a server nor a client that waits is blamed on ${runtime}`,
       async () => {

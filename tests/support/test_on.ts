@@ -29,6 +29,17 @@ export function testOn(
   needing(find(runtime).reason, name, body);
 }
 
+/** A test that waits most of the time: others need not wait for their turn. */
+export function idlyOn(
+  runtime: RuntimeName,
+  name: string,
+  body: () => Promise<void>,
+): void {
+  const { reason } = find(runtime);
+  if (reason) needing(reason, name, body);
+  else test.concurrent(name, body, LIMIT);
+}
+
 /**
  * A test of an experiment. Those of `TIMED` run concurrently with each other,
  * since they wait most of the time, but with nothing else in this process.

@@ -8,7 +8,7 @@ import { start } from "../scripts/tools/support/processes.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { commandFor, find, python, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
-import { needing } from "./support/test_on.ts";
+import { needing, testOn } from "./support/test_on.ts";
 
 const FULL = "/dev/full";
 const REASON = "Cannot write the output: no space left on device\n";
@@ -65,6 +65,25 @@ for (const runtime of RUNTIMES) {
     expect((await server.ended).code).toBe(1);
     expect(server.written.stderr.split(REASON)).toHaveLength(2);
   });
+
+  testOn(
+    runtime,
+    `${runtime} > console.log() prints all it is given`,
+    async () => {
+      const printed = async (...args: string[]) => {
+        const command = [
+          ...commandFor(runtime, []),
+          "tests/faults/printing.ts",
+        ];
+        const { ended, written } = start([...command, ...args], { cwd: ROOT });
+        expect((await ended).code).toBe(0);
+        return written.stdout;
+      };
+      const plain = await printed();
+      expect(plain).toContain("values");
+      expect(await printed("guarded")).toBe(plain);
+    },
+  );
 
   needing(
     missing ?? python().reason,

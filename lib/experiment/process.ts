@@ -62,14 +62,13 @@ let failed = 0;
  */
 export function guardOutput(): void {
   if (DENO) {
-    const { log } = console;
-    const print = Deno.build.os === "windows" ? log : writeLine;
-    console.log = (line = "") => attempt(() => print(line));
+    printBy(Deno.build.os === "windows" ? console.log : writeLine);
   } else if (BUN) {
     attempt(() => {
       const output = Bun.stdout.writer(); // console.log() hides errors
-      console.log = (line = "") =>
-        attempt(() => Promise.all([output.write(`${line}\n`), output.flush()]));
+      printBy((line) =>
+        Promise.all([output.write(`${line}\n`), output.flush()])
+      );
     });
   } else {
     for (const output of [process.stdout, process.stderr]) {
@@ -81,6 +80,16 @@ export function guardOutput(): void {
       _handle?.setBlocking?.(true);
     }
   }
+}
+
+/** Lets console.log() print a line by `print`; whatever else, as it would. */
+function printBy(print: (line: string) => unknown): void {
+  const { log } = console;
+  console.log = (...words) => {
+    const [line] = words;
+    const plain = words.length === 1 && typeof line === "string";
+    attempt(() => plain ? print(line) : log(...words));
+  };
 }
 
 function attempt(write: () => unknown): void {

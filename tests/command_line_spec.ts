@@ -12,10 +12,10 @@ import {
   UsageError,
   wholeNumber,
 } from "../lib/experiment/flags.ts";
-import { freePort } from "../scripts/tools/support/free_port.ts";
+import { canListen, freePort } from "../scripts/tools/support/free_port.ts";
 import { readHeader } from "../scripts/tools/support/header.ts";
 import { type CommandLine, runAll } from "./support/command_lines.ts";
-import { canListen, silentServer } from "./support/ports.ts";
+import { silentServer } from "./support/silent_server.ts";
 import {
   commandFor,
   run,

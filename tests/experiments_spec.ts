@@ -30,8 +30,8 @@ import {
   type StreamSocket,
 } from "../lib/mod.ts";
 import { inWords, lineOf } from "../lib/observe/strace.ts";
+import { canListen } from "../scripts/tools/support/free_port.ts";
 import { play } from "./support/play.ts";
-import { canListen } from "./support/ports.ts";
 import { load, ROOT } from "./support/scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;

@@ -92,7 +92,7 @@ export function calmly(name: string, body: () => void | Promise<void>): void {
 
 /**
  * How many tests run at once: the 20 that Bun starts would make each other
- * late. With `--parallel` there is a process like this for each core.
+ * late. With `--parallel=4` there are four processes like this one.
  */
 const ROOM = 3 * (process.env.BUN_TEST_WORKER_ID ? 1 : availableParallelism());
 const waiting: { calm: boolean; start: () => void }[] = [];

@@ -2,12 +2,13 @@
  * Address lookup over TCP: for each IP address that a client sends, the server
  * answers with the hardware address in its table, or "Not Found".
  *
- * Aim: To look up hardware addresses by IP address, with many questions over
- * one TCP connection.
+ * Aim: To look up hardware addresses by IP address over one TCP connection.
  *
  *     deno run --allow-net scripts/tcp_address_lookup.ts
  *     bun scripts/tcp_address_lookup.ts
  *     node scripts/tcp_address_lookup.ts
+ *
+ * `--reverse 6A:08:AA:C2` asks for the IP address instead, as RARP does (RFC 903).
  *
  * Output:
  *
@@ -28,12 +29,13 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 
-const HARDWARE_ADDRESSES = new Map([
+const ADDRESSES = new Map([
   ["165.165.80.80", "6A:08:AA:C2"],
   ["165.165.79.1", "8A:BC:E3:FA"],
 ]);
-
-const ANSWER = /^([0-9A-F]{2}:)+[0-9A-F]{2}$|^Not Found$/i;
+for (const [ip, hardware] of [...ADDRESSES]) ADDRESSES.set(hardware, ip);
+const HARDWARE = /^([0-9A-F]{2}:){1,19}[0-9A-F]{2}$/i;
+const IP = /^(\d{1,3}\.){3}\d{1,3}$/;
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
@@ -53,8 +55,8 @@ export async function server({ address, print, ready, serve }: End) {
         const question = decode(await client.recv(1024)).trim();
         if (!question) break;
 
-        // 4. Look it up, and send the answer.
-        const answer = HARDWARE_ADDRESSES.get(question) ?? "Not Found";
+        // 4. Look it up, either way, and send the answer.
+        const answer = ADDRESSES.get(question.toUpperCase()) ?? "Not Found";
         print(question, "->", answer);
         await client.sendall(answer);
         answered++;
@@ -64,17 +66,19 @@ export async function server({ address, print, ready, serve }: End) {
   return answered;
 }
 
-export async function client({ address, print }: End) {
+export async function client({ address, flags, print }: End) {
   // 1. Create a socket, connect it to the server, and print its own address.
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
   print(formatAddress(connection.getsockname()));
 
-  // 2. Ask for one address, and print the answer; anything else than a hardware
-  //    address or "Not Found" is from another server.
-  await connection.sendall("165.165.80.80");
+  // 2. Ask for one address, and print the answer; anything else than an address
+  //    of the other kind or "Not Found" is from another server.
+  await connection.sendall(flags.reverse ?? "165.165.80.80");
   const answer = decode(await connection.recv(1024));
-  if (!ANSWER.test(answer)) throw new SocketError("EPROTO", "recv", address);
+  const known = (flags.reverse ? IP : HARDWARE).test(answer);
+  const usable = known || answer === "Not Found";
+  if (!usable) throw new SocketError("EPROTO", "recv", address);
   print(answer);
 
   // 3. Acknowledge it, in the words of the original lab. The server takes that
@@ -89,5 +93,8 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 8000, server, client });
+  const help = "ask for the IP address of this hardware address";
+  const takes = "a hardware address, such as 6A:08:AA:C2";
+  const flags = { reverse: { value: "A", takes, pattern: HARDWARE, help } };
+  await experiment({ url: import.meta.url, port: 8000, flags, server, client });
 }

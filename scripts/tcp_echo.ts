@@ -43,7 +43,7 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 2. Accept each client, and serve it concurrently: send back the bytes of each
   //    recv(), until the client ends its stream.
-  let total = 0;
+  const sentBack = { bytes: 0 };
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
       let size = 0;
@@ -52,10 +52,10 @@ export async function server({ address, print, ready, serve }: End) {
         size += bytes.length;
       }
       print(`Sent back ${size} bytes to ${formatAddress(peer)}`);
-      total += size;
+      sentBack.bytes += size;
     });
   }
-  return total;
+  return sentBack;
 }
 
 export async function client({ address, print }: End) {

@@ -38,7 +38,7 @@ export async function server({ address, print, ready, serve }: End) {
 
   // 2. Answer each request of a client. A request is a line: part of one gets no
   //    answer, with which its acknowledgement could be sent.
-  let answered = 0;
+  const counts = { answered: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
       const reader = new Reader(client);
@@ -47,10 +47,10 @@ export async function server({ address, print, ready, serve }: End) {
         await client.sendall("OK\n");
       }
       print(`Answered ${requests} requests`);
-      answered += requests;
+      counts.answered += requests;
     });
   }
-  return answered;
+  return counts;
 }
 
 export async function client({ address, print }: End) {

@@ -161,6 +161,39 @@ describe("tcp_address_lookup", async () => {
     });
     expect(clients[0]).toEqual(["6A:08:AA:C2", "8A:BC:E3:FA", "Not Found"]);
   });
+
+  test("finds an IP address by the hardware address, in reverse", async () => {
+    for (
+      const [reverse, answer] of [
+        ["6A:08:AA:C2", "165.165.80.80"],
+        ["8a:bc:e3:fa", "165.165.79.1"],
+        ["00:00:00:00:00:00", "Not Found"],
+      ]
+    ) {
+      const { clients, lines } = await play(lookup, { flags: { reverse } });
+      expect(clients).toEqual([answer]);
+      expect(lines).toContain(`server: ${reverse} -> ${answer}`);
+      expect(lines).toContain(`client: ${answer}`);
+    }
+  });
+
+  test("takes no address of the kind that it has asked with", async () => {
+    const server = async ({ address, ready, serve }: End) => {
+      const listener = socket(AF_INET, SOCK_STREAM);
+      await listener.bind(address);
+      await listener.listen();
+      ready(listener);
+      for await (const [client] of listener) {
+        await serve(client, async () => {
+          await client.sendall(await client.recv(1024));
+        });
+      }
+    };
+    for (const reverse of [undefined, "6A:08:AA:C2"]) {
+      const played = play({ ...lookup, server }, { flags: { reverse } });
+      await expect(played).rejects.toMatchObject({ code: "EPROTO" });
+    }
+  });
 });
 
 describe("tcp_thank_you", async () => {

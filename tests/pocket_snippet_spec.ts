@@ -21,6 +21,7 @@ import { lackOf, paste } from "../scripts/tools/snippet/paste.ts";
 import { allNames, sourceOf } from "../scripts/tools/support/experiments.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
+import { expectDelay } from "./support/nodelay.ts";
 import { commandFor, find, run, RUNTIMES, start } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { needing, testOn, testScript } from "./support/test_on.ts";
@@ -126,6 +127,7 @@ for (const name of NAMES) {
       expect(stderr).toBe("");
       expect(difference(output, linesOf(stdout))).toBeNull();
       expect(code).toBe(0);
+      if (name === "tcp_nodelay") expectDelay(stdout);
     });
   }
 }
@@ -258,6 +260,18 @@ describe("a snippet's command line", () => {
       run([...commandFor(runtime, ["--allow-net"]), "tcp_time.ts", ...args], {
         cwd: FOLDER,
       });
+
+    testOn(
+      runtime,
+      `has the experiment's own flags on ${runtime}`,
+      async () => {
+        const { code, stdout } = await run([
+          ...commandFor(runtime, ["--allow-net"]),
+          ...["tcp_address_lookup.ts", "--reverse", "8A:BC:E3:FA"],
+        ], { cwd: FOLDER });
+        expect([code, linesOf(stdout)[2]]).toEqual([0, "client: 165.165.79.1"]);
+      },
+    );
 
     testOn(runtime, `refuses in one line on ${runtime}`, async () => {
       const wrong = [["--nope"], ["x"], ["server", "x"], ["--port", "70000"]];

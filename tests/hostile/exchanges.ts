@@ -111,6 +111,19 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^Your turn\r\n$/,
     serial: true,
   },
+  tcp_echo: {
+    kind: "stream",
+    say: "Hello, echo!\n",
+    hear: /^Hello, echo!\n$/,
+    flood: 100, // of which it takes little: the peer does not read
+  },
+  tcp_nodelay: {
+    kind: "stream",
+    say: "name=value\n",
+    hear: /^OK\n$/,
+    flood: 20,
+    filling: "name=value\n",
+  },
   // After the first of these requests the server is concurrent.
   tcp_concurrent: { kind: "stream", say: "Side by side\r\n", hear: /^OK\r\n$/ },
   names: { kind: "stream", say: '"localhost"', hear: /^$/ },

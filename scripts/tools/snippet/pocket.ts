@@ -156,9 +156,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     }, this.#peer);
   send = (data: string | Uint8Array) =>
     this.sendall(data).then(() => Buffer.byteLength(data));
-  /** Turns Nagle's algorithm off, or on, once it is connected. */
+  /** When it is connected. Bun turns it on, but believes that it is off. */
   setsockopt = (_name: "TCP_NODELAY", on: boolean) =>
-    void this.#connected().setNoDelay(on);
+    void this.#connected().setNoDelay(!on).setNoDelay(on);
   /** Sends the end of the stream; recv() goes on. */
   shutdown = (_how: typeof SHUT_WR) =>
     this.run("shut down", (done) => this.#connected().end(done), this.#peer);

@@ -47,7 +47,9 @@ export async function server({ address, print, ready, serve }: End) {
   for await (const [client, peer] of listener) {
     await serve(client, async () => {
       let size = 0;
-      for (let bytes; (bytes = await client.recv(1024)).length > 0;) {
+      while (true) {
+        const bytes = await client.recv(1024);
+        if (bytes.length === 0) break;
         await client.sendall(bytes);
         size += bytes.length;
       }

@@ -23,6 +23,7 @@ import {
   type End,
   experiment,
   formatAddress,
+  Reader,
   SHUT_WR,
   SOCK_STREAM,
   socket,
@@ -49,9 +50,8 @@ export async function server({ address, print, ready, serve }: End) {
   for await (const [client] of listener) {
     await serve(client, async () => {
       while (true) {
-        // 3. Take the bytes of one recv() as one question. The messages have no
-        //    delimiter: two that are sent in a row may arrive as one, and then
-        //    neither is found. So a client must wait for each answer.
+        // 3. Take the bytes of one recv() as one question. There is no delimiter:
+        //    of two that arrive as one neither is found. So clients must wait.
         const question = decode(await client.recv(1024)).trim();
         if (!question) break;
 
@@ -87,7 +87,7 @@ export async function client({ address, flags, print }: End) {
 
   // 4. End the stream, discard the last answer, and close the connection.
   await connection.shutdown(SHUT_WR);
-  while ((await connection.recv(1024)).length > 0);
+  await new Reader(connection).all();
   await connection.close();
   return answer;
 }

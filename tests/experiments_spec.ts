@@ -31,6 +31,7 @@ import {
 } from "../lib/mod.ts";
 import { inWords, lineOf } from "../lib/observe/strace.ts";
 import { canListen } from "../scripts/tools/support/free_port.ts";
+import { testWrongFlags } from "./support/ends.ts";
 import { play } from "./support/play.ts";
 import { load, ROOT } from "./support/scripts.ts";
 
@@ -177,22 +178,47 @@ describe("tcp_address_lookup", async () => {
     }
   });
 
-  test("takes no address of the kind that it has asked with", async () => {
+  /** Its client, with a server that plays `act` instead. */
+  const against = (
+    act: (client: StreamSocket) => Promise<unknown>,
+    flags: Settings["flags"] = {},
+  ) => {
     const server = async ({ address, ready, serve }: End) => {
       const listener = socket(AF_INET, SOCK_STREAM);
       await listener.bind(address);
       await listener.listen();
       ready(listener);
       for await (const [client] of listener) {
-        await serve(client, async () => {
-          await client.sendall(await client.recv(1024));
-        });
+        await serve(client, () => act(client));
       }
     };
+    return play({ ...lookup, server }, { flags });
+  };
+
+  test("takes no address of the kind that it has asked with", async () => {
+    const echo = async (client: StreamSocket) =>
+      client.sendall(await client.recv(1024));
     for (const reverse of [undefined, "6A:08:AA:C2"]) {
-      const played = play({ ...lookup, server }, { flags: { reverse } });
+      const played = against(echo, { reverse });
       await expect(played).rejects.toMatchObject({ code: "EPROTO" });
     }
+  });
+
+  testWrongFlags("tcp_address_lookup", [
+    ["--reverse", "165.165.80.80"],
+    ["--reverse", "6A"],
+    ["--reverse", "6A:08:AA:C2\n"],
+    ["--reverse", ""],
+  ]);
+
+  test("leaves a server that never ends", async () => {
+    const played = against(async (client) => {
+      await client.recv(1024);
+      await client.sendall("6A:08:AA:C2");
+      await client.recv(1024);
+      while (true) await client.sendall("x".repeat(1024));
+    });
+    await expect(played).rejects.toMatchObject({ code: "EMSGSIZE" });
   });
 });
 

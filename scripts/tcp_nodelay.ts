@@ -36,8 +36,8 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Answer each request of a client. A request is a line: part of one gets no
-  //    answer, with which its acknowledgement could be sent.
+  // 2. Answer each line of a client. Part of a line gets no answer that could
+  //    carry its acknowledgement.
   const counts = { answered: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
@@ -58,9 +58,9 @@ export async function client({ address, print }: End) {
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
 
-  // 2. Send each request in two pieces. Nagle's algorithm (RFC 896), which some
-  //    runtimes turn off, sends the first at once, and the second only when the
-  //    first is acknowledged. The server's system waits 40 ms before it does.
+  // 2. Turn Nagle's algorithm on (RFC 896); some runtimes turn it off. Send each
+  //    request in two pieces: the second leaves when the first is acknowledged,
+  //    and the server's system delays that by 40 ms.
   connection.setsockopt("TCP_NODELAY", false);
   const off = await median(connection, "name=", "value\n");
   print(`Two sends, TCP_NODELAY off: ${off} ms`);

@@ -32,7 +32,7 @@ import {
 import { inWords, lineOf } from "../lib/observe/strace.ts";
 import { canListen } from "../scripts/tools/support/free_port.ts";
 import { testWrongFlags } from "./support/ends.ts";
-import { play } from "./support/play.ts";
+import { play, serverThat } from "./support/play.ts";
 import { load, ROOT } from "./support/scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
@@ -178,28 +178,12 @@ describe("tcp_address_lookup", async () => {
     }
   });
 
-  /** Its client, with a server that plays `act` instead. */
-  const against = (
-    act: (client: StreamSocket) => Promise<unknown>,
-    flags: Settings["flags"] = {},
-  ) => {
-    const server = async ({ address, ready, serve }: End) => {
-      const listener = socket(AF_INET, SOCK_STREAM);
-      await listener.bind(address);
-      await listener.listen();
-      ready(listener);
-      for await (const [client] of listener) {
-        await serve(client, () => act(client));
-      }
-    };
-    return play({ ...lookup, server }, { flags });
-  };
-
   test("takes no address of the kind that it has asked with", async () => {
-    const echo = async (client: StreamSocket) =>
-      client.sendall(await client.recv(1024));
+    const server = serverThat(async (client) =>
+      client.sendall(await client.recv(1024))
+    );
     for (const reverse of [undefined, "6A:08:AA:C2"]) {
-      const played = against(echo, { reverse });
+      const played = play({ ...lookup, server }, { flags: { reverse } });
       await expect(played).rejects.toMatchObject({ code: "EPROTO" });
     }
   });
@@ -212,12 +196,13 @@ describe("tcp_address_lookup", async () => {
   ]);
 
   test("leaves a server that never ends", async () => {
-    const played = against(async (client) => {
+    const server = serverThat(async (client) => {
       await client.recv(1024);
       await client.sendall("6A:08:AA:C2");
       await client.recv(1024);
       while (true) await client.sendall("x".repeat(1024));
     });
+    const played = play({ ...lookup, server });
     await expect(played).rejects.toMatchObject({ code: "EMSGSIZE" });
   });
 });

@@ -29,6 +29,7 @@ import {
   start,
 } from "./support/runtimes.ts";
 import { expectDelay } from "./support/nodelay.ts";
+import { serverThat } from "./support/play.ts";
 import { load, ROOT } from "./support/scripts.ts";
 import { needing, testOn } from "./support/test_on.ts";
 
@@ -137,37 +138,14 @@ describe("tcp_stream", async () => {
   });
 
   test("fails if the messages are not what was sent", async () => {
-    const played = play({
-      ...stream,
-      async server({ address, ready, serve }: End) {
-        await using listener = socket(AF_INET, SOCK_STREAM);
-        await listener.bind(address);
-        await listener.listen();
-        ready(listener);
-        for await (const [client] of listener) {
-          serve(client, async () => {
-            await new Reader(client).all();
-            await client.sendall("message 1\nmessage 0\n");
-          });
-        }
-      },
+    const server = serverThat(async (client) => {
+      await new Reader(client).all();
+      await client.sendall("message 1\nmessage 0\n");
     });
+    const played = play({ ...stream, server });
     await expect(played).rejects.toMatchObject({ code: "EPROTO" });
   });
 });
-
-/** A server that plays `act` with each client, instead of the experiment's. */
-function serverThat(act: (client: StreamSocket) => Promise<unknown>) {
-  return async ({ address, ready, serve }: End) => {
-    const listener = socket(AF_INET, SOCK_STREAM);
-    await listener.bind(address);
-    await listener.listen();
-    ready(listener);
-    for await (const [client] of listener) {
-      await serve(client, () => act(client));
-    }
-  };
-}
 
 /** Sends the same again and again, as long as the client is there. */
 async function repeat(client: StreamSocket, text: string) {

@@ -156,7 +156,7 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     }, this.#peer);
   send = (data: string | Uint8Array) =>
     this.sendall(data).then(() => Buffer.byteLength(data));
-  /** When it is connected. Bun turns it on, but believes that it is off. */
+  /** Set twice: Bun has it on from the start, and takes it for off. */
   setsockopt = (_name: "TCP_NODELAY", on: boolean) =>
     void this.#connected().setNoDelay(!on).setNoDelay(on);
   /** Sends the end of the stream; recv() goes on. */

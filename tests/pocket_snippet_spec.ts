@@ -192,15 +192,13 @@ async function talk(server: string[], client: string[], cwd: string) {
   const port = String(await freePort());
   const flags = ["--port", port];
   const first = start([...server, ...flags], { cwd });
-  while (true) {
-    const { code, stdout, stderr } = await run([...client, ...flags], { cwd });
-    if (/connection refused/.test(stderr)) continue; // not yet
-    expect([stderr, code]).toEqual(["", 0]);
-    first.kill("SIGINT");
-    const ended = await first.finished;
-    expect(ended.code).toBe(0);
-    return { client: linesOf(stdout), server: linesOf(ended.stdout) };
-  }
+  await first.said(/listens|Listening/);
+  const { code, stdout, stderr } = await run([...client, ...flags], { cwd });
+  expect([stderr, code]).toEqual(["", 0]);
+  first.kill("SIGINT");
+  const ended = await first.finished;
+  expect(ended.code).toBe(0);
+  return { client: linesOf(stdout), server: linesOf(ended.stdout) };
 }
 
 describe("a snippet talks to the lab's program:", () => {

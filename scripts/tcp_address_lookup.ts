@@ -22,6 +22,7 @@ import {
   type End,
   experiment,
   formatAddress,
+  Reader,
   SHUT_WR,
   SOCK_STREAM,
   socket,
@@ -83,7 +84,7 @@ export async function client({ address, print }: End) {
 
   // 4. End the stream, discard the last answer, and close the connection.
   await connection.shutdown(SHUT_WR);
-  while ((await connection.recv(1024)).length > 0);
+  await new Reader(connection).all();
   await connection.close();
   return answer;
 }

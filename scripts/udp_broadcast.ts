@@ -31,6 +31,7 @@ import {
   socket,
   SocketError,
 } from "../lib/mod.ts";
+import { replies } from "../lib/services/replies.ts";
 
 const LOOPBACK = "127.255.255.255"; // the broadcast address of 127.x.x.x
 
@@ -72,17 +73,16 @@ export async function client({ address, print }: End) {
   const size = await sender.sendto("Is anybody there?", to);
   print(`sendto ${formatAddress(to)}: ${size} bytes`);
 
-  // 4. Count the answers until none has come for a second.
-  sender.settimeout(Math.min(1000, sender.gettimeout() ?? 1000)); // --timeout
-  let answers = 0;
-  try {
-    while (await sender.recvfrom(1024)) answers++;
-  } catch (error) {
-    if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+  // 4. Count the different answers that come within a second.
+  const answers = new Set<string>();
+  const receive = () => sender.recvfrom(1024);
+  for await (const [data, from] of replies(sender, 1000, receive)) {
+    const answer = `${from} ${decode(data)}`;
+    if (/ Receiver [12]$/.test(answer)) answers.add(answer);
   }
-  if (answers === 0) throw new SocketError("ETIMEDOUT", "recvfrom", to);
-  print(`${answers} answers`);
-  return { refusal, answers };
+  if (answers.size === 0) throw new SocketError("ETIMEDOUT", "recvfrom", to);
+  print(`${answers.size} answers`);
+  return { refusal, answers: answers.size };
 }
 
 async function bound([host, port]: [string, number]) {

@@ -81,6 +81,9 @@ export const deviations: Deviations = {
     bun: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
     node: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
   },
+  "sendto() to all hosts of a network needs SO_BROADCAST, else EACCES": {
+    deno: "ENETUNREACH, as connect(2) over TCP has it: node:dgram says UNKNOWN",
+  },
   "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL": {
     deno: "EINVAL, whatever the errno",
   },

@@ -20,7 +20,8 @@ import { pathToFileURL } from "node:url";
 import { SocketError } from "../lib/mod.ts";
 import { codeOf } from "../lib/sockets/socket_error.ts";
 import { commandOf, experiments } from "../scripts/tools/matrix/pair.ts";
-import { start, within } from "../scripts/tools/support/processes.ts";
+import { within } from "../scripts/tools/support/processes.ts";
+import { start } from "./support/started.ts";
 import type { Runtime } from "../scripts/tools/support/runtimes.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import {

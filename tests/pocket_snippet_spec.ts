@@ -175,6 +175,7 @@ line() within one: EBADMSG
 line() too long: EMSGSIZE
 all(): five
 line() at the end: 
+exactly() at the end: EBADMSG
 accept() after close(): EBADF
 bind() after close(): true
 bind() to a taken UDP port: EADDRINUSE

@@ -4,10 +4,10 @@
  */
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";
-import { start } from "../scripts/tools/support/processes.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { commandFor, find, python, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
+import { start } from "./support/started.ts";
 import { needing, testOn } from "./support/test_on.ts";
 
 const FULL = "/dev/full";

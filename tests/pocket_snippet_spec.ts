@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { once } from "node:events";
@@ -176,6 +177,7 @@ line() within one: EBADMSG
 line() too long: EMSGSIZE
 all(): five
 line() at the end: 
+exactly() at the end: EBADMSG
 accept() after close(): EBADF
 bind() after close(): true
 bind() to a taken UDP port: EADDRINUSE
@@ -355,6 +357,14 @@ describe("snippet.ts writes files", () => {
       await tool("tcp_time", "--out", "mine.ts", "--force");
       expect(readFileSync(file, "utf8")).toBe(textOf("tcp_time"));
       expect((await tool("tcp_time")).stdout).toBe(textOf("tcp_time"));
+
+      const [victim, link] = [join(cwd, "victim"), join(cwd, "link.ts")];
+      writeFileSync(victim, "precious");
+      symlinkSync(victim, link);
+      const through = await tool("tcp_time", "--out", "link.ts", "--force");
+      expect([through.code, through.stderr])
+        .toEqual([1, "link.ts is kept: it is a symbolic link\n"]);
+      expect(readFileSync(victim, "utf8")).toBe("precious");
 
       writeFileSync(join(cwd, "client.ts"), "by hand");
       const half = await tool("tcp_time", "--ends");

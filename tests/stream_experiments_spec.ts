@@ -3,7 +3,16 @@
  * and print as evidence, and what their servers do with other clients.
  */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -460,7 +469,45 @@ describe("unix_echo", async () => {
       expect(existsSync(path)).toBe(true);
     }));
 
+  const KINDS: [kind: string, make: (path: string) => void][] = [
+    ["a file", (path) => writeFileSync(path, "text")],
+    ["a folder", (path) => mkdirSync(path)],
+    ["a symbolic link", (path) => symlinkSync("nothing", path)],
+  ];
+  for (const [kind, make] of KINDS) {
+    test(`tells ${kind} that has the path, and leaves it alone`, () =>
+      withPath(async (path) => {
+        make(path);
+        const before = lstatSync(path).ino;
+        expect(await refusedAt(path)).toEqual([
+          `server: '${path}' is ${kind}, no socket: choose another path`,
+        ]);
+        expect(lstatSync(path).ino).toBe(before);
+      }));
+  }
+
   for (const runtime of RUNTIMES) {
+    testOn(
+      runtime,
+      `overwrites no file, under ${runtime}`,
+      () =>
+        withPath(async (path) => {
+          writeFileSync(path, "text");
+          const permissions = ["--allow-net", `--allow-read=${path}`];
+          const { code, stdout, stderr } = await runCommand([
+            ...commandFor(runtime, [...permissions, `--allow-write=${path}`]),
+            ...["scripts/unix_echo.ts", "server", "--path", path],
+          ], { cwd: ROOT });
+          expect(stdout).toBe(
+            `'${path}' is a file, no socket: choose another path\n`,
+          );
+          expect(stderr).toStartWith(
+            `Cannot bind to ${path}: address already in use\n`,
+          );
+          expect([code, readFileSync(path, "utf8")]).toEqual([1, "text"]);
+        }),
+    );
+
     testOn(
       runtime,
       `runs on a path under ${runtime}`,

@@ -233,8 +233,12 @@ export class Reader {
     this.#next((held) => {
       return held.includes(mark) ? held.indexOf(mark) + mark.length : -1;
     }, limits);
-  exactly = (size: number) =>
-    this.#next((held) => held.length < size ? -1 : size, { limit: size });
+  async exactly(size: number) {
+    const sizeOf = (held: Buffer) => held.length < size ? -1 : size;
+    const bytes = await this.#next(sizeOf, { limit: size });
+    if (bytes) return bytes;
+    throw new SocketError("EBADMSG", "read a whole message");
+  }
   all = (limits?: Limits) =>
     this.#next((held, ended) => ended ? held.length : -1, limits)
       .then((rest) => rest ?? new Uint8Array());

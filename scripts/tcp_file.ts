@@ -32,8 +32,6 @@ import { saveFile } from "../lib/services/save_file.ts";
 import { sha256 } from "../lib/services/sha256.ts";
 import { chunksOf, openShelf } from "../lib/services/shelf.ts";
 
-const SIZE = 2 ** 18; // of the client's buffer, in bytes
-
 export async function server({ address, flags, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
   const shelf = await openShelf(flags.root);
@@ -45,13 +43,13 @@ export async function server({ address, flags, print, ready, serve }: End) {
   // 2. Read each client's requests. To each, send the length of the file first.
   for await (const [client] of listener) {
     await serve(client, async () => {
-      for await (const { file, half } of requestsOf(client, shelf, print)) {
+      for await (const { file, end } of requestsOf(client, shelf, print)) {
         await client.sendall(message.formatHead(file.size));
         // 3. Send the file, or half of it, in chunks: it may be larger than the
         //    memory. sendall() waits for a client that is slow.
-        const [hash, end] = [sha256(), half ? file.size / 2 : file.size];
+        const hash = sha256();
         let sent = 0;
-        for await (const chunk of chunksOf(file, Math.floor(end))) {
+        for await (const chunk of chunksOf(file, end)) {
           await client.sendall(chunk);
           hash.update(chunk);
           sent += chunk.length;
@@ -77,10 +75,10 @@ export async function client({ address, flags, print }: End) {
     const answer = new message.FileAnswer(sha256());
     // 3. Receive, at first 1024 bytes, until the answer is complete. The end of the
     //    stream has no bytes.
-    const [buffer, expectPace] = [new Uint8Array(SIZE), paceOf(connection)];
+    const [buffer, expectPace] = [new Uint8Array(2 ** 18), paceOf(connection)];
     let [first, count] = [0, 1];
     while (!answer.complete && count > 0) {
-      const room = buffer.subarray(0, first > 0 ? SIZE : 1024);
+      const room = first > 0 ? buffer : buffer.subarray(0, 1024);
       count = await connection.recv_into(room);
       file.write(answer.push(buffer.subarray(0, count)));
       first ||= answer.received;

@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  type FileRequest,
   formatError,
   parseRequest,
   REQUEST_LIMIT,
@@ -15,9 +14,10 @@ import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import type { Shelf, ShelfFile } from "./shelf.ts";
 
-/** What a client asks for, as an open file. */
-interface Requested extends FileRequest {
+/** An open file, and how many of its bytes the client asks for. */
+interface Requested {
   readonly file: ShelfFile;
+  readonly end: number;
 }
 
 /**
@@ -40,8 +40,9 @@ export async function* requestsOf(
       await client.sendall(formatError(found.code));
       continue;
     }
+    const { size } = found;
     try {
-      yield { ...request, file: found };
+      yield { file: found, end: request.half ? Math.floor(size / 2) : size };
     } finally {
       await found.close();
     }

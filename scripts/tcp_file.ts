@@ -1,16 +1,16 @@
 /**
- * A file over TCP: it is whole when its length and its SHA-256 say so. One recv()
- * is not the file, and that the stream has ended says nothing.
+ * A file over TCP: it is whole when its length and its SHA-256 say so. One
+ * recv() is not the file, and that the stream has ended says nothing.
  *
- * Aim: To send files over TCP, and to tell a whole one from one that is cut short.
+ * Aim: To send a file over TCP, and to tell a whole one from one that is cut.
  *
  *     deno run --allow-net scripts/tcp_file.ts
  *     bun scripts/tcp_file.ts
  *     node scripts/tcp_file.ts
  *
  * A request is `send NAME`; after `half NAME` the server closes in the middle.
- * `--root DIR` serves the files below a folder, `--name NAME` asks for one of them,
- * and `--save FILE` keeps it (Deno: with --allow-read, --allow-write).
+ * `--root DIR` serves the files below a folder, `--name NAME` asks for one, and
+ * `--save FILE` keeps it (Deno: with --allow-read, --allow-write).
  *
  * Output:
  *
@@ -24,7 +24,8 @@
  */
 import { AF_INET, type End, experiment, SOCK_STREAM } from "../lib/mod.ts";
 import { socket, SocketError } from "../lib/mod.ts";
-import * as message from "../lib/protocols/file_transfer.ts";
+import { FileAnswer, formatRequest } from "../lib/protocols/file_transfer.ts";
+import { formatDigest, formatHead } from "../lib/protocols/file_transfer.ts";
 import { requestsOf } from "../lib/services/file_requests.ts";
 import { FILE_FLAGS } from "../lib/services/flag_values.ts";
 import { paceOf } from "../lib/services/pace.ts";
@@ -44,7 +45,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
   for await (const [client] of listener) {
     await serve(client, async () => {
       for await (const { file, end } of requestsOf(client, shelf, print)) {
-        await client.sendall(message.formatHead(file.size));
+        await client.sendall(formatHead(file.size));
         // 3. Send the file, or half of it, in chunks: it may be larger than the
         //    memory. sendall() waits for a client that is slow.
         const hash = sha256();
@@ -55,9 +56,9 @@ export async function server({ address, flags, print, ready, serve }: End) {
           sent += chunk.length;
         }
         print(`${file.name}: sent ${sent} of ${file.size} bytes`);
-        // 4. Send the hash of what was sent; without it, the answer is not whole.
+        // 4. Send the hash of what was sent, if that is all of the file.
         if (sent < file.size) return;
-        await client.sendall(message.formatDigest(hash.digest("hex")));
+        await client.sendall(formatDigest(hash.digest("hex")));
       }
     });
   }
@@ -71,10 +72,9 @@ export async function client({ address, flags, print }: End) {
   for (const half of flags.name ?? save ? [false] : [false, true]) {
     // 2. Ask for a file; then, on the same connection, for half of it.
     using file = saveFile(save);
-    await connection.sendall(message.formatRequest({ name, half }));
-    const answer = new message.FileAnswer(sha256());
-    // 3. Receive, at first 1024 bytes, until the answer is complete. The end of the
-    //    stream has no bytes.
+    await connection.sendall(formatRequest({ name, half }));
+    const answer = new FileAnswer(sha256());
+    // 3. Receive, at first 1024 bytes, until the answer or the stream has ended.
     const [buffer, expectPace] = [new Uint8Array(2 ** 18), paceOf(connection)];
     let [first, count] = [0, 1];
     while (!answer.complete && count > 0) {
@@ -84,7 +84,7 @@ export async function client({ address, flags, print }: End) {
       first ||= answer.received;
       expectPace(answer.received);
     }
-    // 4. The file is whole if its length and its hash are those of the answer.
+    // 4. The file is whole if its length and its hash are those announced.
     const { code, length, summary } = answer;
     if (!half && length) print(`One recv() gave ${first} of ${length} bytes`);
     print(`${name}: ${summary}`);

@@ -551,6 +551,7 @@ for (const runtime of RUNTIMES) {
       ...command("tcp_file", runtime, flags, saving),
     ]);
     expect(stderr).toBe(`Cannot save ${disk}/x: no space left on device\n`);
-    expect([code, stdout]).toEqual([1, ""]);
+    expect(stdout).toMatch(/^(server: .+\n)?$/); // and no file
+    expect(code).toBe(1);
   });
 }

@@ -74,7 +74,7 @@ export async function client({ address, flags, print }: End) {
     using file = saveFile(save);
     await connection.sendall(formatRequest({ name, half }));
     const answer = new FileAnswer(sha256());
-    // 3. Receive, at first 1024 bytes, until the answer or the stream has ended.
+    // 3. Receive, at first 1024 bytes, until the answer or the stream ends.
     const [buffer, expectPace] = [new Uint8Array(2 ** 18), paceOf(connection)];
     let [first, count] = [0, 1];
     while (!answer.complete && count > 0) {

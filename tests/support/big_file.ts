@@ -81,37 +81,40 @@ function startClient(
   });
 }
 
-/** How much both ends grow, in KiB, after the first eighth; and what is saved. */
+/**
+ * How much both ends grow, in KiB: the medians of what they have in the second and
+ * in the last quarter, between which garbage is collected. And what is saved.
+ */
 export async function transfer(runtime: RuntimeName, file: BigFile) {
   const saved = `${file.folder}/saved`;
   const server = await serverFor(runtime, file, FRUGAL);
   const flags = ["--name", "big", "--save", saved];
   const client = startClient(runtime, server.port, flags, FRUGAL);
-  const ends = { server: server.pid, client: client.pid };
-  const grown = { server: 0, client: 0 };
-  const first = { server: 0, client: 0 };
+  const quarters = { server: [], client: [] } as Record<string, number[][]>;
   let ended = false;
   client.finished.then(() => ended = true);
-  while (!ended) {
-    await pause(10);
-    if (sizeOf(file.folder) < file.mib * MIB / 8) continue;
-    for (const end of ["server", "client"] as const) {
-      const now = figuresOf(ends[end])?.resident ?? 0;
-      first[end] ||= now;
-      grown[end] = Math.max(grown[end], now - first[end]);
+  for (; !ended; await pause(10)) {
+    const quarter = Math.floor(4 * sizeOf(file.folder) / file.mib / MIB);
+    for (const [end, { pid }] of Object.entries({ server, client })) {
+      const now = figuresOf(pid)?.resident;
+      if (now) (quarters[end][quarter] ??= []).push(now);
     }
   }
-  const { code, stdout, stderr } = await client.finished;
+  const { code, stderr } = await client.finished;
   server.kill("SIGINT");
   await server.finished;
-  const hashes = spawnSync("sha256sum", [file.path, saved], {
-    encoding: "utf8",
-  });
-  const [sent, kept] = hashes.stdout.split("\n").map((line) =>
+  const { stdout } = spawnSync("sha256sum", [file.path, saved]);
+  const [sent, kept] = String(stdout).split("\n").map((line) =>
     line.slice(0, 64)
   );
   rmSync(saved, { force: true });
-  return { code, stdout, stderr, grown, first, same: sent === kept };
+  const grown = Object.fromEntries(
+    Object.entries(quarters).map(([end, [, second = [], , last = []]]) => [
+      end,
+      median(last) - median(second),
+    ]),
+  );
+  return { code, stderr, grown, same: sent === kept };
 }
 
 /** How much of the file has been saved so far. */
@@ -122,7 +125,7 @@ function sizeOf(folder: string): number {
     : 0;
 }
 
-/** The ms that a client needs, with its process; and for a file of no length. */
+/** The ms that a client needs for a file, with its process. */
 async function timeOf(runtime: RuntimeName, port: string, name: string) {
   const start = performance.now();
   const { code, stderr } = await startClient(runtime, port, ["--name", name])
@@ -153,8 +156,8 @@ if (import.meta.main) {
   using file = bigFile(mib);
   closeSync(openSync(`${file.folder}/empty`, "wx"));
   for (const runtime of RUNTIMES) {
-    const { grown, first, same } = await transfer(runtime, file);
-    console.log(JSON.stringify({ runtime, mib, same, first, grown }));
+    const { grown, same } = await transfer(runtime, file);
+    console.log(JSON.stringify({ runtime, mib, same, grown }));
   }
   for (const runtime of RUNTIMES) {
     const server = await serverFor(runtime, file);

@@ -20,6 +20,7 @@ import {
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import {
   FileAnswer,
   formatDigest,
@@ -34,6 +35,7 @@ import { sha256 } from "../lib/services/sha256.ts";
 import { chunksOf, openShelf } from "../lib/services/shelf.ts";
 import { type CommandLine, runAll } from "./support/command_lines.ts";
 import { command, nextTo, send, serverOn } from "./support/ends.ts";
+import { figuresOf } from "./support/proc.ts";
 import { find, run, type RuntimeName, RUNTIMES } from "./support/runtimes.ts";
 import { failureOf, needing, testOn } from "./support/test_on.ts";
 
@@ -424,7 +426,11 @@ const LIES: [
     "sends a byte now and then",
     (client) => {
       client.write(formatHead(1000));
-      const drip = setInterval(() => client.write("x"), 60);
+      let left = 50; // 3 s
+      const drip = setInterval(() => {
+        if (left-- > 0) client.write("x");
+        else client.end();
+      }, 60);
       client.on("close", () => clearInterval(drip));
     },
     /^$/,
@@ -475,9 +481,10 @@ for (const runtime of RUNTIMES) {
   const title = `a client on ${runtime}, a server on ${serving}`;
   needing(reason ?? find(runtime).reason, `${title}: real files`, async () => {
     const flags = ["--root", root];
-    const { address, port, stop } = await serverOn(
+    const { address, port, server, stop } = await serverOn(
       ...["tcp_file", serving, flags, permissions] as const,
     );
+    const { descriptors = 0 } = figuresOf(server.pid) ?? {};
     // Clients that have asked and do not read hold their own places only.
     const deaf = Array.from({ length: 5 }, () => {
       const peer = net.connect(Number(port), "127.0.0.1").on("error", () => {});
@@ -528,6 +535,9 @@ for (const runtime of RUNTIMES) {
       `error EISDIR\n${noFifo ? "" : "error EPERM\n"}${answerOf("in root")}`,
     );
     for (const peer of deaf) peer.destroy();
+    const open = () => figuresOf(server.pid)?.descriptors ?? 0;
+    for (let n = 0; n < 100 && open() > descriptors; n++) await pause(50);
+    expect(open()).toBeLessThanOrEqual(descriptors);
     expect(await stop()).toContain(
       "Cannot open fifo: operation not permitted\n",
     );

@@ -14,8 +14,8 @@
  *
  * Output:
  *
- *     client: One recv() gave <1014> of 2773 bytes
  *     server: notes.txt: sent 2773 of 2773 bytes
+ *     client: One recv() gave <1014> of 2773 bytes
  *     client: notes.txt: 2773 of 2773 bytes, whole
  *     client: The stream goes on
  *     server: notes.txt: sent 1386 of 2773 bytes

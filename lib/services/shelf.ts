@@ -123,6 +123,8 @@ async function folderShelf(root: string): Promise<Shelf> {
     if (path && path.startsWith(below)) return path;
     throw failure("ENOENT", call, name);
   };
+  const statsOf = async (call: string, name: string) =>
+    fs.lstat(await pathOf(call, name));
   // A FIFO must not stop the server: open(2) would wait for a writer.
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
@@ -146,20 +148,14 @@ async function folderShelf(root: string): Promise<Shelf> {
     async list(folder = "") {
       const path = folder === "" ? top : await pathOf("list", folder);
       const names = await attempt("list", folder, fs.readdir(path));
-      const entries = await Promise.all(
-        names.sort().map(async (name) => {
-          const whole = folder === "" ? name : `${folder}/${name}`;
-          // Undefined for a link that leads out, or what is gone meanwhile.
-          const stats = await pathOf("list", whole).then((path) =>
-            fs.lstat(path)
-          )
-            .catch(() => undefined);
-          const isFolder = stats?.isDirectory() ?? false;
-          if (!stats || !(isFolder || stats.isFile())) return [];
-          return [{ name, size: isFolder ? 0 : stats.size, folder: isFolder }];
-        }),
-      );
-      return entries.flat();
+      const entries = names.sort().map(async (name): Promise<Entry[]> => {
+        const whole = folder === "" ? name : `${folder}/${name}`;
+        // None for a link that leads out, or for what is gone meanwhile.
+        const stats = await statsOf("list", whole).catch(() => undefined);
+        if (stats?.isFile()) return [{ name, size: stats.size, folder: false }];
+        return stats?.isDirectory() ? [{ name, size: 0, folder: true }] : [];
+      });
+      return (await Promise.all(entries)).flat();
     },
   };
 }

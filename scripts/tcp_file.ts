@@ -40,16 +40,14 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await listener.bind(address);
   await listener.listen();
   ready(listener);
-
+  let files = 0;
   // 2. Read each client's requests. To each, send the length of the file first.
   for await (const [client] of listener) {
     await serve(client, async () => {
       for await (const { file, end } of requestsOf(client, shelf, print)) {
         await client.sendall(formatHead(file.size));
-        // 3. Send the file, or half of it, in chunks: it may be larger than the
-        //    memory. sendall() waits for a client that is slow.
-        const hash = sha256();
-        let sent = 0;
+        // 3. Send all or half of it, in chunks: it may be larger than the memory.
+        let [sent, hash] = [0, sha256()];
         for await (const chunk of chunksOf(file, end)) {
           await client.sendall(chunk);
           hash.update(chunk);
@@ -59,9 +57,11 @@ export async function server({ address, flags, print, ready, serve }: End) {
         // 4. Send the hash of what was sent, if that is all of the file.
         if (sent < file.size) return;
         await client.sendall(formatDigest(hash.digest("hex")));
+        files++;
       }
     });
   }
+  return files;
 }
 
 export async function client({ address, flags, print }: End) {

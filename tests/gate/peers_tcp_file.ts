@@ -3,30 +3,25 @@
  * that has nothing but an answer.
  */
 import { expect } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { freePort } from "../../scripts/tools/support/free_port.ts";
 import { start as startProcess } from "../../scripts/tools/support/processes.ts";
+import { noNetcat } from "../peers/netcat.ts";
 import { command, serverOn } from "../support/ends.ts";
 import { find, run, RUNTIMES } from "../support/runtimes.ts";
 import { needing } from "../support/test_on.ts";
-
-// Other programs of that name have other flags.
-const noNc = spawnSync("nc.openbsd", ["-h"]).error
-  ? "nc.openbsd is not installed (Debian: netcat-openbsd)"
-  : undefined;
 
 /** Runs a line of the shell. */
 const shell = (line: string) => run(["sh", "-c", line]);
 
 for (const runtime of RUNTIMES) {
-  const reason = noNc ?? find(runtime).reason;
+  const reason = noNetcat ?? find(runtime).reason;
 
   needing(reason, `nc asks tcp_file on ${runtime}`, async () => {
     const { port, stop } = await serverOn("tcp_file", runtime);
     const requests = "send notes.txt\\nsend none\\nhalf notes.txt\\n";
     const { code, stdout } = await shell(
-      `printf '${requests}' | nc.openbsd -N 127.0.0.1 ${port}`,
+      `printf '${requests}' | nc -N 127.0.0.1 ${port}`,
     );
     const [, content, hash] = stdout.match(
       /^file 2773\n([^]{2773})sha256 ([0-9a-f]{64})\nerror ENOENT\nfile 2773\n[^]{1386}$/,
@@ -49,7 +44,7 @@ for (const runtime of RUNTIMES) {
       const port = await freePort();
       const nc = startProcess([
         ...["sh", "-c"],
-        `printf '${sent}' | nc.openbsd -v -N -l 127.0.0.1 ${port}`,
+        `printf '${sent}' | nc -v -N -l 127.0.0.1 ${port}`,
       ]);
       await nc.said(/Listening on/);
       const ended = await run(command("tcp_file", runtime, [

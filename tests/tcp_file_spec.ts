@@ -447,9 +447,10 @@ for (const runtime of RUNTIMES) {
       const ports = servers.map((server) =>
         String((server.address() as net.AddressInfo).port)
       );
-      const lines = ports.map((port): CommandLine => {
-        const args = ["client", "--port", port, "--timeout", "400"];
-        return ["tcp_file", args];
+      const lines = ports.map((port, i): CommandLine => {
+        const late = LIES[i][3] === "timed out"; // the others have 30 s
+        const limit = late ? ["--timeout", "400"] : [];
+        return ["tcp_file", ["client", "--port", port, ...limit]];
       });
       const ended = await runAll(runtime, lines);
       for (const [i, [does, , last, failure]] of LIES.entries()) {

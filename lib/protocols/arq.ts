@@ -1,0 +1,227 @@
+/**
+ * Automatic repeat request: a sender and a receiver that make a network reliable
+ * which loses, doubles and reorders datagrams. Neither has a socket or a clock:
+ * events go in, and frames to be sent come out. Stop and wait, go-back-N and
+ * selective repeat are one machine; they differ in its window, and in what is
+ * kept out of order. An acknowledgement is for one block, so that each way needs
+ * the same ones. (Where it is for all before, go-back-N needs fewer.)
+ *
+ * ```ts
+ * import { Receiver, Sender, STOP_AND_WAIT } from "./arq.ts";
+ *
+ * const sender = new Sender(["one", "two"], STOP_AND_WAIT);
+ * const receiver = new Receiver(STOP_AND_WAIT);
+ * const [first] = sender.start(); // { block: 1, attempt: 1, number: 0, ... }
+ * receiver.take(first); // ["one"]
+ * const [again] = sender.expire(); // the acknowledgement has been lost
+ * receiver.take(again); // [], and is acknowledged again
+ * const [second] = sender.acknowledge(again.number); // { block: 2, ... }
+ * ```
+ *
+ * @module
+ */
+
+/** How blocks are repeated. */
+export interface Way {
+  /** Letters, digits and hyphens; at most 16. */
+  readonly name: string;
+  /** So many blocks may be on the way at once: 1 to 32767. */
+  readonly window: number;
+  /**
+   * Whether both ends keep what comes out of order: the receiver blocks, and the
+   * sender acknowledgements.
+   */
+  readonly keeps: boolean;
+}
+
+export const STOP_AND_WAIT: Way = {
+  ...{ name: "stop-and-wait", window: 1, keeps: false },
+};
+export const GO_BACK_N: Way = { name: "go-back-N", window: 8, keeps: false };
+export const SELECTIVE: Way = { name: "selective", window: 8, keeps: true };
+
+/** Sends blocks, of which the first has the number `first`. */
+export class Sender {
+  readonly #blocks: readonly string[];
+  readonly #way: Way;
+  readonly #first: number;
+  /** The oldest block that is not acknowledged, and the next new one. */
+  #base = 0;
+  #next = 0;
+  /** Of the blocks between them: how often each was sent, and which are done. */
+  readonly #attempts = new Map<number, number>();
+  readonly #acknowledged = new Set<number>();
+  /** How many blocks have been sent, repetitions included. */
+  sends = 0;
+
+  constructor(blocks: readonly string[], way: Way, first = 0) {
+    this.#blocks = blocks;
+    this.#way = way;
+    this.#first = first;
+  }
+
+  /** Whether every block has been acknowledged. */
+  get done(): boolean {
+    return this.#base === this.#blocks.length;
+  }
+
+  /** The blocks with which the transfer begins: a window full. */
+  start(): Block[] {
+    const blocks: Block[] = [];
+    const last = Math.min(this.#base + this.#way.window, this.#blocks.length);
+    while (this.#next < last) blocks.push(this.#sent(this.#next++));
+    return blocks;
+  }
+
+  /** Whether a frame acknowledges a block for the first time, and can be true. */
+  expects({ kind, way, number }: Frame): boolean {
+    if (kind !== "ACK" || way !== this.#way.name || this.done) return false;
+    const ahead = this.#ahead(number);
+    const most = this.#way.keeps ? this.#next - this.#base : 1;
+    return ahead >= 0 && ahead < most &&
+      !this.#acknowledged.has(this.#base + ahead);
+  }
+
+  /** The new blocks for which an acknowledgement makes room in the window. */
+  acknowledge(frame: Frame): Block[] {
+    if (!this.expects(frame)) return [];
+    this.#acknowledged.add(this.#base + this.#ahead(frame.number));
+    while (this.#acknowledged.delete(this.#base)) {
+      this.#attempts.delete(this.#base++);
+    }
+    return this.start();
+  }
+
+  /** The blocks to send again if no acknowledgement has come for too long. */
+  expire(): Block[] {
+    const blocks: Block[] = [];
+    for (let index = this.#base; index < this.#next; index++) {
+      if (!this.#acknowledged.has(index)) blocks.push(this.#sent(index));
+    }
+    return blocks;
+  }
+
+  #ahead(number = NaN): number {
+    return distance(add(this.#first, this.#base), number);
+  }
+
+  #sent(index: number): Block {
+    const attempt = (this.#attempts.get(index) ?? 0) + 1;
+    this.#attempts.set(index, attempt);
+    this.sends++;
+    return {
+      ...{ way: this.#way.name, block: index + 1, attempt },
+      ...{ number: add(this.#first, index), text: this.#blocks[index] },
+    };
+  }
+}
+
+/** Puts blocks in order; it keeps less than a window of them. */
+export class Receiver {
+  readonly #way: Way;
+  readonly #kept = new Map<number, string>();
+  /** The number of the block that is due. */
+  #due: number;
+
+  constructor(way: Way, first = 0) {
+    this.#way = way;
+    this.#due = first;
+  }
+
+  /**
+   * The blocks that a frame completes, in order: none if it is known or comes too
+   * early. Undefined if it is thrown away, and must not be acknowledged. A known
+   * one must: its acknowledgement may have been lost.
+   */
+  take({ number, text }: Block): string[] | undefined {
+    if (number === undefined) return;
+    const { window, keeps } = this.#way;
+    const ahead = distance(this.#due, number);
+    if (ahead < 0) return ahead < -window ? undefined : [];
+    if (ahead >= (keeps ? window : 1)) return;
+    this.#kept.set(number, text);
+    const delivered: string[] = [];
+    for (let next; (next = this.#kept.get(this.#due)) !== undefined;) {
+      delivered.push(next);
+      this.#kept.delete(this.#due);
+      this.#due = add(this.#due, 1);
+    }
+    return delivered;
+  }
+}
+
+// --- serial number arithmetic: RFC 1982, with 16 bits ---
+
+/** The number that is so many after another. */
+export function add(number: number, count: number): number {
+  return (number + count) & 0xffff;
+}
+
+/** How far `to` is ahead of `from`, or, if negative, behind it: -32768 to 32767. */
+export function distance(from: number, to: number): number {
+  return (to - from) << 16 >> 16;
+}
+
+// --- datagrams: text, so that a trace can be read ---
+
+/** A block on its way. */
+export interface Block {
+  /** The name of the transfer's way. */
+  readonly way: string;
+  /**
+   * Which block, from 1, and which attempt: only to decide what is lost. The ends
+   * do not look at them.
+   */
+  readonly block: number;
+  readonly attempt: number;
+  /** By this the ends know a block: 16 bits, or undefined. */
+  readonly number?: number | undefined;
+  readonly text: string;
+}
+
+/** A block, its acknowledgement; the end of a transfer, and its confirmation. */
+export interface Frame extends Block {
+  readonly kind: "DATA" | "ACK" | "END" | "ENDED";
+}
+
+/** A datagram: `DATA selective 3.1 2 third block`. */
+export function formatFrame(frame: Frame): string {
+  const { kind, way, block, attempt, number = "-", text } = frame;
+  const words = [kind, way, `${block}.${attempt}`, number, text];
+  return words.join(" ").trimEnd();
+}
+
+/** The datagram of a block. */
+export function formatBlock(block: Block): string {
+  return formatFrame({ kind: "DATA", ...block });
+}
+
+/** The datagram that acknowledges a block, or confirms the end of a transfer. */
+export function answerTo(frame: Frame): string {
+  const kind = frame.kind === "DATA" ? "ACK" : "ENDED";
+  return formatFrame({ ...frame, kind, text: "" });
+}
+
+/** The frame in a datagram; undefined if it is none. */
+export function parseFrame(data: Uint8Array): Frame | undefined {
+  if (data.length > FRAME_LIMIT) return;
+  const [, kind, way, block, attempt, number, text = ""] =
+    decoder.decode(data).match(FRAME) ?? [];
+  if (!kind || Number(number) > 0xffff) return;
+  return {
+    kind: kind as Frame["kind"],
+    way,
+    block: Number(block),
+    attempt: Number(attempt),
+    number: number === "-" ? undefined : Number(number),
+    text,
+  };
+}
+
+/** A frame has at most so many bytes. */
+export const FRAME_LIMIT = 128;
+
+const FRAME =
+  /^(DATA|ACK|END|ENDED) ([\w-]{1,16}) (\d{1,5})\.(\d{1,3}) (\d{1,5}|-)(?: (.+))?$/s;
+
+const decoder = new TextDecoder();

@@ -1,0 +1,134 @@
+/**
+ * Makes the network of a datagram socket lossy, below the socket's own calls: a
+ * datagram that is lost has been sent, and is never received. What is lost
+ * depends on the block and its attempt alone, not on when a datagram arrives.
+ *
+ * Nor does a timeout depend on how busy the machine is, since an answer that is
+ * late is not lost. When the wait is over, a mark follows what is on the way; the
+ * timeout comes when the mark is back, and nothing else has come. Marks are no
+ * calls of the program, and are not observed.
+ *
+ * @module
+ */
+import { parseFrame } from "../protocols/arq.ts";
+import { DatagramSocket } from "../sockets/datagram_socket.ts";
+import { RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
+import { SocketError } from "../sockets/socket_error.ts";
+import { monotonic } from "./clock.ts";
+import { FRACTION, WHOLE_NUMBER } from "./flag_values.ts";
+import { random } from "./random.ts";
+
+/** The flags of an experiment on a lossy network. */
+export const lossFlags = {
+  loss: {
+    ...FRACTION,
+    help: "lose this share of what this end receives (0.2)",
+  },
+  seed: { ...WHOLE_NUMBER, help: "choose what is lost (4165)" },
+  wait: {
+    ...{ value: "MS", takes: "1 to 9999 ms", pattern: /^[1-9]\d{0,3}$/ },
+    help: "send again after so many ms without an answer (40)",
+  },
+};
+
+/** Loses some of the blocks and acknowledgements that the socket receives. */
+export function makeLossy(
+  socket: DatagramSocket,
+  { loss = "0.2", seed = "4165" }: Record<string, string | undefined>,
+): void {
+  const isLost = (data: Uint8Array) => {
+    const { kind, block = 0, attempt = 0 } = parseFrame(data) ?? {};
+    if (kind !== "DATA" && kind !== "ACK") return false;
+    const index = 100 * block + attempt;
+    const number = random(Number(seed), kind === "DATA" ? index : -index);
+    return number < Number(loss);
+  };
+  socket.recvfrom = receiverOf(socket, isLost);
+  socket.recv = answersOf(socket, isLost);
+}
+
+type IsLost = (data: Uint8Array) => boolean;
+
+/** recvfrom() of a server, which sends back the marks. */
+function receiverOf(socket: DatagramSocket, isLost: IsLost): Recvfrom {
+  return async (size, wait) => {
+    while (true) {
+      const [data, sender] = await recvfrom.call(socket, size, wait);
+      const mark = markIn(data, SENT);
+      if (mark !== undefined) {
+        const answer = Uint8Array.of(BACK, mark);
+        sendto.call(socket, answer, sender).catch(() => {}); // it is lost
+      } else if (!isLost(data)) return [data, sender];
+    }
+  };
+}
+
+/** recv() of a client, which waits for its mark before it times out. */
+function answersOf(socket: DatagramSocket, isLost: IsLost): Recv {
+  let marks = 0;
+  return async (size, wait) => {
+    const timeout = socket.gettimeout();
+    const peer = socket.getpeername();
+    try {
+      const data = await next(timeout);
+      if (data) return data;
+      marks = (marks + 1) % 256;
+      await send.call(socket, Uint8Array.of(SENT, marks), wait);
+      const late = await next(MARK_WAIT, marks);
+      if (late) return late;
+      silence.set(socket, (silence.get(socket) ?? 0) + 1);
+    } catch (error) {
+      if (error !== RETURNED) throw error;
+    } finally {
+      socket.settimeout(timeout);
+    }
+    throw new SocketError("ETIMEDOUT", "recv", peer);
+
+    /** The next that is not lost; undefined after `ms`. Throws at the mark. */
+    async function next(ms: number | null, mark?: number) {
+      const end = monotonic() + (ms ?? Infinity);
+      // What came in time may still be in the queue, but a flood is not waited for.
+      for (let late = 0; late < RECEIVE_QUEUE_LIMIT;) {
+        const left = end - monotonic();
+        if (left <= 0) late++;
+        socket.settimeout(ms && Math.max(1, left));
+        const data = await recv.call(socket, size, wait)
+          .catch((error: SocketError) => {
+            if (error.code !== "ETIMEDOUT") throw error;
+          });
+        if (!data) return;
+        silence.delete(socket);
+        const back = markIn(data, BACK);
+        if (back !== undefined && back === mark) throw RETURNED;
+        if (back === undefined && !isLost(data)) return data;
+      }
+    }
+  };
+}
+
+/** Whether the other end of a client has not sent back three marks in a row. */
+export function isGone(socket: DatagramSocket): boolean {
+  return (silence.get(socket) ?? 0) >= 3;
+}
+
+/** How many marks have not come back since something came. */
+const silence = new WeakMap<DatagramSocket, number>();
+
+/** A mark: whether it is sent or comes back, and its number. */
+const [SENT, BACK] = [1, 2];
+
+function markIn(data: Uint8Array, kind: number): number | undefined {
+  return data.length === 2 && data[0] === kind ? data[1] : undefined;
+}
+
+/** How long a mark may take, in ms. */
+const MARK_WAIT = 1000;
+
+/** Thrown when a mark is back. */
+const RETURNED = Symbol("returned");
+
+type Recv = DatagramSocket["recv"];
+type Recvfrom = DatagramSocket["recvfrom"];
+
+/** The methods themselves, which are not observed. */
+const { recv, recvfrom, send, sendto } = DatagramSocket.prototype;

@@ -1,0 +1,117 @@
+/**
+ * Sliding window: with several blocks on the way at once the same loss costs
+ * less time. How much is sent again depends on who keeps what.
+ *
+ * Aim: To compare stop and wait, go-back-N and selective repeat on the same
+ * losses.
+ *
+ *     deno run --allow-net scripts/udp_window.ts
+ *     bun scripts/udp_window.ts
+ *     node scripts/udp_window.ts
+ *
+ * Output:
+ *
+ *     client: stop and wait:   63 sends,  23 again, <1020> ms
+ *     client: go-back-N, 8:   149 sends, 109 again, <680> ms
+ *     client: selective, 8:    63 sends,  23 again, <440> ms
+ *     server: 3 times 40 blocks, whole and in order
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  SOCK_DGRAM,
+  socket,
+} from "../lib/mod.ts";
+import * as arq from "../lib/protocols/arq.ts";
+import { end, frameWithin, Transfers } from "../lib/services/blocks.ts";
+import { lossFlags as flags, makeLossy } from "../lib/services/lossy.ts";
+
+const BLOCKS = Array.from({ length: 40 }, (_, index) => `block ${index + 1}`);
+const WAYS = [arq.STOP_AND_WAIT, arq.GO_BACK_N, arq.SELECTIVE];
+const NAMES = ["stop and wait:", "go-back-N, 8: ", "selective, 8: "];
+
+export async function server({ address, flags, print, ready, serve }: End) {
+  // 1. Create a socket whose network loses some blocks, and bind it.
+  const receiver = socket(AF_INET, SOCK_DGRAM);
+  makeLossy(receiver, flags);
+  await receiver.bind(address);
+  ready(receiver);
+
+  // 2. Receive the datagrams; each client has a transfer of its own for each way.
+  const transfers = WAYS.map((way) =>
+    new Transfers(() => ({
+      order: new arq.Receiver(way),
+      taken: [] as string[],
+    }))
+  );
+  let whole = 0;
+  for await (const [data, sender] of receiver) {
+    const frame = arq.parseFrame(data);
+    const way = WAYS.findIndex(({ name }) => name === frame?.way);
+    if (frame?.kind === "DATA" && way >= 0) {
+      // 3. Take the block that is due, and those after it that were kept. What is
+      //    out of order is kept by selective repeat, and thrown away by go-back-N.
+      const { order, taken } = transfers[way].of(sender);
+      const blocks = order.take(frame);
+      if (!blocks || taken.length > 100) continue;
+      taken.push(...blocks);
+    } else if (frame?.kind === "END") {
+      // 4. At the end, compare what was taken with what was sent.
+      const ended = transfers.map((each) => each.end(sender)?.taken.join());
+      const times = ended.filter((taken) => taken === BLOCKS.join()).length;
+      if (ended.some((taken) => taken !== undefined)) {
+        print(`${times} times ${BLOCKS.length} blocks, whole and in order`);
+      }
+      whole += times;
+    } else continue;
+    // 5. Acknowledge what was not thrown away, what is known as well.
+    await serve(sender, () => receiver.sendto(arq.answerTo(frame), sender));
+  }
+  return { whole };
+}
+
+export async function client({ address, flags, print }: End) {
+  // 1. Create a socket whose network loses some acknowledgements.
+  await using connection = socket(AF_INET, SOCK_DGRAM);
+  makeLossy(connection, flags);
+  await connection.connect(address);
+
+  const wait = Number(flags.wait ?? 40);
+  const counts: number[] = [];
+  for (const [index, way] of WAYS.entries()) {
+    // 2. Send as many blocks as the window holds.
+    const start = performance.now();
+    const sender = new arq.Sender(BLOCKS, way);
+    let blocks = sender.start();
+    while (!sender.done) {
+      for (const block of blocks) await connection.send(arq.formatBlock(block));
+
+      // 3. Wait for an acknowledgement: it may make room for new blocks. If none
+      //    comes, send again what is not acknowledged; go-back-N, all after it.
+      const ack = await frameWithin(
+        connection,
+        wait,
+        (frame) => sender.expects(frame),
+      );
+      blocks = ack ? sender.acknowledge(ack) : sender.expire();
+    }
+
+    // 4. Print what the losses have cost.
+    const ms = Math.round(performance.now() - start);
+    const { sends } = sender;
+    const again = String(sends - BLOCKS.length).padStart(3);
+    print(
+      `${NAMES[index]}${
+        String(sends).padStart(5)
+      } sends, ${again} again, ${ms} ms`,
+    );
+    counts.push(sends);
+  }
+  await end(connection, "all", wait);
+  return counts;
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+}

@@ -41,7 +41,6 @@ export async function server({ address, flags, print, ready, serve }: End) {
 
   // 2. Receive the datagrams; each client has a transfer of its own.
   const open = new Transfers(() => ({ taken: [] as string[], repeated: 0 }));
-  let whole = 0;
   for await (const [data, sender] of receiver) {
     const frame = parseFrame(data);
     const [name, repetitions] = WAYS.get(frame?.way ?? "") ?? [];
@@ -60,12 +59,10 @@ export async function server({ address, flags, print, ready, serve }: End) {
       const isWhole = [...new Set(taken)].join() === BLOCKS.join();
       const result = `${taken?.length} taken, ${repeated} ${repetitions}`;
       if (taken) print(`${name}: ${isWhole ? result : "not what was sent"}`);
-      if (isWhole) whole++;
     } else continue;
     // 5. Acknowledge it, a known block as well: an acknowledgement was lost.
     await serve(sender, () => receiver.sendto(answerTo(frame), sender));
   }
-  return { whole };
 }
 
 export async function client({ address, flags, print }: End) {

@@ -11,6 +11,9 @@ import { type CallInWords, textOf } from "./strace.ts";
  * a note for any other; `more` calls are only counted.
  */
 export function mermaid(calls: readonly CallInWords[], more = 0): string {
+  const keysOf = (name: RegExp) =>
+    new Set(calls.filter(({ call }) => name.test(call)).map(keyOf));
+  const [sent, lost] = [keysOf(/^send/), keysOf(/^lose/)]; // in services/lossy.ts
   const clients = new Set([1]);
   for (const { connection } of calls) {
     if (connection > 0) clients.add(connection);
@@ -22,23 +25,29 @@ export function mermaid(calls: readonly CallInWords[], more = 0): string {
     "sequenceDiagram",
     ...participants.map((name) => `    participant ${name}`),
     "    participant server",
-    ...calls.map((call) => `    ${step(call)}`),
+    ...calls.filter((call) => call.call !== "lose" || !sent.has(keyOf(call)))
+      .map((call) => `    ${step(call, lost.has(keyOf(call)))}`),
     ...(more > 0 ? [`    Note over server: and ${more} more calls`] : []),
   ].join("\n");
 }
 
-function step(words: CallInWords): string {
+function step(words: CallInWords, lost: boolean): string {
   const { end, connection, call, error } = words;
   const client = connection > 1 ? `client${connection}` : "client";
   const [own, other] = end === "client"
     ? [client, "server"]
     : ["server", client];
-  const text = escapeMermaid(textOf(words));
+  const text = escapeMermaid(textOf(words)) + (lost ? ", lost" : "");
   if (connection === 0 || !CROSSING.includes(call)) {
     return `Note over ${own}: ${text}`;
   }
-  const arrow = error ? "-x" : call === "close" ? "-->>" : "->>";
+  const arrow = error || lost ? "-x" : call === "close" ? "-->>" : "->>";
   return `${own}${arrow}${other}: ${text}`;
+}
+
+/** By this a datagram that was sent is known again, if no other is the same. */
+function keyOf({ connection, args }: CallInWords): string {
+  return `${connection} ${args[0]}`;
 }
 
 /** Escapes what Mermaid would interpret: `;`, `#`, the word `end`. */

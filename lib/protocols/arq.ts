@@ -12,10 +12,11 @@
  * const sender = new Sender(["one", "two"], STOP_AND_WAIT);
  * const receiver = new Receiver(STOP_AND_WAIT);
  * const [first] = sender.start(); // { block: 1, attempt: 1, number: 0, ... }
- * receiver.take(first); // ["one"]
- * const [again] = sender.expire(); // the acknowledgement has been lost
- * receiver.take(again); // [], and is acknowledged again
- * const [second] = sender.acknowledge(again.number); // { block: 2, ... }
+ * receiver.take(first); // true: it is to be acknowledged
+ * const [again] = sender.expire(); // its acknowledgement has been lost
+ * receiver.take(again); // true: it is known
+ * const [second] = sender.acknowledge({ kind: "ACK", ...again }); // block 2
+ * receiver.blocks; // ["one"]
  * ```
  *
  * @module
@@ -75,7 +76,8 @@ export class Sender {
 
   /** Whether a frame acknowledges a block for the first time, and can be true. */
   expects({ kind, way, number }: Frame): boolean {
-    if (kind !== "ACK" || way !== this.#way.name || this.done) return false;
+    if (kind !== "ACK" || way !== this.#way.name) return false;
+    if (number === undefined || this.done) return false;
     const ahead = this.#ahead(number);
     const most = this.#way.keeps ? this.#next - this.#base : 1;
     return ahead >= 0 && ahead < most &&
@@ -85,7 +87,7 @@ export class Sender {
   /** The new blocks for which an acknowledgement makes room in the window. */
   acknowledge(frame: Frame): Block[] {
     if (!this.expects(frame)) return [];
-    this.#acknowledged.add(this.#base + this.#ahead(frame.number));
+    this.#acknowledged.add(this.#base + this.#ahead(frame.number!));
     while (this.#acknowledged.delete(this.#base)) {
       this.#attempts.delete(this.#base++);
     }
@@ -101,7 +103,7 @@ export class Sender {
     return blocks;
   }
 
-  #ahead(number = NaN): number {
+  #ahead(number: number): number {
     return distance(add(this.#first, this.#base), number);
   }
 
@@ -116,12 +118,14 @@ export class Sender {
   }
 }
 
-/** Puts blocks in order; it keeps less than a window of them. */
+/** Puts blocks in order; it keeps less than a window of those that come early. */
 export class Receiver {
   readonly #way: Way;
-  readonly #kept = new Map<number, string>();
+  readonly #early = new Map<number, string>();
   /** The number of the block that is due. */
   #due: number;
+  /** The blocks so far, whole and in order. */
+  readonly blocks: string[] = [];
 
   constructor(way: Way, first = 0) {
     this.#way = way;
@@ -129,24 +133,22 @@ export class Receiver {
   }
 
   /**
-   * The blocks that a frame completes, in order: none if it is known or comes too
-   * early. Undefined if it is thrown away, and must not be acknowledged. A known
-   * one must: its acknowledgement may have been lost.
+   * Takes a block, and says whether to acknowledge it: not one that is thrown
+   * away, but one that is known, whose acknowledgement may have been lost.
    */
-  take({ number, text }: Block): string[] | undefined {
-    if (number === undefined) return;
+  take({ number, text }: Block): boolean {
+    if (number === undefined) return false;
     const { window, keeps } = this.#way;
     const ahead = distance(this.#due, number);
-    if (ahead < 0) return ahead < -window ? undefined : [];
-    if (ahead >= (keeps ? window : 1)) return;
-    this.#kept.set(number, text);
-    const delivered: string[] = [];
-    for (let next; (next = this.#kept.get(this.#due)) !== undefined;) {
-      delivered.push(next);
-      this.#kept.delete(this.#due);
+    if (ahead < 0) return ahead >= -window;
+    if (ahead >= (keeps ? window : 1)) return false;
+    this.#early.set(number, text);
+    for (let next; (next = this.#early.get(this.#due)) !== undefined;) {
+      this.blocks.push(next);
+      this.#early.delete(this.#due);
       this.#due = add(this.#due, 1);
     }
-    return delivered;
+    return true;
   }
 }
 

@@ -17,14 +17,14 @@ import { monotonic } from "./clock.ts";
 import { isGone } from "./lossy.ts";
 
 /**
- * The frame that is wanted, if it comes within `ms`, and undefined if not; others
+ * The frame that is expected, if it comes within `ms`, and undefined if not; others
  * are ignored. ETIMEDOUT if the other end seems to be gone, or none has come for
  * 50 times in a row.
  */
 export async function frameWithin(
   connection: DatagramSocket,
   ms: number,
-  isWanted: (frame: Frame) => boolean,
+  by: { expects(frame: Frame): boolean },
 ): Promise<Frame | undefined> {
   const timeout = connection.gettimeout();
   const end = monotonic() + ms;
@@ -33,7 +33,7 @@ export async function frameWithin(
     for (let ignored = 0; ignored < MOST_IGNORED; ignored++) {
       connection.settimeout(Math.max(1, end - monotonic()));
       const frame = parseFrame(await connection.recv(1024));
-      if (!frame || !isWanted(frame)) continue;
+      if (!frame || !by.expects(frame)) continue;
       inVain.delete(connection);
       return frame;
     }
@@ -57,9 +57,9 @@ export async function acknowledged(
   { way, number }: Block,
   ms: number,
 ): Promise<boolean> {
-  const isAck = (frame: Frame) =>
+  const expects = (frame: Frame) =>
     frame.kind === "ACK" && frame.way === way && frame.number === number;
-  return await frameWithin(connection, ms, isAck) !== undefined;
+  return await frameWithin(connection, ms, { expects }) !== undefined;
 }
 
 /** Tells the server that a transfer has ended, until it confirms that. */
@@ -68,11 +68,11 @@ export async function end(
   way: string,
   ms: number,
 ): Promise<void> {
-  const isEnded = (frame: Frame) => frame.kind === "ENDED" && frame.way === way;
+  const expects = (frame: Frame) => frame.kind === "ENDED" && frame.way === way;
   for (let attempt = 1, ended; !ended; attempt++) {
     const frame = { kind: "END", way, block: 0, attempt, text: "" } as const;
     await connection.send(formatFrame(frame));
-    ended = await frameWithin(connection, ms, isEnded);
+    ended = await frameWithin(connection, ms, { expects });
   }
 }
 

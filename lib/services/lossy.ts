@@ -11,6 +11,7 @@
  * @module
  */
 import { parseFrame } from "../protocols/arq.ts";
+import type { Address } from "../sockets/address.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
 import { SocketError } from "../sockets/socket_error.ts";
@@ -43,14 +44,20 @@ export function makeLossy(
     const number = random(Number(seed), kind === "DATA" ? index : -index);
     return number < Number(loss);
   };
-  socket.recvfrom = receiverOf(socket, isLost);
-  socket.recv = answersOf(socket, isLost);
+  const lossy: Lossy = Object.assign(socket, { lose() {} });
+  lossy.recvfrom = receiverOf(lossy, isLost);
+  lossy.recv = answersOf(lossy, isLost);
+}
+
+/** A socket with a call that an observer sees when the network loses something. */
+interface Lossy extends DatagramSocket {
+  lose(data: Uint8Array, sender?: Address): void;
 }
 
 type IsLost = (data: Uint8Array) => boolean;
 
 /** recvfrom() of a server, which sends back the marks. */
-function receiverOf(socket: DatagramSocket, isLost: IsLost): Recvfrom {
+function receiverOf(socket: Lossy, isLost: IsLost): Recvfrom {
   return async (size, wait) => {
     while (true) {
       const [data, sender] = await recvfrom.call(socket, size, wait);
@@ -58,17 +65,18 @@ function receiverOf(socket: DatagramSocket, isLost: IsLost): Recvfrom {
       if (mark !== undefined) {
         const answer = Uint8Array.of(BACK, mark);
         sendto.call(socket, answer, sender).catch(() => {}); // it is lost
-      } else if (!isLost(data)) return [data, sender];
+      } else if (isLost(data)) socket.lose(data, sender);
+      else return [data, sender];
     }
   };
 }
 
 /** recv() of a client, which waits for its mark before it times out. */
-function answersOf(socket: DatagramSocket, isLost: IsLost): Recv {
+function answersOf(socket: Lossy, isLost: IsLost): Recv {
   let marks = 0;
   return async (size, wait) => {
     const timeout = socket.gettimeout();
-    const peer = socket.getpeername();
+    const peer = getpeername.call(socket);
     try {
       const data = await next(timeout);
       if (data) return data;
@@ -100,7 +108,9 @@ function answersOf(socket: DatagramSocket, isLost: IsLost): Recv {
         silence.delete(socket);
         const back = markIn(data, BACK);
         if (back !== undefined && back === mark) throw RETURNED;
-        if (back === undefined && !isLost(data)) return data;
+        if (back !== undefined) continue;
+        if (!isLost(data)) return data;
+        socket.lose(data);
       }
     }
   };
@@ -131,4 +141,4 @@ type Recv = DatagramSocket["recv"];
 type Recvfrom = DatagramSocket["recvfrom"];
 
 /** The methods themselves, which are not observed. */
-const { recv, recvfrom, send, sendto } = DatagramSocket.prototype;
+const { getpeername, recv, recvfrom, send, sendto } = DatagramSocket.prototype;

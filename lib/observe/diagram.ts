@@ -8,12 +8,12 @@ import { type CallInWords, textOf } from "./strace.ts";
 
 /**
  * The text of the diagram: an arrow for each call that the other end notices,
- * a note for any other; `more` calls are only counted.
+ * a note for any other, a cross for a loss; `more` calls are only counted.
  */
 export function mermaid(calls: readonly CallInWords[], more = 0): string {
   const keysOf = (name: RegExp) =>
     new Set(calls.filter(({ call }) => name.test(call)).map(keyOf));
-  const [sent, lost] = [keysOf(/^send/), keysOf(/^lose/)]; // in services/lossy.ts
+  const [sent, lost] = [keysOf(/^send/), keysOf(/^lose/)];
   const clients = new Set([1]);
   for (const { connection } of calls) {
     if (connection > 0) clients.add(connection);
@@ -37,15 +37,15 @@ function step(words: CallInWords, lost: boolean): string {
   const [own, other] = end === "client"
     ? [client, "server"]
     : ["server", client];
-  const text = escapeMermaid(textOf(words)) + (lost ? ", lost" : "");
+  const text = escapeMermaid(textOf(words));
   if (connection === 0 || !CROSSING.includes(call)) {
     return `Note over ${own}: ${text}`;
   }
   const arrow = error || lost ? "-x" : call === "close" ? "-->>" : "->>";
-  return `${own}${arrow}${other}: ${text}`;
+  return `${own}${arrow}${other}: ${text}${lost ? ", lost" : ""}`;
 }
 
-/** By this a datagram that was sent is known again, if no other is the same. */
+/** Tells datagrams apart; one of a run that is only counted has no data. */
 function keyOf({ connection, args }: CallInWords): string {
   return `${connection} ${args[0]}`;
 }

@@ -1,12 +1,13 @@
 /**
  * Makes the network of a datagram socket lossy, below the socket's own calls: a
- * datagram that is lost has been sent, and is never received. What is lost
- * depends on the block and its attempt alone, not on when a datagram arrives.
+ * lost datagram has been sent, and is never received. What is lost depends on the
+ * block and its attempt alone, not on when a datagram arrives.
  *
- * Nor does a timeout depend on how busy the machine is, since an answer that is
- * late is not lost. When the wait is over, a mark follows what is on the way; the
- * timeout comes when the mark is back, and nothing else has come. Marks are no
- * calls of the program, and are not observed.
+ * Nor do timeouts depend on how busy the machine is: an answer that is only late
+ * causes none. When the time is over, the client sends a mark after what is on the
+ * way, and its recv() times out when the mark comes back before the answer. (If the
+ * mark is lost, too, after a second.) Marks are the network's own: an observer sees
+ * a lost datagram as a call of lose(), and no mark.
  *
  * @module
  */
@@ -60,13 +61,13 @@ type IsLost = (data: Uint8Array) => boolean;
 function receiverOf(socket: Lossy, isLost: IsLost): Recvfrom {
   return async (size, wait) => {
     while (true) {
-      const [data, sender] = await recvfrom.call(socket, size, wait);
+      const [data, sender] = await recvfrom.call(socket, LONGEST, wait);
       const mark = markIn(data, SENT);
       if (mark !== undefined) {
         const answer = Uint8Array.of(BACK, mark);
         sendto.call(socket, answer, sender).catch(() => {}); // it is lost
       } else if (isLost(data)) socket.lose(data, sender);
-      else return [data, sender];
+      else return [data.slice(0, size), sender];
     }
   };
 }
@@ -82,35 +83,32 @@ function answersOf(socket: Lossy, isLost: IsLost): Recv {
       if (data) return data;
       marks = (marks + 1) % 256;
       await send.call(socket, Uint8Array.of(SENT, marks), wait);
+      silence.set(socket, (silence.get(socket) ?? 0) + 1); // until data comes
       const late = await next(MARK_WAIT, marks);
       if (late) return late;
-      silence.set(socket, (silence.get(socket) ?? 0) + 1);
-    } catch (error) {
-      if (error !== RETURNED) throw error;
     } finally {
       socket.settimeout(timeout);
     }
     throw new SocketError("ETIMEDOUT", "recv", peer);
 
-    /** The next that is not lost; undefined after `ms`. Throws at the mark. */
+    /** The next that is not lost; undefined at the mark, or after `ms`. */
     async function next(ms: number | null, mark?: number) {
       const end = monotonic() + (ms ?? Infinity);
-      // What came in time may still be in the queue, but a flood is not waited for.
+      // What came in time may be in the queue still; a flood has no end.
       for (let late = 0; late < RECEIVE_QUEUE_LIMIT;) {
         const left = end - monotonic();
         if (left <= 0) late++;
         socket.settimeout(ms && Math.max(1, left));
-        const data = await recv.call(socket, size, wait)
+        const data = await recv.call(socket, LONGEST, wait)
           .catch((error: SocketError) => {
             if (error.code !== "ETIMEDOUT") throw error;
           });
         if (!data) return;
         silence.delete(socket);
         const back = markIn(data, BACK);
-        if (back !== undefined && back === mark) throw RETURNED;
-        if (back !== undefined) continue;
-        if (!isLost(data)) return data;
-        socket.lose(data);
+        if (back === undefined && !isLost(data)) return data.slice(0, size);
+        if (back === undefined) socket.lose(data);
+        else if (back === mark) return;
       }
     }
   };
@@ -131,11 +129,11 @@ function markIn(data: Uint8Array, kind: number): number | undefined {
   return data.length === 2 && data[0] === kind ? data[1] : undefined;
 }
 
+/** More than any datagram has bytes. */
+const LONGEST = 65_536;
+
 /** How long a mark may take, in ms. */
 const MARK_WAIT = 1000;
-
-/** Thrown when a mark is back. */
-const RETURNED = Symbol("returned");
 
 type Recv = DatagramSocket["recv"];
 type Recvfrom = DatagramSocket["recvfrom"];

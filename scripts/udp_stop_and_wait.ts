@@ -53,7 +53,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
       const isKnown = (frame.number ?? next) !== next;
       if (isKnown || frame.text === taken.at(-1)) transfer.repeated++;
       if (!isKnown && taken.length < 100) taken.push(frame.text);
-    } else if (frame?.kind === "END" && name) {
+    } else if (frame?.kind === "FIN" && name) {
       // 4. At the end, compare what was taken with what was sent.
       const { taken, repeated } = open.end(sender, frame.way) ?? {};
       const isWhole = [...new Set(taken)].join() === BLOCKS.join();

@@ -49,7 +49,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
       //    Selective repeat has kept them; go-back-N has thrown them away.
       const transfer = transfers[way].of(sender);
       if (transfer.blocks.length > 100 || !transfer.take(frame)) continue;
-    } else if (frame?.kind === "END") {
+    } else if (frame?.kind === "FIN") {
       // 4. At the end, compare what was taken with what was sent.
       const ended = transfers.flatMap((each) => each.end(sender) ?? []);
       const taken = ended.map(({ blocks }) => blocks.join());

@@ -140,11 +140,11 @@ describe("a frame", () => {
     const frame = parseFrame(bytes(text))!;
     expect(frame).toEqual({ kind: "DATA", ...block, text: "block 3" });
     expect(answerTo(frame)).toBe("ACK go-back-N 3.2 2");
-    const end = { kind: "END", way: "bit", block: 0, attempt: 1, text: "" };
-    expect(formatFrame(end as Frame)).toBe("END bit 0.1 -");
-    const parsed = parseFrame(bytes("END bit 0.1 -"))!;
+    const end = { kind: "FIN", way: "bit", block: 0, attempt: 1, text: "" };
+    expect(formatFrame(end as Frame)).toBe("FIN bit 0.1 -");
+    const parsed = parseFrame(bytes("FIN bit 0.1 -"))!;
     expect(parsed).toEqual({ ...end, number: undefined } as Frame);
-    expect(answerTo(parsed)).toBe("ENDED bit 0.1 -");
+    expect(answerTo(parsed)).toBe("FINACK bit 0.1 -");
   });
 
   for (

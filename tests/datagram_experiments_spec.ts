@@ -317,7 +317,7 @@ for (const name of ["udp_stop_and_wait", "udp_window"]) {
                     client as Address,
                   );
                 }
-                await liar.sendto("ENDED all 0.1 -", client as Address);
+                await liar.sendto("FINACK all 0.1 -", client as Address);
               }
               await end.serve(client, work);
             },

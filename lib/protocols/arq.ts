@@ -183,7 +183,7 @@ export interface Block {
 
 /** A block, its acknowledgement; the end of a transfer, and its confirmation. */
 export interface Frame extends Block {
-  readonly kind: "DATA" | "ACK" | "END" | "ENDED";
+  readonly kind: "DATA" | "ACK" | "FIN" | "FINACK";
 }
 
 /** A datagram: `DATA selective 3.1 2 third block`. */
@@ -200,7 +200,7 @@ export function formatBlock(block: Block): string {
 
 /** The datagram that acknowledges a block, or confirms the end of a transfer. */
 export function answerTo(frame: Frame): string {
-  const kind = frame.kind === "DATA" ? "ACK" : "ENDED";
+  const kind = frame.kind === "DATA" ? "ACK" : "FINACK";
   return formatFrame({ ...frame, kind, text: "" });
 }
 
@@ -224,6 +224,6 @@ export function parseFrame(data: Uint8Array): Frame | undefined {
 export const FRAME_LIMIT = 128;
 
 const FRAME =
-  /^(DATA|ACK|END|ENDED) ([\w-]{1,16}) (\d{1,5})\.(\d{1,3}) (\d{1,5}|-)(?: (.+))?$/s;
+  /^(DATA|ACK|FIN|FINACK) ([\w-]{1,16}) (\d{1,5})\.(\d{1,3}) (\d{1,5}|-)(?: (.+))?$/s;
 
 const decoder = new TextDecoder();

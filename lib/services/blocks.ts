@@ -68,9 +68,10 @@ export async function end(
   way: string,
   ms: number,
 ): Promise<void> {
-  const expects = (frame: Frame) => frame.kind === "ENDED" && frame.way === way;
+  const expects = (frame: Frame) =>
+    frame.kind === "FINACK" && frame.way === way;
   for (let attempt = 1, ended; !ended; attempt++) {
-    const frame = { kind: "END", way, block: 0, attempt, text: "" } as const;
+    const frame = { kind: "FIN", way, block: 0, attempt, text: "" } as const;
     await connection.send(formatFrame(frame));
     ended = await frameWithin(connection, ms, { expects });
   }

@@ -78,7 +78,7 @@ const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 /** A mark, answers, which are not answered, and frames that are none. */
 const FRAMES = [
   ...["\x01", "\x01\x07", "\x02\x07", "\x01\x07\x07"],
-  ...["ACK bit 1.1 0", "ENDED bit 0.1 -", "ACK selective 1.1 0"],
+  ...["ACK bit 1.1 0", "FINACK bit 0.1 -", "ACK selective 1.1 0"],
   ...["DATA constructor 1.1 0 x", "DATA bit 1.1 65536 x", "DATA bit 1.1"],
   ...["DATA __proto__ 1.1 0 x", `DATA bit 1.1 0 ${"x".repeat(200)}`],
 ];
@@ -147,7 +147,7 @@ export const EXCHANGES: Record<string, Exchange> = {
     kind: "datagram",
     say: "DATA bit 1.1 0 block 1",
     hear: /^ACK bit 1\.1 0$/,
-    malformed: [...FRAMES, "DATA bit 1.1 7 x", "END bit 0.1 -"],
+    malformed: [...FRAMES, "DATA bit 1.1 7 x", "FIN bit 0.1 -"],
   },
   udp_window: {
     kind: "datagram",
@@ -157,7 +157,7 @@ export const EXCHANGES: Record<string, Exchange> = {
       ...FRAMES,
       ...Array.from({ length: 200 }, (_, i) => `DATA selective ${i}.9 ${i} x`),
       ...["DATA selective 1.9 65535 x", "DATA go-back-N 1.9 - x"],
-      ...["END all 0.1 -", "END all 0.1 -"],
+      ...["FIN all 0.1 -", "FIN all 0.1 -"],
     ],
   },
   udp_broadcast: {

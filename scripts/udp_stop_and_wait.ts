@@ -22,9 +22,9 @@ import {
   SOCK_DGRAM,
   socket,
 } from "../lib/mod.ts";
-import { answerTo, formatBlock, parseFrame } from "../lib/protocols/arq.ts";
+import { answerTo, formatBlock, parseFrame } from "../lib/protocols/frames.ts";
 import { acknowledged, end, Transfers } from "../lib/services/blocks.ts";
-import { lossFlags as flags, makeLossy } from "../lib/services/lossy.ts";
+import { flags, makeLossy } from "../lib/services/lossy.ts";
 
 const BLOCKS = Array.from({ length: 10 }, (_, index) => `block ${index + 1}`);
 const WAYS = new Map([

@@ -23,12 +23,12 @@ import {
   SOCK_DGRAM,
   socket,
 } from "../lib/mod.ts";
-import * as arq from "../lib/protocols/arq.ts";
+import { Receiver, Sender, WAYS } from "../lib/protocols/arq.ts";
+import { answerTo, formatBlock, parseFrame } from "../lib/protocols/frames.ts";
 import { end, frameWithin, Transfers } from "../lib/services/blocks.ts";
-import { lossFlags as flags, makeLossy } from "../lib/services/lossy.ts";
+import { flags, makeLossy } from "../lib/services/lossy.ts";
 
 const BLOCKS = Array.from({ length: 40 }, (_, index) => `block ${index + 1}`);
-const WAYS = [arq.STOP_AND_WAIT, arq.GO_BACK_N, arq.SELECTIVE];
 const NAMES = ["stop and wait:", "go-back-N, 8: ", "selective, 8: "];
 
 export async function server({ address, flags, print, ready, serve }: End) {
@@ -39,10 +39,9 @@ export async function server({ address, flags, print, ready, serve }: End) {
   ready(receiver);
 
   // 2. Receive the datagrams; each client has its own transfers, one a way.
-  const create = (way: arq.Way) => new Transfers(() => new arq.Receiver(way));
-  const transfers = WAYS.map(create);
+  const transfers = WAYS.map((way) => new Transfers(() => new Receiver(way)));
   for await (const [data, sender] of receiver) {
-    const frame = arq.parseFrame(data);
+    const frame = parseFrame(data);
     const way = WAYS.findIndex(({ name }) => name === frame?.way);
     if (frame?.kind === "DATA" && way >= 0) {
       // 3. Take the block that is due, and with it those after it that came early.
@@ -57,7 +56,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
       if (ended[0]) print(`${times} times 40 blocks, whole and in order`);
     } else continue;
     // 5. Acknowledge what was not thrown away, and what was known.
-    await serve(sender, () => receiver.sendto(arq.answerTo(frame), sender));
+    await serve(sender, () => receiver.sendto(answerTo(frame), sender));
   }
 }
 
@@ -72,10 +71,10 @@ export async function client({ address, flags, print }: End) {
   for (const [index, way] of WAYS.entries()) {
     // 2. Send as many blocks as the window holds.
     const start = performance.now();
-    const sender = new arq.Sender(BLOCKS, way);
+    const sender = new Sender(BLOCKS, way);
     let blocks = sender.start();
     while (!sender.done) {
-      for (const block of blocks) await connection.send(arq.formatBlock(block));
+      for (const block of blocks) await connection.send(formatBlock(block));
 
       // 3. Wait for an acknowledgement: it may make room for new blocks. If none
       //    comes, send again what is not acknowledged; go-back-N, all after it.

@@ -4,23 +4,18 @@
  * many schedules.
  */
 import { describe, expect, test } from "bun:test";
+import { add, distance, Receiver, Sender, WAYS } from "../lib/protocols/arq.ts";
 import {
-  add,
   answerTo,
-  distance,
   formatBlock,
   formatFrame,
   type Frame,
   FRAME_LIMIT,
-  GO_BACK_N,
   parseFrame,
-  Receiver,
-  SELECTIVE,
-  Sender,
-  STOP_AND_WAIT,
-} from "../lib/protocols/arq.ts";
+} from "../lib/protocols/frames.ts";
 import { runSchedules } from "./support/arq_schedules.ts";
 
+const [STOP_AND_WAIT, GO_BACK_N, SELECTIVE] = WAYS;
 const bytes = (text: string) => new TextEncoder().encode(text);
 const ack = (way: { name: string }, number: number | undefined): Frame => ({
   ...{ kind: "ACK", way: way.name, block: 1, attempt: 1, number, text: "" },
@@ -75,7 +70,7 @@ describe("Sender", () => {
   });
 
   test("ignores acknowledgements that cannot be true", () => {
-    for (const way of [STOP_AND_WAIT, GO_BACK_N, SELECTIVE]) {
+    for (const way of WAYS) {
       const sender = new Sender(blocks, way, 65_530);
       sender.start();
       const lies = [
@@ -120,7 +115,7 @@ describe("Receiver", () => {
   });
 
   test("acknowledges again what it knows, and takes it once", () => {
-    for (const way of [STOP_AND_WAIT, GO_BACK_N, SELECTIVE]) {
+    for (const way of WAYS) {
       const receiver = new Receiver(way, 65_535);
       for (const number of [65_535, 65_535, 0, 0]) {
         expect(receiver.take(data(number))).toBe(true);

@@ -7,10 +7,11 @@
  * the same ones. (Where it is for all before, go-back-N needs fewer.)
  *
  * ```ts
- * import { Receiver, Sender, STOP_AND_WAIT } from "./arq.ts";
+ * import { Receiver, Sender, WAYS } from "./arq.ts";
  *
- * const sender = new Sender(["one", "two"], STOP_AND_WAIT);
- * const receiver = new Receiver(STOP_AND_WAIT);
+ * const [stopAndWait] = WAYS;
+ * const sender = new Sender(["one", "two"], stopAndWait);
+ * const receiver = new Receiver(stopAndWait);
  * const [first] = sender.start(); // { block: 1, attempt: 1, number: 0, ... }
  * receiver.take(first); // true: it is to be acknowledged
  * const [again] = sender.expire(); // its acknowledgement has been lost
@@ -21,6 +22,7 @@
  *
  * @module
  */
+import type { Block, Frame } from "./frames.ts";
 
 /** How blocks are repeated. */
 export interface Way {
@@ -35,11 +37,12 @@ export interface Way {
   readonly keeps: boolean;
 }
 
-export const STOP_AND_WAIT: Way = {
-  ...{ name: "stop-and-wait", window: 1, keeps: false },
-};
-export const GO_BACK_N: Way = { name: "go-back-N", window: 8, keeps: false };
-export const SELECTIVE: Way = { name: "selective", window: 8, keeps: true };
+/** Stop and wait, go-back-N and selective repeat, with a window of 8. */
+export const WAYS: readonly Way[] = [
+  { name: "stop-and-wait", window: 1, keeps: false },
+  { name: "go-back-N", window: 8, keeps: false },
+  { name: "selective", window: 8, keeps: true },
+];
 
 /** Sends blocks, of which the first has the number `first`. */
 export class Sender {
@@ -163,67 +166,3 @@ export function add(number: number, count: number): number {
 export function distance(from: number, to: number): number {
   return (to - from) << 16 >> 16;
 }
-
-// --- datagrams: text, so that a trace can be read ---
-
-/** A block on its way. */
-export interface Block {
-  /** The name of the transfer's way. */
-  readonly way: string;
-  /**
-   * Which block, from 1, and which attempt: only to decide what is lost. The ends
-   * do not look at them.
-   */
-  readonly block: number;
-  readonly attempt: number;
-  /** By this the ends know a block: 16 bits, or undefined. */
-  readonly number?: number | undefined;
-  readonly text: string;
-}
-
-/** A block, its acknowledgement; the end of a transfer, and its confirmation. */
-export interface Frame extends Block {
-  readonly kind: "DATA" | "ACK" | "FIN" | "FINACK";
-}
-
-/** A datagram: `DATA selective 3.1 2 third block`. */
-export function formatFrame(frame: Frame): string {
-  const { kind, way, block, attempt, number = "-", text } = frame;
-  const words = [kind, way, `${block}.${attempt}`, number, text];
-  return words.join(" ").trimEnd();
-}
-
-/** The datagram of a block. */
-export function formatBlock(block: Block): string {
-  return formatFrame({ kind: "DATA", ...block });
-}
-
-/** The datagram that acknowledges a block, or confirms the end of a transfer. */
-export function answerTo(frame: Frame): string {
-  const kind = frame.kind === "DATA" ? "ACK" : "FINACK";
-  return formatFrame({ ...frame, kind, text: "" });
-}
-
-/** The frame in a datagram; undefined if it is none. */
-export function parseFrame(data: Uint8Array): Frame | undefined {
-  if (data.length > FRAME_LIMIT) return;
-  const [, kind, way, block, attempt, number, text = ""] =
-    decoder.decode(data).match(FRAME) ?? [];
-  if (!kind || Number(number) > 0xffff) return;
-  return {
-    kind: kind as Frame["kind"],
-    way,
-    block: Number(block),
-    attempt: Number(attempt),
-    number: number === "-" ? undefined : Number(number),
-    text,
-  };
-}
-
-/** A frame has at most so many bytes. */
-export const FRAME_LIMIT = 128;
-
-const FRAME =
-  /^(DATA|ACK|FIN|FINACK) ([\w-]{1,16}) (\d{1,5})\.(\d{1,3}) (\d{1,5}|-)(?: (.+))?$/s;
-
-const decoder = new TextDecoder();

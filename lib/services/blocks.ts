@@ -9,7 +9,7 @@ import {
   formatFrame,
   type Frame,
   parseFrame,
-} from "../protocols/arq.ts";
+} from "../protocols/frames.ts";
 import type { Address } from "../sockets/address.ts";
 import type { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { parseFrame } from "../protocols/arq.ts";
+import { parseFrame } from "../protocols/frames.ts";
 import type { Address } from "../sockets/address.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
@@ -21,7 +21,7 @@ import { FRACTION, WHOLE_NUMBER } from "./flag_values.ts";
 import { random } from "./random.ts";
 
 /** The flags of an experiment on a lossy network. */
-export const lossFlags = {
+export const flags = {
   loss: {
     ...FRACTION,
     help: "lose this share of what this end receives (0.2)",

@@ -5,13 +5,8 @@
  *
  * @module
  */
-import {
-  type Block,
-  type Frame,
-  Receiver,
-  Sender,
-  type Way,
-} from "../../lib/protocols/arq.ts";
+import { Receiver, Sender, type Way } from "../../lib/protocols/arq.ts";
+import type { Block, Frame } from "../../lib/protocols/frames.ts";
 import { random } from "../../lib/services/random.ts";
 
 /** Numbers from 0 to below 1, the next one with each call. */

@@ -83,7 +83,7 @@ function answersOf(socket: Lossy, isLost: IsLost): Recv {
       if (data) return data;
       marks = (marks + 1) % 256;
       await send.call(socket, Uint8Array.of(SENT, marks), wait);
-      silence.set(socket, (silence.get(socket) ?? 0) + 1); // until data comes
+      silence.set(socket, (silence.get(socket) ?? 0) + 1);
       const late = await next(MARK_WAIT, marks);
       if (late) return late;
     } finally {
@@ -104,11 +104,14 @@ function answersOf(socket: Lossy, isLost: IsLost): Recv {
             if (error.code !== "ETIMEDOUT") throw error;
           });
         if (!data) return;
-        silence.delete(socket);
         const back = markIn(data, BACK);
-        if (back === undefined && !isLost(data)) return data.slice(0, size);
-        if (back === undefined) socket.lose(data);
-        else if (back === mark) return;
+        if (back === undefined && isLost(data)) {
+          socket.lose(data);
+          continue;
+        }
+        silence.delete(socket);
+        if (back === undefined) return data.slice(0, size);
+        if (back === mark) return;
       }
     }
   };
@@ -119,7 +122,7 @@ export function isGone(socket: DatagramSocket): boolean {
   return (silence.get(socket) ?? 0) >= 3;
 }
 
-/** How many marks have not come back since something came. */
+/** How many marks have not come back since one did, or data was received. */
 const silence = new WeakMap<DatagramSocket, number>();
 
 /** A mark: whether it is sent or comes back, and its number. */

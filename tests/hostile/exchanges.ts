@@ -75,6 +75,14 @@ const SYSLOG = [
 
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
+/** A mark, answers, which are not answered, and frames that are none. */
+const FRAMES = [
+  ...["\x01", "\x01\x07", "\x02\x07", "\x01\x07\x07"],
+  ...["ACK bit 1.1 0", "FINACK bit 0.1 -", "ACK selective 1.1 0"],
+  ...["DATA constructor 1.1 0 x", "DATA bit 1.1 65536 x", "DATA bit 1.1"],
+  ...["DATA __proto__ 1.1 0 x", `DATA bit 1.1 0 ${"x".repeat(200)}`],
+];
+
 /** By the experiment's name. */
 export const EXCHANGES: Record<string, Exchange> = {
   tcp_hello: { kind: "stream", say: "", hear: /^Hello World!$/ },
@@ -154,6 +162,23 @@ export const EXCHANGES: Record<string, Exchange> = {
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },
+  udp_stop_and_wait: {
+    kind: "datagram",
+    say: "DATA bit 1.1 0 block 1",
+    hear: /^ACK bit 1\.1 0$/,
+    malformed: [...FRAMES, "DATA bit 1.1 7 x", "FIN bit 0.1 -"],
+  },
+  udp_window: {
+    kind: "datagram",
+    say: "DATA selective 1.1 0 block 1",
+    hear: /^ACK selective 1\.1 0$/,
+    malformed: [
+      ...FRAMES,
+      ...Array.from({ length: 200 }, (_, i) => `DATA selective ${i}.9 ${i} x`),
+      ...["DATA selective 1.9 65535 x", "DATA go-back-N 1.9 - x"],
+      ...["FIN all 0.1 -", "FIN all 0.1 -"],
+    ],
+  },
   udp_broadcast: {
     kind: "datagram",
     say: "Is anybody there?",

@@ -92,7 +92,8 @@ export async function run(
       const end: End = { address, flags, print, ...unused };
       results.push(await experiment.client(end));
       if (watched?.sockets.some(isConnected)) {
-        await (await import("../slips/slips.ts")).closeLeft(watched);
+        const slips = await loadSlips();
+        await slips?.closeLeft(watched);
       }
     }
     return results;
@@ -113,10 +114,13 @@ async function hangOf(watched: Watched): Promise<string> {
   await later(3000);
   // A client alone may wait for a person, and a server that is ready, for clients.
   const waits = { both: false, server: watched.listeners, client: true };
-  const slips = waits[watched.role]
-    ? undefined
-    : await import("../slips/slips.ts").catch(() => undefined); // EMFILE
+  const slips = waits[watched.role] ? undefined : await loadSlips();
   return slips ? slips.hangOf(watched, later) : new Promise(() => {});
+}
+
+/** Resolves to undefined if no descriptor is left. */
+function loadSlips() {
+  return import("../slips/slips.ts").catch(() => undefined);
 }
 
 /** Whether it is a connection that is still open. */

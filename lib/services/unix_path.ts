@@ -20,8 +20,10 @@ export function pathOf(address: Address, path?: string): string {
   return path ?? (SYSTEM === "linux" ? "\0" : "/tmp/") + name;
 }
 
-/** Says who has a path that is taken, and what to do about a stale file. */
+/** Says who has a path that is taken, and what to do about it. */
 export async function pathOwner(path: string): Promise<string> {
+  const file = path.startsWith("\0") ? "a socket" : await kindOf(path);
+  if (file !== "a socket") return `'${path}' is ${file}: choose another path`;
   const visitor = socket(AF_UNIX, SOCK_STREAM);
   try {
     await visitor.connect(path);
@@ -31,5 +33,14 @@ export async function pathOwner(path: string): Promise<string> {
     return `No server has '${path}': if a killed one left it, remove it`;
   } finally {
     await visitor.close();
+  }
+}
+
+async function kindOf(path: string): Promise<string> {
+  const { default: fs } = await import("node:fs");
+  try {
+    return fs.statSync(path).isSocket() ? "a socket" : "no socket";
+  } catch {
+    return "a symbolic link that leads nowhere";
   }
 }

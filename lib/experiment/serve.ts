@@ -166,9 +166,12 @@ export function startServer(
       ended = true;
     } catch (error) {
       if (!(error instanceof SocketError)) {
-        bug ??= error; // in the experiment's own code: the run fails at the end
+        // In the experiment's own code: the first is told, and the run fails.
+        bug ??= error;
         if (!alone) crashed.reject(error);
-        else note(await slipIn(error, experiment.url) ?? joinWords([error]));
+        else if (first) {
+          note(await slipIn(error, experiment.url) ?? joinWords([error]));
+        }
       } else if (error.code !== "EBADF" || !closedHere(client)) {
         note(error.message);
       }

@@ -169,7 +169,7 @@ export function startServer(
         // In the experiment's own code: the first is told, and the run fails.
         bug ??= error;
         if (!alone) crashed.reject(error);
-        else if (first) {
+        else if (bug === error) {
           note(await slipIn(error, experiment.url) ?? joinWords([error]));
         }
       } else if (error.code !== "EBADF" || !closedHere(client)) {

@@ -12,10 +12,10 @@ import {
   UsageError,
   wholeNumber,
 } from "../lib/experiment/flags.ts";
-import { freePort } from "../scripts/tools/support/free_port.ts";
+import { canListen, freePort } from "../scripts/tools/support/free_port.ts";
 import { readHeader } from "../scripts/tools/support/header.ts";
 import { type CommandLine, runAll } from "./support/command_lines.ts";
-import { canListen, silentServer } from "./support/ports.ts";
+import { silentServer } from "./support/silent_server.ts";
 import {
   commandFor,
   run,
@@ -318,7 +318,7 @@ for (const runtime of RUNTIMES) {
           expect(stderr).toMatch(
             new RegExp(
               `^Cannot ${call} to 127\\.0\\.0\\.1:\\d+: ${reason}\n` +
-                "Raise the limit of open files first: ulimit -n 4096\n$",
+                "Allow more open files: ulimit -n 4096\n$",
             ),
           );
           expect([code, stdout]).toEqual([1, ""]);

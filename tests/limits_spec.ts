@@ -212,6 +212,21 @@ describe("every server", () => {
     }));
   });
 
+  test("is refused a port that another server has", async () => {
+    await Promise.all(NAMES.map(async (name) => {
+      const experiment = await load(name);
+      const codes: string[] = [];
+      await play(name, async ({ address }) => {
+        const where = typeof address === "string"
+          ? { flags: { path: address } }
+          : { port: Number(address[1]) };
+        await run(experiment, { role: "server", ...where }, () => {})
+          .catch(({ code }) => codes.push(code));
+      });
+      expect([name, codes]).toEqual([name, ["EADDRINUSE"]]);
+    }));
+  });
+
   test("listens on loopback only", async () => {
     await Promise.all(NAMES.map(async (name) => {
       const names: string[] = [];
@@ -339,6 +354,21 @@ for (const runtime of RUNTIMES) {
         expect(code).toBe(0);
       },
     );
+
+    // SO_REUSEADDR would share it.
+    testOn(runtime, "udp_broadcast is refused a taken port", async () => {
+      const first = server("scripts/udp_broadcast.ts");
+      const { port } = await targetOf(first);
+      const { code, stderr } = await runCommand([
+        ...commandFor(runtime, ["--allow-net"]),
+        ...["scripts/udp_broadcast.ts", "server", "--port", String(port)],
+      ], { cwd: ROOT, limit: 10_000 });
+      first.kill();
+      expect(stderr).toStartWith(
+        `Cannot bind to 127.255.255.255:${port}: address already in use\n`,
+      );
+      expect([code, (await first.finished).code]).toEqual([1, 0]);
+    });
 
     testOn(runtime, "--help tells the limits", async () => {
       const { stdout } = await runCommand([

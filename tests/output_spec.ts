@@ -17,10 +17,10 @@ import {
 } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
-import { start } from "../scripts/tools/support/processes.ts";
 import { canListen, freePort } from "../scripts/tools/support/free_port.ts";
 import { commandFor, find, python, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
+import { start } from "./support/started.ts";
 import { needing, testOn } from "./support/test_on.ts";
 
 const FULL = "/dev/full";

@@ -92,8 +92,7 @@ export async function run(
       const end: End = { address, flags, print, ...unused };
       results.push(await experiment.client(end));
       if (watched?.sockets.some(isConnected)) {
-        const slips = await loadSlips();
-        await slips?.closeLeft(watched);
+        await (await loadSlips())?.closeLeft(watched);
       }
     }
     return results;

@@ -56,7 +56,7 @@ export async function printFailure(
   const failure = await import("./failure.ts").catch(() => undefined);
   const advice = failure && error.code !== "EMFILE"
     ? await failure.adviceFor(error, script, settings)
-    : "Raise the limit of open files first: ulimit -n 4096";
+    : "Allow more open files: ulimit -n 4096";
   if (advice) console.error(escapeControls(advice));
 }
 

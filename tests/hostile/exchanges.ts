@@ -111,6 +111,38 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^Your turn\r\n$/,
     serial: true,
   },
+  tcp_echo: {
+    kind: "stream",
+    say: "Hello, echo!\n",
+    hear: /^Hello, echo!\n$/,
+    flood: 100, // of which it takes little: the peer does not read
+  },
+  tcp_nodelay: {
+    kind: "stream",
+    say: "name=value\n",
+    hear: /^OK\n$/,
+    flood: 20,
+    filling: "name=value\n",
+  },
+  tcp_file: {
+    kind: "stream",
+    say: "send notes.bin\nhalf notes.txt\n",
+    hear: /^file 20000\n/,
+    size: 11 + 20_000 + 72 + 10 + 1386,
+    flood: 20,
+    filling: "send notes.txt\n",
+    malformed: [
+      ...["send\n", "send \n", "\n", "Send notes.txt\n", "half\n", "send"],
+      ...[
+        "send ../../etc/passwd\n",
+        "send /etc/passwd\n",
+        "send notes.txt\0\n",
+      ],
+      ...["send __proto__\n", `send ${"../".repeat(300)}etc/passwd\n`],
+      "GET /notes.txt HTTP/1.1\r\nHost: 127.0.0.1:5555\r\n\r\n",
+      "send no\u202e.txt\nsend \x1b[2Jserver: forged\n".repeat(50),
+    ],
+  },
   // After the first of these requests the server is concurrent.
   tcp_concurrent: { kind: "stream", say: "Side by side\r\n", hear: /^OK\r\n$/ },
   names: { kind: "stream", say: '"localhost"', hear: /^$/ },

@@ -81,7 +81,7 @@ const tftp = (opcode: number, ...texts: (string | number)[]) =>
 const TFTP: DatagramExchange = {
   kind: "datagram",
   say: tftp(1, "notes.bin", "octet"),
-  hear: /^\0\x03\0\x01[^]{512}$/, // the first block
+  hear: /^\0[^]\0[^]{513}$/, // DATA, with the first block
   malformed: [
     ...[
       "\0\x03\0\x01data",

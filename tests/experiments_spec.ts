@@ -668,6 +668,7 @@ describe("printFailure()", () => {
       "send,bind",
       "Close other programs: the system has no more memory",
     ],
+    ["EEXIST", PATH, "save", "Choose another name: nothing is overwritten"],
     ["ENOTSOCK", PATH, "connect", "Another file has this path: choose another"],
     ["ENXIO", PATH, "append to", "Choose a file, not a device"],
     // The message says enough.

@@ -18,8 +18,8 @@ import { isGone } from "./lossy.ts";
 
 /**
  * The frame that is expected, if it comes within `ms`, and undefined if not; others
- * are ignored. ETIMEDOUT if the other end seems to be gone, or none has come for
- * 50 times in a row.
+ * are ignored. ETIMEDOUT if the other end seems to be gone, or if nothing that was
+ * expected has come for as long as the socket's own timeout, or for 30 s.
  */
 export async function frameWithin(
   connection: DatagramSocket,
@@ -27,14 +27,16 @@ export async function frameWithin(
   by: { expects(frame: Frame): boolean },
 ): Promise<Frame | undefined> {
   const timeout = connection.gettimeout();
-  const end = monotonic() + ms;
-  const times = (inVain.get(connection) ?? 0) + 1;
+  const start = monotonic();
+  const since = waiting.get(connection) ?? start;
+  waiting.set(connection, since);
+  const isOver = () => monotonic() - since >= (timeout ?? LONGEST_WAIT);
   try {
-    for (let ignored = 0; ignored < MOST_IGNORED; ignored++) {
-      connection.settimeout(Math.max(1, end - monotonic()));
+    for (let ignored = 0; ignored < MOST_IGNORED && !isOver(); ignored++) {
+      connection.settimeout(Math.max(1, start + ms - monotonic()));
       const frame = parseFrame(await connection.recv(1024));
       if (!frame || !by.expects(frame)) continue;
-      inVain.delete(connection);
+      waiting.delete(connection);
       return frame;
     }
   } catch (error) {
@@ -43,13 +45,15 @@ export async function frameWithin(
   } finally {
     connection.settimeout(timeout);
   }
-  inVain.set(connection, times);
-  if (times < 50) return;
+  if (!isOver()) return;
   throw new SocketError("ETIMEDOUT", "recv", connection.getpeername());
 }
 
-/** How often a socket has waited in vain since what was wanted came. */
-const inVain = new WeakMap<DatagramSocket, number>();
+/** Since when a socket waits for what is expected. */
+const waiting = new WeakMap<DatagramSocket, number>();
+
+/** In ms. */
+const LONGEST_WAIT = 30_000;
 
 /** Whether a block's acknowledgement, with its number if it has one, comes. */
 export async function acknowledged(

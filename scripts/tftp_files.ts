@@ -29,8 +29,8 @@ import {
 } from "../lib/mod.ts";
 import { requestIn } from "../lib/protocols/tftp.ts";
 import { FRACTION, WHOLE_NUMBER } from "../lib/services/flag_values.ts";
-import { exchangeFile } from "../lib/services/tftp_client.ts";
-import { inWords, openTransfers } from "../lib/services/tftp_server.ts";
+import { exchangeFile } from "../lib/services/tftp/client.ts";
+import { inWords, openTransfers } from "../lib/services/tftp/server.ts";
 
 export async function server(end: End) {
   const { address, flags, print, ready, serve } = end;

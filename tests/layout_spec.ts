@@ -96,9 +96,12 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
   [/^lib\/mod\.ts$/, /^lib\/(sockets|observe|experiment)\//],
   [
     /^scripts\/(study|quiz)\.ts$/,
-    /^lib\/(mod\.ts|experiment\/guide\.ts|(protocols|services)\/\w+\.ts)$/,
+    /^lib\/(mod\.ts|experiment\/guide\.ts|(protocols|services)\/[\w/]+\.ts)$/,
   ],
-  [/^scripts\/\w+\.ts$/, /^lib\/(mod\.ts|(protocols|services)\/\w+\.ts)$/],
+  [
+    /^scripts\/\w+\.ts$/,
+    /^lib\/(mod\.ts|(protocols|services)\/[\w/]+\.ts)$/,
+  ],
   [/^scripts\/tools\//, /^(lib\/|scripts\/tools\/|node:)/],
 ];
 

@@ -22,10 +22,10 @@ import {
   termsOf,
   unpack,
 } from "../lib/protocols/tftp.ts";
-import { exchangeFile } from "../lib/services/tftp_client.ts";
-import { losses } from "../lib/services/tftp_losses.ts";
-import { openStore } from "../lib/services/tftp_store.ts";
-import { Transfers } from "../lib/services/tftp_transfers.ts";
+import { exchangeFile } from "../lib/services/tftp/client.ts";
+import { losses } from "../lib/services/tftp/losses.ts";
+import { openStore } from "../lib/services/tftp/store.ts";
+import { Transfers } from "../lib/services/tftp/transfers.ts";
 import { numbers } from "./support/fuzz.ts";
 import { play } from "./support/play.ts";
 import { load } from "./support/scripts.ts";

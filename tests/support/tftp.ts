@@ -18,9 +18,9 @@ import {
   unpack,
 } from "../../lib/protocols/tftp.ts";
 import { type Address, AF_INET, SOCK_DGRAM, socket } from "../../lib/mod.ts";
-import { Transfer } from "../../lib/services/tftp_transfer.ts";
-import { receiveBlocks } from "../../lib/services/tftp_transfer_receive.ts";
-import { blocksOf, sendBlocks } from "../../lib/services/tftp_transfer_send.ts";
+import { Transfer } from "../../lib/services/tftp/transfer.ts";
+import { receiveBlocks } from "../../lib/services/tftp/receive.ts";
+import { blocksOf, sendBlocks } from "../../lib/services/tftp/send.ts";
 import { type Numbers, numbers } from "./fuzz.ts";
 
 const encoder = new TextEncoder();

@@ -9,12 +9,12 @@ import {
   NetasciiDecoder,
   type Packet,
   type Terms,
-} from "../protocols/tftp.ts";
-import { SocketError } from "../sockets/socket_error.ts";
-import { monotonic } from "./clock.ts";
-import { type Losses, NO_LOSSES } from "./tftp_losses.ts";
-import { FIRST_TRIES, Timer } from "./tftp_timer.ts";
-import type { Transfer } from "./tftp_transfer.ts";
+} from "../../protocols/tftp.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import { monotonic } from "../clock.ts";
+import { type Losses, NO_LOSSES } from "./losses.ts";
+import { FIRST_TRIES, Timer } from "./timer.ts";
+import type { Transfer } from "./transfer.ts";
 
 /** What has come of a file. */
 export interface Received {

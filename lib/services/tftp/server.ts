@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Request } from "../protocols/tftp.ts";
-import { losses } from "./tftp_losses.ts";
-import { openStore } from "./tftp_store.ts";
-import { type Done, Transfers } from "./tftp_transfers.ts";
+import type { Request } from "../../protocols/tftp.ts";
+import { losses } from "./losses.ts";
+import { openStore } from "./store.ts";
+import { type Done, Transfers } from "./transfers.ts";
 
 /** A user's choices. */
 interface Choices {

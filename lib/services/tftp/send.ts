@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { ahead, type Terms, toNetascii } from "../protocols/tftp.ts";
-import { type Losses, NO_LOSSES } from "./tftp_losses.ts";
-import { Timer } from "./tftp_timer.ts";
-import type { Transfer } from "./tftp_transfer.ts";
+import { ahead, type Terms, toNetascii } from "../../protocols/tftp.ts";
+import { type Losses, NO_LOSSES } from "./losses.ts";
+import { Timer } from "./timer.ts";
+import type { Transfer } from "./transfer.ts";
 
 /** What a file became on its way out. */
 export interface Sent {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { random } from "./random.ts";
+import { random } from "../random.ts";
 
 /** How many of the first sends of a block are lost, by its number. */
 export type Losses = (block: number) => number;

@@ -5,13 +5,13 @@
  *
  * @module
  */
-import { ERRORS, pack, type Packet, unpack } from "../protocols/tftp.ts";
-import { type Address, displayAddress } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { escapeControls } from "../sockets/escape.ts";
-import { SocketError } from "../sockets/socket_error.ts";
-import { monotonic } from "./clock.ts";
-import { FIRST_WAIT, PATIENCE, Timer, type Waiting } from "./tftp_timer.ts";
+import { ERRORS, pack, type Packet, unpack } from "../../protocols/tftp.ts";
+import { type Address, displayAddress } from "../../sockets/address.ts";
+import type { DatagramSocket } from "../../sockets/datagram_socket.ts";
+import { escapeControls } from "../../sockets/escape.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import { monotonic } from "../clock.ts";
+import { FIRST_WAIT, PATIENCE, Timer, type Waiting } from "./timer.ts";
 
 /** A peer has ended the transfer with an ERROR packet. */
 export class Refusal extends SocketError {

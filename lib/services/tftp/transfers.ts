@@ -4,19 +4,15 @@
  *
  * @module
  */
-import { answerTo, type Request, type Terms } from "../protocols/tftp.ts";
-import type { Address } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { SocketError } from "../sockets/socket_error.ts";
-import type { Losses } from "./tftp_losses.ts";
-import type { Store } from "./tftp_store.ts";
-import { Transfer } from "./tftp_transfer.ts";
-import {
-  dally,
-  receiveBlocks,
-  type Received,
-} from "./tftp_transfer_receive.ts";
-import { blocksOf, sendBlocks, type Sent } from "./tftp_transfer_send.ts";
+import { answerTo, type Request, type Terms } from "../../protocols/tftp.ts";
+import type { Address } from "../../sockets/address.ts";
+import type { DatagramSocket } from "../../sockets/datagram_socket.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import type { Losses } from "./losses.ts";
+import type { Store } from "./store.ts";
+import { Transfer } from "./transfer.ts";
+import { dally, receiveBlocks, type Received } from "./receive.ts";
+import { blocksOf, sendBlocks, type Sent } from "./send.ts";
 
 /** What has become of a file. */
 export type Done = (Sent | Received) & { readonly terms: Terms };

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Address } from "../sockets/address.ts";
-import { SocketError } from "../sockets/socket_error.ts";
-import { monotonic } from "./clock.ts";
+import type { Address } from "../../sockets/address.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import { monotonic } from "../clock.ts";
 
 /** What is known of the peer. */
 export interface Waiting {

@@ -10,17 +10,17 @@ import {
   type Request,
   type Terms,
   termsOf,
-} from "../protocols/tftp.ts";
-import type { Address } from "../sockets/address.ts";
-import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { parseAddress } from "../sockets/resolve.ts";
-import { SocketError } from "../sockets/socket_error.ts";
-import { saveFile } from "./save_file.ts";
-import { sha256 } from "./sha256.ts";
-import { openShelf } from "./shelf.ts";
-import { Transfer } from "./tftp_transfer.ts";
-import { dally, receiveBlocks } from "./tftp_transfer_receive.ts";
-import { blocksOf, sendBlocks } from "./tftp_transfer_send.ts";
+} from "../../protocols/tftp.ts";
+import type { Address } from "../../sockets/address.ts";
+import type { DatagramSocket } from "../../sockets/datagram_socket.ts";
+import { parseAddress } from "../../sockets/resolve.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import { saveFile } from "../save_file.ts";
+import { sha256 } from "../sha256.ts";
+import { openShelf } from "../shelf.ts";
+import { Transfer } from "./transfer.ts";
+import { dally, receiveBlocks } from "./receive.ts";
+import { blocksOf, sendBlocks } from "./send.ts";
 
 /** What to ask a server for. */
 interface Wish {

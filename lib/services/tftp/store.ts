@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { SocketError } from "../sockets/socket_error.ts";
-import { NOTES } from "./notes.ts";
-import { saveFile, type Saving } from "./save_file.ts";
-import { memoryShelf, openShelf, type Shelf } from "./shelf.ts";
+import { SocketError } from "../../sockets/socket_error.ts";
+import { NOTES } from "../notes.ts";
+import { saveFile, type Saving } from "../save_file.ts";
+import { memoryShelf, openShelf, type Shelf } from "../shelf.ts";
 
 export interface Store extends Shelf {
   /**

@@ -86,7 +86,8 @@ export async function run(
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
     const nothing = async () => {};
-    const unused = { ready() {}, serve: nothing, done: nothing };
+    const terminal = () => role === "client" && import("./terminal.ts");
+    const unused = { ready() {}, serve: nothing, done: nothing, terminal };
     const results = [];
     for (let i = 0; i < clients; i++) {
       const end: End = { address, flags, print, ...unused };

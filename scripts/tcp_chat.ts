@@ -8,9 +8,9 @@
  *     bun scripts/tcp_chat.ts
  *     node scripts/tcp_chat.ts
  *
- * The first line of a member is its name, so `nc` and `telnet` can take part. On a
- * terminal, `client` alone is you: type your name and what you say; Ctrl-D leaves.
- * `client --name ann` takes what you say from a pipe, too. Else two members talk.
+ * The first line of a member is its name: `nc` and `telnet` can take part. On a
+ * terminal, `client` alone is you: type your name, then what you say; Ctrl-D ends
+ * it. With `--name ann` it takes a pipe, too.
  *
  * Output:
  *
@@ -28,8 +28,8 @@ import {
   SOCK_STREAM,
   socket,
 } from "../lib/mod.ts";
-import { formatWelcome, NAME, PROMPT } from "../lib/protocols/chat.ts";
-import { dismiss, receiveLines } from "../lib/services/chat_lines.ts";
+import { NAME, PROMPT } from "../lib/protocols/chat.ts";
+import { dismiss, receiveLines, sender } from "../lib/services/chat_lines.ts";
 import { converse, enter } from "../lib/services/chat_member.ts";
 import { openRoom } from "../lib/services/chat_room.ts";
 
@@ -40,62 +40,49 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client and serve it on the side. Its first line is its name.
-  const room = openRoom();
-  for await (const [client, peer] of listener) {
+  // 2. Accept each client and serve it on the side: ask it for its name.
+  const room = openRoom({ print });
+  for await (const [client] of listener) {
     await serve(client, async () => {
-      await client.sendall(`${PROMPT}\n`);
       const lines = receiveLines(client);
-      const name = await lines.first();
+      const name = await lines.ask(PROMPT);
       if (name === null) return;
-      let problem = room.problem(name);
-      if (problem) return await dismiss(client, problem);
+      const refusal = room.problem(name);
+      if (refusal) return await dismiss(client, refusal);
 
-      // 3. Let it join: what others say waits for it in a queue of its own, so
-      //    that one who does not read holds nobody up.
-      const send = (texts: readonly string[]) =>
-        client.sendall(texts.map((text) => `${text}\n`).join(""));
-      const member = room.join(name, { peer, send });
-      print(`${name} joins: ${room.size} here`);
-      member.tell(formatWelcome(name, room.size));
-
-      // 4. Pass each line on to all others, whenever it comes.
+      // 3. Let it join. What others say waits for it in an outbox of its own.
+      const member = room.join(name, sender(client));
       try {
-        problem = await lines.each(member.say, member.lost);
+        // 4. Whenever a line comes from it, put it into the outboxes of all others.
+        for await (const line of lines.rest(member.lost)) member.say(line);
       } finally {
-        // 5. Its stream has ended: it leaves.
-        const sent = member.leave();
-        if (room.size > 0) print(`${name} leaves: ${room.size} here`);
-        await sent;
+        // 5. Its stream has ended, or a line was too long: it leaves.
+        await member.leave();
       }
-      if (problem) await dismiss(client, problem);
+      if (lines.problem) await dismiss(client, lines.problem);
     });
   }
 }
 
 export async function client({ address, flags, print, terminal }: End) {
   // 1. Create a socket for each member, and connect it to the server.
-  const connect = async () => {
+  const connected = async () => {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(address);
     return connection;
   };
 
-  // 2. A person speaks and listens side by side: a loop sends what is typed,
-  //    another prints what comes.
-  const { name } = flags;
-  const person = await terminal?.();
+  // 2. For a person, one loop sends what is typed, another prints what comes.
+  const [{ name }, person] = [flags, await terminal?.()];
   if (person && (name || person.interactive())) {
-    const typed = person.typed();
-    return converse(await connect(), { name, typed, hear: print });
+    return converse(await connected(), { name, person, print });
   }
 
-  // 3. Otherwise ann and bob enter. Each says its name, and is welcome.
-  const ann = await enter(await connect(), "ann");
-  const bob = await enter(await connect(), "bob");
+  // 3. Without a person, ann and bob enter, each with its name.
+  const ann = await enter(await connected(), "ann");
+  const bob = await enter(await connected(), "bob");
 
-  // 4. Both listen while they speak. Nothing keeps ann from saying two things in
-  //    a row; bob answers when he has heard both.
+  // 4. Both listen while they speak: ann says two things in a row, and bob answers.
   await Promise.all([
     ann.say("Is it raining?").then(() => ann.say("Here it is.")),
     ann.hear(["bob: No."], print),
@@ -103,14 +90,11 @@ export async function client({ address, flags, print, terminal }: End) {
       .then(() => bob.say("No.")),
   ]);
 
-  // 5. End the streams. The server closes each connection when it has left.
+  // 5. They leave: each ends its stream, and waits until the server closes.
   for (const member of [ann, bob]) await member.leave();
 }
 
 if (import.meta.main) {
-  const takes = "1 to 16 of the characters A-Z a-z 0-9 _ -";
-  const help = "speak yourself, with this name";
-  const name = { value: "NAME", takes, pattern: NAME, help };
-  const flags = { name };
+  const flags = { name: { ...NAME, value: "NAME", help: "speak under it" } };
   await experiment({ url: import.meta.url, port: 5555, flags, server, client });
 }

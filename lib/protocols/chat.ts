@@ -12,10 +12,15 @@ export const LINE_LIMIT = 1000;
 /** The server's first line. */
 export const PROMPT = "* Your name?";
 
+/** A member's name, and what it has, in words. */
+export const NAME = {
+  takes: "1 to 16 of the characters A-Z a-z 0-9 _ -",
+  pattern: /^[A-Za-z0-9_-]{1,16}$/,
+};
+
 /** What is wrong with a name, if it is none. */
 export function nameProblem(name: string): string | undefined {
-  if (NAME.test(name)) return;
-  return "a name has 1 to 16 of the characters A-Z a-z 0-9 _ -";
+  return NAME.pattern.test(name) ? undefined : `a name has ${NAME.takes}`;
 }
 
 /** Tells a new member how many are here. */
@@ -39,4 +44,3 @@ export function closedReason(line: string): string | undefined {
 }
 
 const CLOSED = "* Closed: ";
-export const NAME = /^[A-Za-z0-9_-]{1,16}$/;

@@ -6,59 +6,71 @@
  */
 import { formatClosed, LINE_LIMIT } from "../protocols/chat.ts";
 import { TelnetLines } from "../protocols/telnet_lines.ts";
+import type { Reach } from "./chat_room.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 
 /** The lines that a member sends. */
 export interface MemberLines {
-  /** The first one, for which the socket's time limit holds; null at the end. */
-  first(): Promise<string | null>;
   /**
-   * Calls `hear` with each later line until the member ends its stream, or
-   * `lost` is aborted, which rejects with its reason. Resolves to what is wrong, if
-   * a line was too long.
+   * Asks for the first one, for which the socket's time limit holds; null at the
+   * end, and empty if it is too long.
    */
-  each(
-    hear: (line: string) => void,
-    lost: AbortSignal,
-  ): Promise<string | undefined>;
+  ask(question: string): Promise<string | null>;
+  /**
+   * The others, until the member ends its stream or a line is too long. Throws the
+   * reason of `lost` once that is aborted.
+   */
+  rest(lost: AbortSignal): AsyncIterable<string>;
+  /** What is wrong, once a line is too long. */
+  readonly problem: string | undefined;
 }
 
 /** Receives a member's lines. */
 export function receiveLines(client: StreamSocket): MemberLines {
   const decoder = new TelnetLines(LINE_LIMIT);
   let lines: string[] = [];
+  let ended = false;
 
-  /** Receives once; false at the end of the stream, and after a long line. */
-  async function more(signal?: AbortSignal): Promise<boolean> {
+  /** Receives once, which gives no line or some. */
+  async function receive(signal?: AbortSignal): Promise<void> {
     const bytes = await client.recv(4096, { signal });
-    lines.push(...bytes.length > 0 ? decoder.push(bytes) : decoder.end());
+    lines = bytes.length > 0 ? decoder.push(bytes) : decoder.end();
+    ended = bytes.length === 0 || decoder.tooLong;
     const replies = decoder.takeReplies();
-    if (replies.length > 0) await client.sendall(replies);
-    return bytes.length > 0 && !decoder.tooLong;
+    if (replies.length > 0) await client.sendall(replies, { signal });
   }
 
   return {
-    async first() {
-      while (lines.length === 0 && await more());
-      return lines.shift() ?? null;
+    async ask(question) {
+      await client.sendall(`${question}\n`);
+      while (lines.length === 0 && !ended) await receive();
+      return lines.shift() ?? (decoder.tooLong ? "" : null);
     },
-    async each(hear, lost) {
-      for (let on = true; on;) {
-        for (const line of lines) hear(line);
-        lines = [];
-        on = await more(lost).catch(ignoreSilence);
+    async *rest(lost) {
+      while (true) {
+        yield* lines.splice(0);
+        if (ended) return;
+        await receive(lost).catch(ignoreSilence);
       }
-      for (const line of lines) hear(line);
+    },
+    get problem() {
       return decoder.tooLong ? TOO_LONG : undefined;
     },
   };
 }
 
 /** Who listens may be silent. */
-function ignoreSilence(error: SocketError): boolean {
-  if (error.code === "ETIMEDOUT" && error.call === "recv") return true;
-  throw error;
+function ignoreSilence(error: SocketError): void {
+  if (error.code !== "ETIMEDOUT" || error.call !== "recv") throw error;
+}
+
+/** Sends lines to a member. */
+export function sender(client: StreamSocket): Reach {
+  return {
+    peer: client.getpeername(),
+    send: (texts) => client.sendall(texts.map((text) => `${text}\n`).join("")),
+  };
 }
 
 /**

@@ -86,22 +86,24 @@ async function nextLine(reader: Reader, server: Address): Promise<string> {
   return line!;
 }
 
-/** What a person says and hears. */
+/** Somebody at a terminal, or at the end of a pipe. */
 export interface Person {
   /** Sent as the first line, if it is given. */
   readonly name: string | undefined;
-  /** What is typed, as it comes, to its end. */
-  readonly typed: AsyncIterable<Uint8Array>;
-  hear(line: string): void;
+  readonly person: {
+    /** What is typed, as it comes, to its end. */
+    typed(): AsyncIterable<Uint8Array>;
+  };
+  print(line: string): void;
 }
 
 /**
- * Sends what a person types and lets it hear each line that comes, side by side.
- * The end of what is typed ends it, and so does the server: then it throws.
+ * Sends what a person types, and prints each line that comes, side by side. It ends
+ * at the end of what is typed; if the server ends it, it throws.
  */
 export async function converse(
   connection: StreamSocket,
-  { name, typed, hear }: Person,
+  { name, person, print }: Person,
 ): Promise<void> {
   const server = connection.getpeername();
   connection.settimeout(null); // a person may think, and others may be silent
@@ -110,7 +112,9 @@ export async function converse(
   async function listen(): Promise<void> {
     const reader = new Reader(connection);
     try {
-      while (true) hear(await nextLine(reader, server));
+      while (true) {
+        for (const part of partsOf(await nextLine(reader, server))) print(part);
+      }
     } catch (error) {
       if (!leaving || !isEnd(error)) throw error;
     }
@@ -118,7 +122,7 @@ export async function converse(
 
   async function speak(): Promise<void> {
     if (name) await connection.sendall(`${name}\n`);
-    for await (const text of typed) await connection.sendall(text);
+    for await (const text of person.typed()) await connection.sendall(text);
     leaving = true;
     await connection.shutdown("SHUT_WR");
     // The server closes then. Another kind of server may go on.
@@ -128,6 +132,15 @@ export async function converse(
   await Promise.all([listen(), speak()]);
   clearTimeout(patience);
   await connection.close();
+}
+
+/**
+ * A line in parts of at most 1000 characters, which is what print() takes. The
+ * blanks before a later part tell it from a line of its own.
+ */
+function partsOf(line: string): string[] {
+  const [first = "", ...others] = line.match(/^.{1,1000}|.{1,990}/gsu) ?? [];
+  return [first, ...others.map((other) => `    ${other}`)];
 }
 
 type Timer = ReturnType<typeof setTimeout>;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { nameProblem } from "../protocols/chat.ts";
+import { formatWelcome, nameProblem } from "../protocols/chat.ts";
 import type { Address } from "../sockets/address.ts";
 import { escapeControls } from "../sockets/escape.ts";
 import { SocketError } from "../sockets/socket_error.ts";
@@ -20,8 +20,6 @@ export interface Reach {
 export interface Member {
   /** Says a text to all others: they get it escaped, after the name. */
   say(text: string): void;
-  /** Tells this member alone. */
-  tell(text: string): void;
   /**
    * Aborted when the member gets no more: its outbox is full, because it does not
    * read, or its connection has failed. The reason is a SocketError.
@@ -39,13 +37,22 @@ export interface Room {
   readonly size: number;
   /** Why nobody can join with this name; undefined if somebody can. */
   problem(name: string): string | undefined;
-  /** Lets a member in whose name has no problem. */
+  /** Lets a member in, whose name has no problem, and welcomes it. */
   join(name: string, reach: Reach): Member;
 }
 
-/** Opens a room. A member that lets `limit` bytes wait for it is lost. */
-export function openRoom({ limit = OUTBOX_LIMIT } = {}): Room {
+/**
+ * Opens a room, which prints who joins and who leaves others behind. A member
+ * that lets `limit` bytes wait for it is lost.
+ */
+export function openRoom(
+  { print, limit = OUTBOX_LIMIT }: {
+    print(line: string): void;
+    limit?: number;
+  },
+): Room {
   const outboxes = new Map<string, Outbox>();
+  const here = () => `${outboxes.size} here`;
   return {
     get size() {
       return outboxes.size;
@@ -57,9 +64,10 @@ export function openRoom({ limit = OUTBOX_LIMIT } = {}): Room {
     join(name, reach) {
       const outbox = createOutbox(reach, limit);
       outboxes.set(name, outbox);
+      print(`${name} joins: ${here()}`);
+      outbox.put(formatWelcome(name, outboxes.size));
       return {
         lost: outbox.lost,
-        tell: (text) => outbox.put(text, sizeOf(text)),
         say(text) {
           const line = `${name}: ${escapeControls(text)}`;
           const size = sizeOf(line);
@@ -68,7 +76,10 @@ export function openRoom({ limit = OUTBOX_LIMIT } = {}): Room {
           }
         },
         leave() {
-          if (outboxes.get(name) === outbox) outboxes.delete(name);
+          if (outboxes.get(name) === outbox) {
+            outboxes.delete(name);
+            if (outboxes.size > 0) print(`${name} leaves: ${here()}`);
+          }
           return outbox.empty();
         },
       };
@@ -77,7 +88,8 @@ export function openRoom({ limit = OUTBOX_LIMIT } = {}): Room {
 }
 
 interface Outbox {
-  put(text: string, size: number): void;
+  /** Takes a text of so many bytes. */
+  put(text: string, size?: number): void;
   /** Resolves when everything has been sent, or never will be. */
   empty(): Promise<void>;
   readonly lost: AbortSignal;
@@ -87,16 +99,15 @@ interface Outbox {
 function createOutbox({ peer, send }: Reach, limit: number): Outbox {
   const lost = new AbortController();
   let texts: string[] = [];
-  let size = 0; // in bytes, those on their way included
-  let waiting = 0; // without those
+  let size = 0; // in bytes, with those that are being sent
   let sending: Promise<void> | undefined;
 
   async function sendAll(): Promise<void> {
     await undefined; // what is said in one go is sent in one call
     try {
       while (texts.length > 0 && !lost.signal.aborted) {
-        const [batch, sent] = [texts, waiting];
-        [texts, waiting] = [[], 0];
+        const [batch, sent] = [texts, size];
+        texts = [];
         await send(batch);
         size -= sent;
       }
@@ -113,10 +124,9 @@ function createOutbox({ peer, send }: Reach, limit: number): Outbox {
 
   return {
     lost: lost.signal,
-    put(text, bytes) {
+    put(text, bytes = sizeOf(text)) {
       if (lost.signal.aborted) return;
       size += bytes;
-      waiting += bytes;
       if (size > limit) return lose(new SocketError("ENOBUFS", "send", peer));
       texts.push(text);
       sending ??= sendAll();

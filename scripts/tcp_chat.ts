@@ -54,7 +54,9 @@ export async function server({ address, print, ready, serve }: End) {
       const member = room.join(name, sender(client));
       try {
         // 4. Whenever a line comes from it, put it into the outboxes of all others.
-        for await (const line of lines.rest(member.lost)) member.say(line);
+        for await (const line of lines.rest(member.lost)) {
+          await member.say(line);
+        }
       } finally {
         // 5. Its stream has ended, or a line was too long: it leaves.
         await member.leave();

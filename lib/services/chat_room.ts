@@ -13,13 +13,17 @@ import { SocketError } from "../sockets/socket_error.ts";
 export interface Reach {
   readonly peer: Address;
   /** Sends texts, in their order; resolves when the system has taken them. */
-  send(texts: readonly string[]): Promise<unknown>;
+  send(texts: readonly string[]): Promise<void>;
 }
 
 /** Somebody in the room. */
 export interface Member {
-  /** Says a text to all others: they get it escaped, after the name. */
-  say(text: string): void;
+  /**
+   * Says a text to all others: they get it escaped, after the name. Resolves when
+   * one may say more: when little waits for the others. Who is late is not waited
+   * for.
+   */
+  say(text: string): Promise<void>;
   /**
    * Aborted when the member gets no more: its outbox is full, because it does not
    * read, or its connection has failed. The reason is a SocketError.
@@ -52,6 +56,12 @@ export function openRoom(
   },
 ): Room {
   const outboxes = new Map<string, Outbox>();
+  /** Resolved when those who wait to say more should look again. */
+  let eased = Promise.withResolvers<void>();
+  const ease = () => {
+    eased.resolve();
+    eased = Promise.withResolvers();
+  };
   const here = () => `${outboxes.size} here`;
   return {
     get size() {
@@ -62,22 +72,26 @@ export function openRoom(
         (outboxes.has(name) ? `the name ${name} is taken` : undefined);
     },
     join(name, reach) {
-      const outbox = createOutbox(reach, limit);
+      const outbox = createOutbox(reach, limit, ease);
+      const others = () =>
+        [...outboxes.values()].filter((one) => one !== outbox);
       outboxes.set(name, outbox);
       print(`${name} joins: ${here()}`);
       outbox.put(formatWelcome(name, outboxes.size));
       return {
         lost: outbox.lost,
-        say(text) {
+        async say(text) {
           const line = `${name}: ${escapeControls(text)}`;
           const size = sizeOf(line);
-          for (const other of outboxes.values()) {
-            if (other !== outbox) other.put(line, size);
+          for (const other of others()) other.put(line, size);
+          while (!outbox.lost.aborted && others().some(isBehind)) {
+            await eased.promise;
           }
         },
         leave() {
           if (outboxes.get(name) === outbox) {
             outboxes.delete(name);
+            ease();
             if (outboxes.size > 0) print(`${name} leaves: ${here()}`);
           }
           return outbox.empty();
@@ -87,29 +101,44 @@ export function openRoom(
   };
 }
 
+const isBehind = (outbox: Outbox) => outbox.isBehind();
+
 interface Outbox {
   /** Takes a text of so many bytes. */
   put(text: string, size?: number): void;
+  /** Whether much waits for the member, who takes it in time. */
+  isBehind(): boolean;
   /** Resolves when everything has been sent, or never will be. */
   empty(): Promise<void>;
   readonly lost: AbortSignal;
 }
 
 /** The texts that wait for one member, who holds up nobody. */
-function createOutbox({ peer, send }: Reach, limit: number): Outbox {
+function createOutbox(
+  { peer, send }: Reach,
+  limit: number,
+  ease: () => void,
+): Outbox {
   const lost = new AbortController();
   let texts: string[] = [];
   let size = 0; // in bytes, with those that are being sent
+  let late = false; // with the last ones
   let sending: Promise<void> | undefined;
 
   async function sendAll(): Promise<void> {
-    await undefined; // what is said in one go is sent in one call
+    await new Promise(setImmediate); // what comes together is sent in one call
     try {
       while (texts.length > 0 && !lost.signal.aborted) {
         const [batch, sent] = [texts, size];
         texts = [];
-        await send(batch);
+        late = false;
+        const timer = setTimeout(() => {
+          late = true;
+          ease();
+        }, LATE);
+        await send(batch).finally(() => clearTimeout(timer));
         size -= sent;
+        ease();
       }
     } catch (error) {
       lose(error);
@@ -120,6 +149,7 @@ function createOutbox({ peer, send }: Reach, limit: number): Outbox {
   function lose(reason: unknown): void {
     texts = [];
     lost.abort(reason); // the first reason stays
+    ease();
   }
 
   return {
@@ -131,6 +161,7 @@ function createOutbox({ peer, send }: Reach, limit: number): Outbox {
       texts.push(text);
       sending ??= sendAll();
     },
+    isBehind: () => size > limit / 4 && !late && !lost.signal.aborted,
     async empty() {
       if (!sending || lost.signal.aborted) return;
       const given = new Promise<void>((resolve) => {
@@ -149,3 +180,6 @@ const encoder = new TextEncoder();
 
 /** How much may wait for a member beyond what the system keeps, in bytes. */
 const OUTBOX_LIMIT = 256 * 1024;
+
+/** Who does not take what it is sent within so many ms is late. */
+const LATE = 1000;

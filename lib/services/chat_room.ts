@@ -38,7 +38,6 @@ export interface Member {
 
 /** The members who are here. */
 export interface Room {
-  readonly size: number;
   /** Why nobody can join with this name; undefined if somebody can. */
   problem(name: string): string | undefined;
   /** Lets a member in, whose name has no problem, and welcomes it. */
@@ -62,11 +61,7 @@ export function openRoom(
     eased.resolve();
     eased = Promise.withResolvers();
   };
-  const here = () => `${outboxes.size} here`;
   return {
-    get size() {
-      return outboxes.size;
-    },
     problem(name) {
       return nameProblem(name) ??
         (outboxes.has(name) ? `the name ${name} is taken` : undefined);
@@ -76,7 +71,7 @@ export function openRoom(
       const others = () =>
         [...outboxes.values()].filter((one) => one !== outbox);
       outboxes.set(name, outbox);
-      print(`${name} joins: ${here()}`);
+      print(`${name} joins: ${outboxes.size} here`);
       outbox.put(formatWelcome(name, outboxes.size));
       return {
         lost: outbox.lost,
@@ -84,7 +79,9 @@ export function openRoom(
           const line = `${name}: ${escapeControls(text)}`;
           const size = sizeOf(line);
           for (const other of others()) other.put(line, size);
-          while (!outbox.lost.aborted && others().some(isBehind)) {
+          while (
+            !outbox.lost.aborted && others().some((other) => other.isBehind())
+          ) {
             await eased.promise;
           }
         },
@@ -92,7 +89,9 @@ export function openRoom(
           if (outboxes.get(name) === outbox) {
             outboxes.delete(name);
             ease();
-            if (outboxes.size > 0) print(`${name} leaves: ${here()}`);
+            if (outboxes.size > 0) {
+              print(`${name} leaves: ${outboxes.size} here`);
+            }
           }
           return outbox.empty();
         },
@@ -100,8 +99,6 @@ export function openRoom(
     },
   };
 }
-
-const isBehind = (outbox: Outbox) => outbox.isBehind();
 
 interface Outbox {
   /** Takes a text of so many bytes. */

@@ -97,6 +97,6 @@ export async function client({ address, flags, print, terminal }: End) {
 }
 
 if (import.meta.main) {
-  const flags = { name: { ...NAME, value: "NAME", help: "speak under it" } };
+  const flags = { name: { ...NAME, help: "be yourself, with this name" } };
   await experiment({ url: import.meta.url, port: 5555, flags, server, client });
 }

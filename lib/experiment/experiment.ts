@@ -85,9 +85,11 @@ export async function run(
 
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
-    const terminal = () => role === "client" && import("./terminal.ts");
-    const unused = { ready() {}, async serve() {}, async done() {} };
-    const end: End = { address, flags, print, terminal, ...unused };
+    const end: End = {
+      ...{ address, flags, print, ready() {}, async serve() {} },
+      terminal: () => role === "client" && import("./terminal.ts"),
+      async done() {},
+    };
     const results = [];
     for (let i = 0; i < clients; i++) {
       results.push(await experiment.client(end));

@@ -12,8 +12,9 @@ export const LINE_LIMIT = 1000;
 /** The server's first line. */
 export const PROMPT = "* Your name?";
 
-/** A member's name, and what it has, in words. */
+/** A member's name, as a flag takes it. */
 export const NAME = {
+  value: "NAME",
   takes: "1 to 16 of the characters A-Z a-z 0-9 _ -",
   pattern: /^[A-Za-z0-9_-]{1,16}$/,
 };

@@ -51,15 +51,13 @@ export async function server({ address, print, ready, serve }: End) {
       if (refusal) return await dismiss(client, refusal);
 
       // 3. Let it join. What others say waits for it in an outbox of its own.
-      const member = room.join(name, sender(client));
+      const { lost, say, leave } = room.join(name, sender(client));
       try {
         // 4. Whenever a line comes from it, put it into the outboxes of all others.
-        for await (const line of lines.rest(member.lost)) {
-          await member.say(line);
-        }
+        for await (const line of lines.rest(lost)) await say(line);
       } finally {
         // 5. Its stream has ended, or a line was too long: it leaves.
-        await member.leave();
+        await leave();
       }
       if (lines.problem) await dismiss(client, lines.problem);
     });

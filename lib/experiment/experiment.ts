@@ -85,11 +85,9 @@ export async function run(
 
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
-    const end: End = {
-      ...{ address, flags, print, ready() {}, async serve() {} },
-      terminal: () => role === "client" && import("./terminal.ts"),
-      async done() {},
-    };
+    const terminal = () => role === "client" && import("./terminal.ts");
+    const unused = { ready() {}, async serve() {}, async done() {}, terminal };
+    const end: End = { address, flags, print, ...unused };
     const results = [];
     for (let i = 0; i < clients; i++) {
       results.push(await experiment.client(end));

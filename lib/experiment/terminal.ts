@@ -1,6 +1,5 @@
 /**
- * The reader's terminal, for the few scripts that ask questions or take what is
- * typed.
+ * The reader's terminal, for the few scripts that ask or listen to the reader.
  *
  * @module
  */

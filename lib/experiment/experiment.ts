@@ -85,11 +85,11 @@ export async function run(
 
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
-    const nothing = async () => {};
-    const unused = { ready() {}, serve: nothing, done: nothing };
+    const terminal = () => role === "client" && import("./terminal.ts");
+    const unused = { ready() {}, async serve() {}, async done() {}, terminal };
+    const end: End = { address, flags, print, ...unused };
     const results = [];
     for (let i = 0; i < clients; i++) {
-      const end: End = { address, flags, print, ...unused };
       results.push(await experiment.client(end));
       if (watched?.sockets.some(isConnected)) {
         await (await loadSlips())?.closeLeft(watched);

@@ -160,6 +160,23 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^Hello, echo!\n$/,
     flood: 100, // of which it takes little: the peer does not read
   },
+  tcp_chat: {
+    kind: "stream",
+    say: "ann\nIs it raining?\n",
+    hear:
+      /^\* Your name\?\n\* (Welcome, ann: \d+ here|Closed: the name ann is taken)\n/,
+    flood: 40,
+    filling: "Hello\n",
+    malformed: [
+      ...["\n", "a b\n", "ann\r\r\n", "\x1b[2J\n", `${"a".repeat(17)}\n`],
+      ...[
+        "x".repeat(1001),
+        "\r\n".repeat(5000),
+        "ann\n\x1b]0;x\x07\u202e\x9b\n",
+      ],
+      ...[`ann\n${"x".repeat(1001)}\n`, `ann\n${"\n".repeat(100_000)}`],
+    ],
+  },
   tcp_nodelay: {
     kind: "stream",
     say: "name=value\n",

@@ -10,7 +10,7 @@ import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
 import type { Watched } from "../slips/slips.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
-import { args, exit, guardOutput, later, onStop } from "./process.ts";
+import { args, exit, guardOutput, later, onStop } from "../process/process.ts";
 import { startServer } from "./serve.ts";
 import {
   DEFAULTS,
@@ -31,7 +31,7 @@ export async function experiment(experiment: Experiment): Promise<void> {
     ? await (await import("./command_line.ts")).parse(experiment, words)
     : DEFAULTS;
   const written = settings.role === "server"
-    ? (await import("./output.ts")).queueServerOutput(settings)
+    ? await queueOutput(settings)
     : undefined;
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)
@@ -85,7 +85,8 @@ export async function run(
 
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
-    const terminal = () => role === "client" && import("./terminal.ts");
+    const terminal = () =>
+      role === "client" && import("../process/terminal.ts");
     const unused = { ready() {}, async serve() {}, async done() {}, terminal };
     const end: End = { address, flags, print, ...unused };
     const results = [];
@@ -98,6 +99,17 @@ export async function run(
     return results;
   }
 }
+
+/** Queues the output of a server, which serves on whoever reads it. */
+async function queueOutput(settings: Settings): Promise<() => Promise<void>> {
+  const { queueOutput } = await import("../process/output.ts");
+  return queueOutput(OUTPUT_LIMIT, (lines) => {
+    writer(settings)("server", `${lines} lines are missing: nobody read them`);
+  });
+}
+
+/** In characters. */
+const OUTPUT_LIMIT = 2 ** 22;
 
 /** Keeps in mind the last sockets: those of a client that hangs are among them. */
 function watch({ url }: Experiment, { role }: Settings): Watched {

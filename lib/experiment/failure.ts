@@ -7,7 +7,7 @@ import type { Address } from "../sockets/address.ts";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
-import { command, mayUse } from "./process.ts";
+import { command, mayUse } from "../process/process.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
 /** The advice, in one line; undefined if the message says all there is. */

@@ -13,7 +13,7 @@ import {
 } from "../sockets/stream_socket.ts";
 import type { answering } from "./answering.ts";
 import { joinWords, slipIn, type Write } from "./print.ts";
-import { later } from "./process.ts";
+import { later } from "../process/process.ts";
 import {
   type End,
   type Experiment,

@@ -4,9 +4,9 @@
  */
 import { openSync } from "node:fs";
 import "../../lib/experiment/command_line.ts"; // which was loaded before
-import "../../lib/experiment/output.ts";
+import "../../lib/process/output.ts";
 import { experiment } from "../../lib/experiment/experiment.ts";
-import { onStop } from "../../lib/experiment/process.ts";
+import { onStop } from "../../lib/process/process.ts";
 import { client, server } from "../../scripts/tcp_time.ts";
 
 onStop(() => {}); // Deno needs a descriptor for the first

@@ -5,8 +5,8 @@
  */
 import process from "node:process";
 import { UsageError } from "../../../lib/experiment/flags.ts";
-import { queueOutput } from "../../../lib/experiment/output.ts";
-import { guardOutput, setExitCode } from "../../../lib/experiment/process.ts";
+import { queueOutput } from "../../../lib/process/output.ts";
+import { guardOutput, setExitCode } from "../../../lib/process/process.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { supervise } from "./processes.ts";
 

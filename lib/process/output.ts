@@ -6,8 +6,6 @@
  */
 import { codeOf } from "../sockets/socket_error.ts";
 import { later, outputFailed } from "./process.ts";
-import { writer } from "./print.ts";
-import type { Settings } from "./settings.ts";
 
 const BUN = "Bun" in globalThis;
 
@@ -108,15 +106,3 @@ interface Piece {
   readonly to: Output;
   readonly text: string;
 }
-
-/** Queues the output of a server, which serves on whoever reads it. */
-export function queueServerOutput(settings: Settings): () => Promise<void> {
-  const write = writer(settings, (line) => console.log(line));
-  return queueOutput(
-    OUTPUT_LIMIT,
-    (lines) => write("server", `${lines} lines are missing: nobody read them`),
-  );
-}
-
-/** In characters. */
-const OUTPUT_LIMIT = 2 ** 22;

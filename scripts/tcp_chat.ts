@@ -9,8 +9,7 @@
  *     node scripts/tcp_chat.ts
  *
  * The first line of a member is its name: `nc` and `telnet` can take part. On a
- * terminal, `client` alone is you: type your name, then what you say; Ctrl-D ends
- * it. With `--name ann` it takes a pipe, too.
+ * terminal `client` alone is you; Ctrl-D leaves. `--name ann` takes a pipe, too.
  *
  * Output:
  *
@@ -62,6 +61,7 @@ export async function server({ address, print, ready, serve }: End) {
       if (lines.problem) await dismiss(client, lines.problem);
     });
   }
+  return { joined: room.joined };
 }
 
 export async function client({ address, flags, print, terminal }: End) {
@@ -84,7 +84,7 @@ export async function client({ address, flags, print, terminal }: End) {
 
   // 4. Both listen while they speak: ann says two things in a row, and bob answers.
   await Promise.all([
-    ann.say("Is it raining?").then(() => ann.say("Here it is.")),
+    ann.say("Is it raining?", "Here it is."),
     ann.hear(["bob: No."], print),
     bob.hear(["ann: Is it raining?", "ann: Here it is."], print)
       .then(() => bob.say("No.")),

@@ -27,7 +27,8 @@ export class Closed extends SocketError {
 
 /** Somebody who takes part by a program. */
 export interface Member {
-  say(text: string): Promise<void>;
+  /** Says one text or several, without a pause. */
+  say(...texts: string[]): Promise<void>;
   /**
    * Prints what it hears until these lines have come, in this order; others may
    * speak meanwhile. EPROTO if they say too much.
@@ -61,7 +62,7 @@ export async function enter(
   await connection.sendall(`${name}\n`);
   await expectLine((line) => isWelcome(line, name));
   return {
-    say: (text) => connection.sendall(`${text}\n`),
+    say: (...texts) => connection.sendall(`${texts.join("\n")}\n`),
     async hear(lines, print) {
       const onLine = (line: string) => print(`${name} hears: ${line}`);
       for (const wanted of lines) {

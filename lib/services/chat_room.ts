@@ -38,6 +38,8 @@ export interface Member {
 
 /** The members who are here. */
 export interface Room {
+  /** How many have joined. */
+  readonly joined: number;
   /** Why nobody can join with this name; undefined if somebody can. */
   problem(name: string): string | undefined;
   /** Lets a member in, whose name has no problem, and welcomes it. */
@@ -61,7 +63,11 @@ export function openRoom(
     eased.resolve();
     eased = Promise.withResolvers();
   };
+  let joined = 0;
   return {
+    get joined() {
+      return joined;
+    },
     problem(name) {
       return nameProblem(name) ??
         (outboxes.has(name) ? `the name ${name} is taken` : undefined);
@@ -71,6 +77,7 @@ export function openRoom(
       const others = () =>
         [...outboxes.values()].filter((one) => one !== outbox);
       outboxes.set(name, outbox);
+      joined++;
       print(`${name} joins: ${outboxes.size} here`);
       outbox.put(formatWelcome(name, outboxes.size));
       return {

@@ -180,7 +180,7 @@ describe("tftp_files", () => {
     }
   });
 
-  alongside("tells that everything is lost", async () => {
+  test("tells that everything is lost", async () => {
     const flags = { loss: "1" };
     const failed = failureOf(play(files, { flags, timeout: 300 }));
     expect(await failed).toMatchObject({ code: "ETIMEDOUT" });

@@ -562,7 +562,7 @@ for (const runtime of RUNTIMES) {
       ...command("tcp_file", runtime, flags, saving),
     ]);
     // The server may have noticed already that the client has gone.
-    const own = stderr.replace(/^server: Cannot send .+\n/, "");
+    const own = stderr.replace(/^server: Cannot send .+\n/m, "");
     expect(own.split("\n")).toEqual([
       `Cannot save ${disk}/x: no space left on device`,
       "Make room on its disk, or choose another path",

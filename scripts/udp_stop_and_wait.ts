@@ -1,6 +1,7 @@
 /**
  * Stop and wait: an acknowledgement can be lost as well as a block. Then the
- * block is sent again, and without a number the receiver takes it twice.
+ * block is sent again, and without a number the receiver takes it twice. Here
+ * some are lost on purpose, the same ones in every run: `--loss`, `--seed`.
  *
  * Aim: To repeat what is lost, and to show why blocks need numbers.
  *

@@ -3,7 +3,7 @@
  * less time. How much is sent again depends on who keeps what.
  *
  * Aim: To compare stop and wait, go-back-N and selective repeat on the same
- * losses.
+ * losses, which are made on purpose (`--loss`, `--seed`).
  *
  *     deno run --allow-net scripts/udp_window.ts
  *     bun scripts/udp_window.ts

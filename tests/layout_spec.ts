@@ -121,7 +121,7 @@ const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3600, "lib/sockets", /^lib\/sockets\//],
   [670, "lib/observe", /^lib\/observe\//],
   [1240, "lib/experiment", /^lib\/experiment\//],
-  [310, "lib/process", /^lib\/process\//],
+  [345, "lib/process", /^lib\/process\//],
   [275, "lib/slips", /^lib\/slips\//],
   [4920, "scripts/tools", /^scripts\/tools\//],
 ];
@@ -300,7 +300,7 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   );
   // Comments cost nothing that could be measured; code does.
   // 2,400 characters of it note what is needed to name a slip; the rest is loaded
-  // only then.
+  // only then. 700 save Bun from loading node:fs, which costs more.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(74_200);
+  expect(code.length).toBeLessThan(75_000);
 });

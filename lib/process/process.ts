@@ -86,6 +86,7 @@ export function guardOutput(): void {
 /** A reader that does not read stops the process; no output fills its memory. */
 function writeLine(line: string): void {
   let bytes = encoder.encode(`${line}\n`);
+  if (BUN && writeEarly(bytes)) return;
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(
@@ -101,6 +102,37 @@ function writeLine(line: string): void {
 }
 
 const encoder = new TextEncoder();
+
+/**
+ * Writes the first lines by Bun's stream, since node:fs takes 2 ms to load. The
+ * stream would keep all that nobody reads: false when it has had its share.
+ */
+function writeEarly(bytes: Uint8Array): boolean {
+  if (early.size > EARLY && early.waiting === 0) return false;
+  try {
+    const output = early.output ??= Bun.stdout.writer();
+    early.size += bytes.length;
+    for (const done of [output.write(bytes), output.flush()]) {
+      if (typeof done === "number") continue;
+      early.waiting++;
+      done.catch(outputFailed).finally(() => early.waiting--);
+    }
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== "EMFILE") throw error;
+    early.size = Infinity; // it needs a descriptor
+    return false;
+  }
+}
+
+/** What it has, and how many of its writes are not done. */
+const early: { output?: ReturnType<typeof Bun.stdout.writer> } & {
+  size: number;
+  waiting: number;
+} = { size: 0, waiting: 0 };
+
+/** In bytes: a pipe holds 65536. */
+const EARLY = 60_000;
 
 /** Tells of output that could not be written, if it is worth it. */
 export function outputFailed(error: unknown): void {

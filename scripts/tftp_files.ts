@@ -10,7 +10,7 @@
  *
  * The client reads `--file NAME`, and `--save FILE` keeps it; or it writes `--put
  * FILE`. The server has the files below `--root DIR`, and clients may create some
- * in `--inbox DIR`. With these Deno needs --allow-read and --allow-write.
+ * in `--inbox DIR`; then nothing is lost on purpose. `--loss` says how much is.
  *
  * Output:
  *
@@ -88,7 +88,7 @@ export async function client({ address, flags, print }: End) {
 
 if (import.meta.main) {
   const flags = {
-    loss: { ...FRACTION, help: "lose this share of the blocks (0.1)" },
+    loss: { ...FRACTION, help: "lose this share of the blocks (0.1, or 0)" },
     seed: { ...WHOLE_NUMBER, help: "choose which ones (7)" },
     root: { value: "DIR", help: "serve the files below this folder" },
     inbox: { value: "DIR", help: "let clients create files in this one" },

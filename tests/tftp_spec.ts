@@ -22,6 +22,7 @@ import {
   termsOf,
   unpack,
 } from "../lib/protocols/tftp.ts";
+import { NOTES } from "../lib/services/notes.ts";
 import { exchangeFile } from "../lib/services/tftp/client.ts";
 import { losses } from "../lib/services/tftp/losses.ts";
 import { openStore } from "../lib/services/tftp/store.ts";
@@ -353,6 +354,21 @@ describe("tftp_files", () => {
       rmSync(folder, { recursive: true });
     }
     expect(existsSync(root)).toBe(false);
+  });
+
+  alongside("loses nothing of a user's own files", async () => {
+    const root = mkdtempSync(`${tmpdir()}/tftp-`);
+    writeFileSync(`${root}/notes.bin`, NOTES["notes.bin"]());
+    try {
+      const { lines } = await play(files, { flags: { root } });
+      const sent = lines.filter((line) => line.startsWith("server:"));
+      expect(sent.map((line) => line.match(/, (\d+) of /)?.[1])).toEqual([
+        "0",
+        "0",
+      ]);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 
   alongside("lets no name and no link lead out of --root", async () => {

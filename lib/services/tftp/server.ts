@@ -19,9 +19,12 @@ interface Choices {
   readonly seed?: string | undefined;
 }
 
-/** No transfers yet. Failures of the folders are SocketErrors: see `openStore`. */
+/**
+ * No transfers yet. A tenth is lost by default, and nothing of a user's own files.
+ * Failures of the folders are SocketErrors: see `openStore`.
+ */
 export async function openTransfers(
-  { root, inbox, loss = "0.1", seed = "7" }: Choices,
+  { root, inbox, loss = root ?? inbox ? "0" : "0.1", seed = "7" }: Choices,
 ): Promise<Transfers> {
   const store = await openStore({ root, inbox });
   return new Transfers({ store, losses: losses(Number(loss), Number(seed)) });

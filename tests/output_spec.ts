@@ -124,10 +124,8 @@ for (const runtime of RUNTIMES) {
         lab("tcp_time", "server", "--port", String(port)),
         where === "stdout" ? `> ${path}` : `> ${path} 2>&1`,
       );
-      while (await canListen(port)) await Bun.sleep(20);
       for (let i = 0; i < 3; i++) {
-        const client = net.connect(port, "127.0.0.1");
-        await new Promise((resolve) => client.once("data", resolve));
+        const client = await greeted(port);
         client.end(`thanks ${i}`);
         await new Promise((resolve) => client.once("close", resolve));
       }
@@ -231,6 +229,22 @@ for (const runtime of RUNTIMES) {
       expect([lines?.length, written.stderr]).toEqual([600, ""]);
     },
   );
+}
+
+/**
+ * A client that the server has sent something. Before it listens, it may try the
+ * port for a moment; a test that tried it, too, could take it away.
+ */
+async function greeted(port: number): Promise<net.Socket> {
+  while (true) {
+    const client = net.connect(port, "127.0.0.1");
+    const answered = await new Promise<boolean>((resolve) => {
+      client.once("data", () => resolve(true));
+      client.on("error", () => {}).once("close", () => resolve(false));
+    });
+    if (answered) return client;
+    await Bun.sleep(20);
+  }
 }
 
 /** Runs a command whose output is a pipe with O_NONBLOCK, and reads it slowly. */

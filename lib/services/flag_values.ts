@@ -23,11 +23,20 @@ export const UP_TO_999 = { takes: "1 to 999", pattern: /^[1-9]\d{0,2}$/ };
 const FILE_PATH = { takes: "a path", pattern: /^[^\0]+$/ };
 /** Those of an experiment that sends files. */
 export const FILE_FLAGS = {
-  root: { ...FILE_PATH, help: "serve the files below this folder" },
+  root: {
+    ...FILE_PATH,
+    value: "DIR",
+    help: "serve the files below this folder",
+  },
   name: {
+    value: "NAME",
     takes: "the name of a file",
     pattern: /^[^\n]+$/,
     help: "ask for this file (notes.txt)",
   },
-  save: { ...FILE_PATH, help: "keep it as this file, if it is whole" },
+  save: {
+    ...FILE_PATH,
+    value: "FILE",
+    help: "keep it as this file, if it is whole",
+  },
 };

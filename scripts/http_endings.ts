@@ -1,0 +1,105 @@
+/**
+ * Endings of an HTTP answer: a length and a last chunk tell whether it is whole;
+ * the end of the stream does not.
+ *
+ * Aim: To compare three ways to end an answer, each whole and cut off.
+ *
+ *     deno run --allow-net scripts/http_endings.ts
+ *     bun scripts/http_endings.ts
+ *     node scripts/http_endings.ts
+ *
+ * Against the server alone, curl ends with code 18 for `/length?cut` and
+ * `/chunks?cut`, and with 0 for `/end?cut`, although half of it is missing.
+ *
+ * Output:
+ *
+ *     server: GET /length: sent 60 of 60 bytes
+ *     client: /length: 60 bytes, whole
+ *     server: GET /length?cut: sent 30 of 60 bytes
+ *     client: /length?cut: 30 bytes, cut off
+ *     server: GET /chunks: sent 60 of 60 bytes
+ *     client: /chunks: 60 bytes, whole
+ *     server: GET /chunks?cut: sent 30 of 60 bytes
+ *     client: /chunks?cut: 30 bytes, cut off
+ *     server: GET /end: sent 60 of 60 bytes
+ *     client: /end: 60 bytes, nobody can tell
+ *     server: GET /end?cut: sent 30 of 60 bytes
+ *     client: /end?cut: 30 bytes, nobody can tell
+ */
+import {
+  AF_INET,
+  type End,
+  experiment,
+  SOCK_STREAM,
+  socket,
+  SocketError,
+} from "../lib/mod.ts";
+import { textAnswer } from "../lib/services/http_answer.ts";
+import { AnswerReader, hostOf } from "../lib/services/http_client.ts";
+import { HttpConnection } from "../lib/services/http_server.ts";
+
+const PAGE = "Who reads this must know where it ends, and then that it is.";
+const WAYS = ["/length", "/chunks", "/end"];
+
+/** The page, or half of it, in each way: fields, an empty line, and a body. */
+const answers = (page: string, last: string): Record<string, string> => ({
+  "/length": `Content-Length: ${PAGE.length}\r\n\r\n${page}`,
+  "/chunks": "Transfer-Encoding: chunked\r\n\r\n" +
+    `${page.length.toString(16)}\r\n${page}\r\n${last}`,
+  "/end": `\r\n${page}`,
+});
+
+export async function server({ address, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen();
+  ready(listener);
+
+  // 2. Read the request of each client; the path names a way to end the answer.
+  for await (const [client] of listener) {
+    await serve(client, async () => {
+      const http = new HttpConnection(client, { refused: print });
+      for await (const { path, target } of http) {
+        const cut = target.endsWith("?cut");
+        const sent = cut ? PAGE.slice(0, PAGE.length / 2) : PAGE;
+        const answer = answers(sent, cut ? "" : "0\r\n\r\n")[path];
+        if (!answer) {
+          await http.answer(textAnswer(404, `try ${WAYS.join(", ")}, or ?cut`));
+          continue;
+        }
+        // 3. Send the page, or half of it: its length stands before it, its last
+        //    chunk behind it; without both, the page is what comes.
+        print(`GET ${target}: sent ${sent.length} of ${PAGE.length} bytes`);
+        const head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+        await client.sendall(`${head}${answer}`);
+
+        // 4. End the stream, as the system does for a server that has crashed.
+        return await http.finish();
+      }
+    });
+  }
+}
+
+export async function client({ address, print }: End) {
+  for (const target of WAYS.flatMap((way) => [way, `${way}?cut`])) {
+    // 1. Connect to the server, and ask for the page.
+    await using connection = socket(AF_INET, SOCK_STREAM);
+    await connection.connect(address);
+    const request = `GET ${target} HTTP/1.1\r\nHost: ${
+      hostOf(address)
+    }\r\n\r\n`;
+    await connection.sendall(request);
+
+    // 2. Receive the answer, and judge whether it is whole.
+    const answer = await new AnswerReader(connection).received(request);
+    if (answer.status !== 200) throw new SocketError("EPROTO", "recv", address);
+    const { body, whole } = answer;
+    const verdict = { true: "whole", false: "cut off" }[String(whole)];
+    print(`${target}: ${body.length} bytes, ${verdict ?? "nobody can tell"}`);
+  }
+}
+
+if (import.meta.main) {
+  await experiment({ url: import.meta.url, port: 8080, server, client });
+}

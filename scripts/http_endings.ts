@@ -62,14 +62,13 @@ export async function server({ address, print, ready, serve }: End) {
       const http = new HttpConnection(client, { refused: print });
       for await (const { path, target } of http) {
         const cut = target.endsWith("?cut");
-        const sent = cut ? PAGE.slice(0, PAGE.length / 2) : PAGE;
+        const sent = PAGE.slice(0, cut ? 30 : 60);
         const answer = answers(sent, cut ? "" : "0\r\n\r\n")[path];
         if (!answer) {
-          await http.answer(textAnswer(404, `try ${WAYS.join(", ")}, or ?cut`));
+          await http.answer(textAnswer(404, WAYS.join(", ")));
           continue;
         }
-        // 3. Send the page, or half of it: its length stands before it, its last
-        //    chunk behind it; without both, the page is what comes.
+        // 3. Send the page, or half of it, as if there were nothing more.
         print(`GET ${target}: sent ${sent.length} of ${PAGE.length} bytes`);
         const head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
         await client.sendall(`${head}${answer}`);
@@ -82,21 +81,20 @@ export async function server({ address, print, ready, serve }: End) {
 }
 
 export async function client({ address, print }: End) {
+  const end = ` HTTP/1.1\r\nHost: ${hostOf(address)}\r\n\r\n`;
   for (const target of WAYS.flatMap((way) => [way, `${way}?cut`])) {
     // 1. Connect to the server, and ask for the page.
     await using connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(address);
-    const request = `GET ${target} HTTP/1.1\r\nHost: ${
-      hostOf(address)
-    }\r\n\r\n`;
-    await connection.sendall(request);
+    await connection.sendall(`GET ${target}${end}`);
 
-    // 2. Receive the answer, and judge whether it is whole.
-    const answer = await new AnswerReader(connection).received(request);
+    // 2. Receive the answer up to its end, and judge whether it is whole.
+    const answer = await new AnswerReader(connection).received("GET");
     if (answer.status !== 200) throw new SocketError("EPROTO", "recv", address);
-    const { body, whole } = answer;
-    const verdict = { true: "whole", false: "cut off" }[String(whole)];
-    print(`${target}: ${body.length} bytes, ${verdict ?? "nobody can tell"}`);
+    const { body: { length }, whole } = answer;
+    const known = whole ? "whole" : "cut off";
+    const verdict = whole === undefined ? "nobody can tell" : known;
+    print(`${target}: ${length} bytes, ${verdict}`);
   }
 }
 

@@ -119,13 +119,12 @@ export class HttpHead {
   /** Takes what is here; the fields, once they are whole. Throws 400, 414, 431. */
   take(input: HttpInput): HttpFields | undefined {
     while (true) {
-      const most = this.#begun ? this.#left : this.#limits.line;
-      const line = input.line(
-        Math.min(most, this.#left),
-        this.#begun ? () => TOO_LONG : firstTooLong,
-      );
+      const room = this.#left - 2; // for the CR LF
+      const line = this.#begun
+        ? input.line(room, () => TOO_LONG)
+        : input.line(Math.min(room, this.#limits.line), firstTooLong);
       if (line === undefined) return;
-      this.#left = Math.max(0, this.#left - line.length - 2);
+      this.#left = room - line.length;
       if (!this.#begun) {
         if (line === "") continue; // RFC 9112 section 2.2
         this.#begun = true;
@@ -146,7 +145,7 @@ export class HttpHead {
 
 /** Of a request it is the target that is so long, if there is one. */
 function firstTooLong(start: string): HttpFault {
-  const target = new RegExp(`^${TOKEN} [!-~]*$`).test(start);
+  const target = new RegExp(`^${TOKEN} [!-~]`).test(start);
   return new HttpFault(target ? 414 : 400, "the first line is too long");
 }
 

@@ -22,9 +22,9 @@
  *     server: GET /chunks?cut: sent 30 of 60 bytes
  *     client: /chunks?cut: 30 bytes, cut off
  *     server: GET /end: sent 60 of 60 bytes
- *     client: /end: 60 bytes, nobody can tell
+ *     client: /end: 60 bytes, whole or cut off
  *     server: GET /end?cut: sent 30 of 60 bytes
- *     client: /end?cut: 30 bytes, nobody can tell
+ *     client: /end?cut: 30 bytes, whole or cut off
  */
 import {
   AF_INET,
@@ -35,18 +35,19 @@ import {
   SocketError,
 } from "../lib/mod.ts";
 import { textAnswer } from "../lib/services/http_answer.ts";
-import { AnswerReader, hostOf } from "../lib/services/http_client.ts";
+import { AnswerReader, formatGet } from "../lib/services/http_client.ts";
 import { HttpConnection } from "../lib/services/http_server.ts";
 
 const PAGE = "Who reads this must know where it ends, and then that it is.";
+const HEAD = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
 const WAYS = ["/length", "/chunks", "/end"];
 
 /** The page, or half of it, in each way: fields, an empty line, and a body. */
-const answers = (page: string, last: string): Record<string, string> => ({
-  "/length": `Content-Length: ${PAGE.length}\r\n\r\n${page}`,
-  "/chunks": "Transfer-Encoding: chunked\r\n\r\n" +
-    `${page.length.toString(16)}\r\n${page}\r\n${last}`,
-  "/end": `\r\n${page}`,
+const answers = (page: string, cut: boolean): Record<string, string> => ({
+  "GET /length": `${HEAD}Content-Length: ${PAGE.length}\r\n\r\n${page}`,
+  "GET /chunks": `${HEAD}Transfer-Encoding: chunked\r\n\r\n` +
+    `${page.length.toString(16)}\r\n${page}\r\n${cut ? "" : "0\r\n\r\n"}`,
+  "GET /end": `${HEAD}\r\n${page}`,
 });
 
 export async function server({ address, print, ready, serve }: End) {
@@ -55,46 +56,42 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.bind(address);
   await listener.listen();
   ready(listener);
-
+  let answered = 0;
   // 2. Read the request of each client; the path names a way to end the answer.
   for await (const [client] of listener) {
     await serve(client, async () => {
       const http = new HttpConnection(client, { refused: print });
-      for await (const { path, target } of http) {
+      for await (const { method, path, target } of http) {
         const cut = target.endsWith("?cut");
         const sent = PAGE.slice(0, cut ? 30 : 60);
-        const answer = answers(sent, cut ? "" : "0\r\n\r\n")[path];
+        const answer = answers(sent, cut)[`${method} ${path}`];
         if (!answer) {
           await http.answer(textAnswer(404, WAYS.join(", ")));
           continue;
         }
         // 3. Send the page, or half of it, as if there were nothing more.
         print(`GET ${target}: sent ${sent.length} of ${PAGE.length} bytes`);
-        const head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
-        await client.sendall(`${head}${answer}`);
-
+        await client.sendall(answer);
         // 4. End the stream, as the system does for a server that has crashed.
+        answered++;
         return await http.finish();
       }
     });
   }
+  return answered;
 }
 
 export async function client({ address, print }: End) {
-  const end = ` HTTP/1.1\r\nHost: ${hostOf(address)}\r\n\r\n`;
   for (const target of WAYS.flatMap((way) => [way, `${way}?cut`])) {
     // 1. Connect to the server, and ask for the page.
     await using connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(address);
-    await connection.sendall(`GET ${target}${end}`);
-
-    // 2. Receive the answer up to its end, and judge whether it is whole.
+    await connection.sendall(formatGet(target, address));
+    // 2. Receive the answer up to its end; was that the end of the page?
     const answer = await new AnswerReader(connection).received("GET");
-    if (answer.status !== 200) throw new SocketError("EPROTO", "recv", address);
-    const { body: { length }, whole } = answer;
-    const known = whole ? "whole" : "cut off";
-    const verdict = whole === undefined ? "nobody can tell" : known;
-    print(`${target}: ${length} bytes, ${verdict}`);
+    const { body: { length }, extent, status } = answer;
+    if (status !== 200) throw new SocketError("EPROTO", "recv", address);
+    print(`${target}: ${length} bytes, ${extent}`);
   }
 }
 

@@ -8,8 +8,7 @@
  *     bun scripts/http_pages.ts
  *     node scripts/http_pages.ts
  *
- * The server also serves browsers, curl and wget, and with `--root FOLDER` the
- * files of a folder. It keeps what is uploaded in memory.
+ * It serves browsers and curl, too. What is uploaded stays in memory.
  *
  * Output:
  *
@@ -35,7 +34,7 @@ import {
 } from "../lib/mod.ts";
 import { inWords } from "../lib/protocols/http.ts";
 import { AnswerReader, hostOf } from "../lib/services/http_client.ts";
-import { FOLDER, openPages } from "../lib/services/http_pages.ts";
+import { flags, openPages } from "../lib/services/http_pages.ts";
 import { HttpConnection } from "../lib/services/http_server.ts";
 
 /** What the client says; its page comes in chunks. */
@@ -54,6 +53,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await listener.bind(address);
   await listener.listen();
   ready(listener);
+  let answered = 0;
 
   // 2. Read the requests of each client: where one ends, the next begins.
   for await (const [client] of listener) {
@@ -65,8 +65,10 @@ export async function server({ address, flags, print, ready, serve }: End) {
         await http.answer(await pages.answer(request));
       }
       print("Requests on this connection:", http.count);
+      answered += http.count;
     });
   }
+  return answered;
 }
 
 export async function client({ address, print }: End) {
@@ -82,7 +84,6 @@ export async function client({ address, print }: End) {
     }
     // 2. Send a request: lines of text, an empty one, and perhaps a body.
     await http.connection.sendall(request);
-
     // 3. Read the answer up to its end, which is not the end of the stream.
     const answer = await http.next(request);
     print(inWords(answer));
@@ -95,6 +96,5 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
-  const flags = { root: FOLDER };
   await experiment({ url: import.meta.url, port: 8080, flags, server, client });
 }

@@ -135,7 +135,7 @@ function answersIn(text: string, methods: string[], piece = Infinity) {
       found.push([
         answer.status,
         String.fromCharCode(...answer.body),
-        answer.whole,
+        answer.extent,
       ]);
     }
   };
@@ -146,7 +146,7 @@ function answersIn(text: string, methods: string[], piece = Infinity) {
     }
     const last = parser.end();
     if (last) {
-      found.push([last.status, String.fromCharCode(...last.body), last.whole]);
+      found.push([last.status, String.fromCharCode(...last.body), last.extent]);
     }
   } catch (error) {
     if (!(error instanceof HttpFault)) throw error;
@@ -163,26 +163,26 @@ describe("ResponseParser", () => {
     found: unknown[],
     methods?: string[],
   ][] = [
-    ["a length", `${OK}Content-Length: 2\r\n\r\nhi`, [[200, "hi", true]]],
+    ["a length", `${OK}Content-Length: 2\r\n\r\nhi`, [[200, "hi", "whole"]]],
     ["a length, cut off", `${OK}Content-Length: 3\r\n\r\nhi`, [[
       200,
       "hi",
-      false,
+      "cut off",
     ]]],
     ["chunks", `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`, [
-      [200, "hi", true],
+      [200, "hi", "whole"],
     ]],
     ["chunks, cut off", `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n`, [
-      [200, "hi", false],
+      [200, "hi", "cut off"],
     ]],
-    ["until the end", `${OK}\r\nhi`, [[200, "hi", undefined]]],
-    ["nothing until the end", `${OK}\r\n`, [[200, "", undefined]]],
+    ["until the end", `${OK}\r\nhi`, [[200, "hi", "whole or cut off"]]],
+    ["nothing until the end", `${OK}\r\n`, [[200, "", "whole or cut off"]]],
     [
       "an answer to HEAD",
       `${OK}Content-Length: 9\r\n\r\n${OK}Content-Length: 0\r\n\r\n`,
       [
-        [200, "", true],
-        [200, "", true],
+        [200, "", "whole"],
+        [200, "", "whole"],
       ],
       ["HEAD", "GET"],
     ],
@@ -190,28 +190,28 @@ describe("ResponseParser", () => {
       "204 and 304",
       `HTTP/1.1 204 No\r\n\r\nHTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n`,
       [
-        [204, "", true],
-        [304, "", true],
+        [204, "", "whole"],
+        [304, "", "whole"],
       ],
     ],
     [
       "interim answers",
       `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 E\r\na: b\r\n\r\n${OK}Content-Length: 1\r\n\r\nx`,
       [
-        [200, "x", true],
+        [200, "x", "whole"],
       ],
     ],
     ["101 ends it", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", [[
       101,
       "",
-      true,
+      "whole",
     ]]],
     ["no reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", [[
       200,
       "",
-      true,
+      "whole",
     ]]],
-    ["HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nx", [[200, "x", undefined]]],
+    ["HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nx", [[200, "x", "whole or cut off"]]],
     ["another protocol", "220 ready\r\n", ["refused"]],
     ["no HTTP at all", "\x16\x03\x01\0\n", ["refused"]],
     ["two lengths", `${OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, [

@@ -39,8 +39,8 @@ export interface HttpResponse extends Message {
   readonly status: number;
   readonly reason: string;
   readonly framing: Framing;
-  /** Undefined: its end is the end of the stream, and nobody can tell. */
-  readonly whole: boolean | undefined;
+  /** Nobody can tell when its end is the end of the stream. */
+  readonly extent: "whole" | "cut off" | "whole or cut off";
 }
 
 /**
@@ -147,7 +147,7 @@ export class ResponseParser {
   readonly #input = new HttpInput();
   #head: HttpHead;
   #line: StatusLine | undefined;
-  #response: Omit<HttpResponse, "body" | "whole"> | undefined;
+  #response: Omit<HttpResponse, "body" | "extent"> | undefined;
   #body: HttpBody | undefined;
 
   constructor(limits = HTTP_LIMITS) {
@@ -170,7 +170,7 @@ export class ResponseParser {
       if (!fields) return;
       this.#begin(this.#line!, fields, method);
     }
-    if (this.#body.take(this.#input)) return this.#end(true);
+    if (this.#body.take(this.#input)) return this.#end("whole");
   }
 
   /**
@@ -180,7 +180,7 @@ export class ResponseParser {
   end(): HttpResponse | undefined {
     if (!this.#body) return;
     const free = this.#response!.framing === "until the end";
-    return this.#end(free ? undefined : false);
+    return this.#end(free ? "whole or cut off" : "cut off");
   }
 
   /** The bytes behind the last response, which are of another protocol (101). */
@@ -206,8 +206,8 @@ export class ResponseParser {
     this.#response = { ...line, fields, framing, persists };
   }
 
-  #end(whole: boolean | undefined): HttpResponse {
-    const response = { ...this.#response!, body: this.#body!.bytes, whole };
+  #end(extent: HttpResponse["extent"]): HttpResponse {
+    const response = { ...this.#response!, body: this.#body!.bytes, extent };
     this.#body = undefined;
     return response;
   }

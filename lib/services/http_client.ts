@@ -5,6 +5,7 @@
  * @module
  */
 import { type HttpResponse, ResponseParser } from "../protocols/http.ts";
+import { formatHead } from "../protocols/http_format.ts";
 import { HttpFault } from "../protocols/http_lines.ts";
 import { type Address, displayAddress } from "../sockets/address.ts";
 import { SocketError } from "../sockets/socket_error.ts";
@@ -30,12 +31,12 @@ export class AnswerReader {
   /** The answer to a request, as `received` gives it; EBADMSG if it is cut off. */
   async next(request: string): Promise<HttpResponse> {
     const answer = await this.received(request);
-    if (answer.whole !== false) return answer;
+    if (answer.extent !== "cut off") return answer;
     throw new SocketError("EBADMSG", "recv", this.#peer);
   }
 
   /**
-   * The answer to a request, as far as it comes: `whole` tells. The socket's time
+   * The answer to a request, as far as it comes: see its `extent`. The socket's time
    * limit is for all of it. EBADMSG if the stream ends before the body, ETIMEDOUT,
    * EPROTO for what is not HTTP/1.1, EMSGSIZE beyond the limits of the protocol.
    */
@@ -74,4 +75,9 @@ export class AnswerReader {
 /** The field Host for a server: RFC 9110 section 7.2. */
 export function hostOf(address: Address): string {
   return displayAddress(address);
+}
+
+/** A request for a page, without a body. */
+export function formatGet(target: string, address: Address): string {
+  return formatHead(`GET ${target} HTTP/1.1`, [["Host", hostOf(address)]]);
 }

@@ -10,9 +10,8 @@ import { type Answer, textAnswer } from "./http_answer.ts";
 import { chunksOf, memoryShelf, openShelf, type Shelf } from "./shelf.ts";
 
 /** The flag for the folder that a server shows. */
-export const FOLDER = {
-  help: "show the files in this folder (a page in memory)",
-  value: "FOLDER",
+export const flags = {
+  root: { help: "show the files in this folder (a page in memory)" },
 };
 
 /** Pages, and the answers to requests for them. */

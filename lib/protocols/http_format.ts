@@ -42,6 +42,7 @@ export const REASONS: Record<number, string> = {
   408: "Request Timeout",
   413: "Content Too Large",
   414: "URI Too Long",
+  415: "Unsupported Media Type",
   417: "Expectation Failed",
   426: "Upgrade Required",
   431: "Request Header Fields Too Large",

@@ -52,8 +52,13 @@ function put(
   if (!PLAIN.test(path.slice(1))) {
     return textAnswer(403, "a page is named by letters, digits, . _ -");
   }
-  if (fields.has("content-range") || fields.has("content-encoding")) {
-    return textAnswer(400, "a page is sent whole, and as it is");
+  if (fields.has("content-range")) {
+    return textAnswer(400, "a page is sent whole");
+  }
+  if (fields.has("content-encoding")) {
+    return textAnswer(415, "a page is sent as it is", {
+      "Accept-Encoding": "",
+    });
   }
   const before = uploads.get(name);
   let size = body.length - (before?.length ?? 0);

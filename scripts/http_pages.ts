@@ -34,7 +34,7 @@ import {
 } from "../lib/mod.ts";
 import { inWords } from "../lib/protocols/http.ts";
 import { AnswerReader, hostOf } from "../lib/services/http_client.ts";
-import { flags, openPages } from "../lib/services/http_pages.ts";
+import { openPages, PAGE_FLAGS } from "../lib/services/http_pages.ts";
 import { HttpConnection } from "../lib/services/http_server.ts";
 
 /** What the client says; its page comes in chunks. */
@@ -54,7 +54,6 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
   let answered = 0;
-
   // 2. Read the requests of each client: where one ends, the next begins.
   for await (const [client] of listener) {
     await serve(client, async () => {
@@ -96,5 +95,6 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
+  const flags = PAGE_FLAGS;
   await experiment({ url: import.meta.url, port: 8080, flags, server, client });
 }

@@ -44,16 +44,14 @@ export class AnswerReader {
     const [method] = request.split(" ", 1);
     const failure = (code: string) => new SocketError(code, "recv", this.#peer);
     const limit = this.connection.gettimeout();
-    let signal: AbortSignal | undefined;
+    const signal = limit === null ? undefined : AbortSignal.timeout(limit);
     try {
       while (true) {
         const answer = this.#parser.next(method);
         if (answer) return await this.#given(answer);
-        const wait = signal && { signal };
-        const bytes = await this.connection.recv(65_536, wait);
+        const bytes = await this.connection.recv(65_536, { signal });
         if (bytes.length === 0) break;
         this.#parser.push(bytes);
-        if (limit !== null) signal ??= AbortSignal.timeout(limit);
       }
     } catch (error) {
       if (signal?.aborted) throw failure("ETIMEDOUT");

@@ -9,8 +9,8 @@ import { SocketError } from "../sockets/socket_error.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
 import { chunksOf, memoryShelf, openShelf, type Shelf } from "./shelf.ts";
 
-/** The flag for the folder that a server shows. */
-export const flags = {
+/** The flag of a server for the folder that it shows. */
+export const PAGE_FLAGS = {
   root: { help: "show the files in this folder (a page in memory)" },
 };
 
@@ -56,9 +56,7 @@ function put(
     return textAnswer(400, "a page is sent whole");
   }
   if (fields.has("content-encoding")) {
-    return textAnswer(415, "a page is sent as it is", {
-      "Accept-Encoding": "",
-    });
+    return textAnswer(415, "a page is sent as it is");
   }
   const before = uploads.get(name);
   let size = body.length - (before?.length ?? 0);

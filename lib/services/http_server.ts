@@ -64,8 +64,9 @@ export class HttpConnection {
   /** The next request; undefined at the end, and after a refusal. */
   async #next(): Promise<HttpRequest | undefined> {
     const parser = this.#parser;
+    const limit = this.#client.gettimeout() ?? PATIENCE;
+    let late: AbortSignal | undefined;
     try {
-      let late: AbortSignal | undefined;
       while (true) {
         const request = parser.next();
         if (request) return request;
@@ -73,10 +74,8 @@ export class HttpConnection {
           await this.#client.sendall(`${statusLine(100)}\r\n\r\n`);
         }
         // A head has one time limit, however its bytes drip.
-        if (parser.stage !== "head") late = undefined;
-        else {late ??= AbortSignal.timeout(
-            this.#client.gettimeout() ?? PATIENCE,
-          );}
+        const limited = parser.stage === "head";
+        late = limited ? late ?? AbortSignal.timeout(limit) : undefined;
         const bytes = await this.#receive(late);
         if (bytes.length > 0) parser.push(bytes);
         else if (parser.stage === "nothing") return;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Stats } from "node:fs";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { codeOf, SocketError } from "../sockets/socket_error.ts";
 import { NOTES } from "./notes.ts";
@@ -46,37 +47,25 @@ export async function openShelf(root?: string): Promise<Shelf> {
 }
 
 /**
- * The first `size` bytes of a file in chunks, or fewer if it has become shorter.
- * The next chunk is read while the caller sends this one, which is the caller's
- * until it asks for the next.
+ * The first `size` bytes of a file in chunks, or fewer if it has become shorter. A
+ * chunk is the caller's until it asks for the next one.
  */
 export async function* chunksOf(
   file: ShelfFile,
   size = file.size,
 ): AsyncGenerator<Uint8Array, void> {
-  const read = (from: number, buffer: Uint8Array) => {
-    const room = buffer.subarray(0, Math.min(buffer.length, size - from));
-    const reading = file.read(from, room);
-    reading.catch(() => {}); // the caller may leave before
-    return reading;
-  };
-  const length = Math.min(CHUNK, size);
-  let [chunk, next] = [new Uint8Array(length), new Uint8Array(length)];
-  let reading = read(0, chunk);
-  try {
-    for (let at = 0, count; (count = await reading) > 0;) {
-      at += count;
-      reading = read(at, next);
-      yield chunk.subarray(0, count);
-      [chunk, next] = [next, chunk];
-    }
-  } finally {
-    await reading.catch(() => {}); // before the file is closed
+  const chunk = new Uint8Array(Math.min(CHUNK, size));
+  for (let at = 0; at < size;) {
+    const room = chunk.subarray(0, size - at);
+    const count = await file.read(at, room);
+    if (count === 0) return;
+    at += count;
+    yield room.subarray(0, count);
   }
 }
 
-/** In bytes. A client that does not read holds two of them. */
-const CHUNK = 2 ** 16;
+/** In bytes, for each client: a smaller one costs more calls. */
+const CHUNK = 2 ** 18;
 
 /** Files in memory, by name. */
 export function memoryShelf(files: Record<string, () => Uint8Array>): Shelf {
@@ -113,6 +102,7 @@ export function memoryShelf(files: Record<string, () => Uint8Array>): Shelf {
  */
 async function folderShelf(root: string): Promise<Shelf> {
   const { constants, promises: fs } = await import("node:fs");
+  const { sep } = await import("node:path");
   const attempt = async <T>(call: string, name: string, work: Promise<T>) => {
     try {
       return await work;
@@ -123,21 +113,18 @@ async function folderShelf(root: string): Promise<Shelf> {
   const serving = "serve files from";
   const top = await attempt(serving, root, fs.realpath(root));
   await attempt(serving, root, fs.readdir(top));
+  const below = top.endsWith(sep) ? top : top + sep;
 
   /** The path of what a name leads to, without a link in it. */
   const pathOf = async (call: string, name: string) => {
-    const below = top.endsWith("/") ? top : `${top}/`;
     // One answer for all that is outside: it must not tell what is there.
-    const path = isPlain(name)
-      ? await fs.realpath(below + name).catch(() => "")
-      : "";
-    const slashed = WINDOWS ? path.replaceAll("\\", "/") : path;
-    const inside = slashed.startsWith(
-      WINDOWS ? below.replaceAll("\\", "/") : below,
-    );
-    if (!inside) throw failure("ENOENT", call, name);
-    return path;
+    const path = isPlain(name) &&
+      await fs.realpath(below + name).catch(() => "");
+    if (path && path.startsWith(below)) return path;
+    throw failure("ENOENT", call, name);
   };
+  const statsOf = async (call: string, name: string) =>
+    fs.lstat(await pathOf(call, name));
   // A FIFO must not stop the server: open(2) would wait for a writer.
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
@@ -145,43 +132,37 @@ async function folderShelf(root: string): Promise<Shelf> {
     async open(name) {
       const path = await pathOf("open", name);
       // Opening a device can do something: it is looked at before, and after.
-      const before = await attempt("open", name, fs.lstat(path));
-      if (before.isDirectory()) throw failure("EISDIR", "open", name);
-      if (!before.isFile()) throw failure("EPERM", "open", name);
+      expectFile(name, await attempt("open", name, fs.lstat(path)));
       const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
       const file = await attempt("open", name, fs.open(path, flags));
       const close = () => file.close();
-      const after = await attempt("open", name, file.stat());
-      if (!after.isFile()) {
-        await close();
-        throw failure("EPERM", "open", name);
-      }
+      const stats = await attempt("open", name, file.stat());
+      if (!stats.isFile()) await close();
+      expectFile(name, stats);
       const read = async (position: number, buffer: Uint8Array) => {
         const reading = file.read(buffer, 0, buffer.length, position);
         return (await attempt("read", name, reading)).bytesRead;
       };
-      return { name, size: after.size, read, close };
+      return { name, size: stats.size, read, close };
     },
     async list(folder = "") {
       const path = folder === "" ? top : await pathOf("list", folder);
       const names = await attempt("list", folder, fs.readdir(path));
-      const entries = await Promise.all(
-        names.sort().map(async (name) => {
-          const inside = folder === "" ? name : `${folder}/${name}`;
-          const stats = await pathOf("list", inside).then(fs.lstat)
-            .catch(() => undefined); // a link that leads out, or is gone
-          const isFolder = stats?.isDirectory() ?? false;
-          if (!stats || !(isFolder || stats.isFile())) return [];
-          return [{
-            name,
-            size: isFolder ? 0 : Number(stats.size),
-            folder: isFolder,
-          }];
-        }),
-      );
-      return entries.flat();
+      const entries = names.sort().map(async (name): Promise<Entry[]> => {
+        const whole = folder === "" ? name : `${folder}/${name}`;
+        // None for a link that leads out, or for what is gone meanwhile.
+        const stats = await statsOf("list", whole).catch(() => undefined);
+        if (stats?.isFile()) return [{ name, size: stats.size, folder: false }];
+        return stats?.isDirectory() ? [{ name, size: 0, folder: true }] : [];
+      });
+      return (await Promise.all(entries)).flat();
     },
   };
+}
+
+function expectFile(name: string, stats: Stats): void {
+  if (stats.isDirectory()) throw failure("EISDIR", "open", name);
+  if (!stats.isFile()) throw failure("EPERM", "open", name);
 }
 
 /** Whether a name has neither an empty part, nor one that leads elsewhere. */

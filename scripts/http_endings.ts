@@ -1,6 +1,6 @@
 /**
- * Endings of an HTTP answer: a length and a last chunk tell whether it is whole;
- * the end of the stream does not.
+ * Endings of an HTTP answer: a length and a last chunk tell whether the answer is
+ * whole; the end of the stream does not.
  *
  * Aim: To compare three ways to end an answer, each whole and cut off.
  *
@@ -8,8 +8,8 @@
  *     bun scripts/http_endings.ts
  *     node scripts/http_endings.ts
  *
- * Against the server alone, curl ends with code 18 for `/length?cut` and
- * `/chunks?cut`, and with 0 for `/end?cut`, although half of it is missing.
+ * For `/length?cut` and `/chunks?cut` of the server alone, curl exits with 18; for
+ * `/end?cut` with 0, although half of the page is missing.
  *
  * Output:
  *

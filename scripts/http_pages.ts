@@ -8,7 +8,7 @@
  *     bun scripts/http_pages.ts
  *     node scripts/http_pages.ts
  *
- * It serves browsers and curl, too. What is uploaded stays in memory.
+ * The server serves browsers and curl, too. It keeps uploads in memory only.
  *
  * Output:
  *

@@ -2,12 +2,13 @@
  * Address lookup over TCP: for each IP address that a client sends, the server
  * answers with the hardware address in its table, or "Not Found".
  *
- * Aim: To look up hardware addresses by IP address, with many questions over
- * one TCP connection.
+ * Aim: To look up hardware addresses by IP address over one TCP connection.
  *
  *     deno run --allow-net scripts/tcp_address_lookup.ts
  *     bun scripts/tcp_address_lookup.ts
  *     node scripts/tcp_address_lookup.ts
+ *
+ * `--reverse 6A:08:AA:C2` asks for the IP address instead, as RARP does (RFC 903).
  *
  * Output:
  *
@@ -22,18 +23,20 @@ import {
   type End,
   experiment,
   formatAddress,
+  Reader,
   SHUT_WR,
   SOCK_STREAM,
   socket,
   SocketError,
 } from "../lib/mod.ts";
 
-const HARDWARE_ADDRESSES = new Map([
+const ADDRESSES = new Map([
   ["165.165.80.80", "6A:08:AA:C2"],
   ["165.165.79.1", "8A:BC:E3:FA"],
 ]);
-
-const ANSWER = /^([0-9A-F]{2}:)+[0-9A-F]{2}$|^Not Found$/i;
+for (const [ip, hardware] of [...ADDRESSES]) ADDRESSES.set(hardware, ip);
+const HARDWARE = /^([0-9A-F]{2}:){1,19}[0-9A-F]{2}$/i;
+const IP = /^(\d{1,3}\.){3}\d{1,3}$/;
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
@@ -47,14 +50,13 @@ export async function server({ address, print, ready, serve }: End) {
   for await (const [client] of listener) {
     await serve(client, async () => {
       while (true) {
-        // 3. Take the bytes of one recv() as one question. The messages have no
-        //    delimiter: two that are sent in a row may arrive as one, and then
-        //    neither is found. So a client must wait for each answer.
+        // 3. Take the bytes of one recv() as one question. There is no delimiter:
+        //    of two that arrive as one neither is found. So clients must wait.
         const question = decode(await client.recv(1024)).trim();
         if (!question) break;
 
-        // 4. Look it up, and send the answer.
-        const answer = HARDWARE_ADDRESSES.get(question) ?? "Not Found";
+        // 4. Look it up, either way, and send the answer.
+        const answer = ADDRESSES.get(question.toUpperCase()) ?? "Not Found";
         print(question, "->", answer);
         await client.sendall(answer);
         answered++;
@@ -64,17 +66,19 @@ export async function server({ address, print, ready, serve }: End) {
   return answered;
 }
 
-export async function client({ address, print }: End) {
+export async function client({ address, flags, print }: End) {
   // 1. Create a socket, connect it to the server, and print its own address.
   const connection = socket(AF_INET, SOCK_STREAM);
   await connection.connect(address);
   print(formatAddress(connection.getsockname()));
 
-  // 2. Ask for one address, and print the answer; anything else than a hardware
-  //    address or "Not Found" is from another server.
-  await connection.sendall("165.165.80.80");
+  // 2. Ask for one address, and print the answer; anything else than an address
+  //    of the other kind or "Not Found" is from another server.
+  await connection.sendall(flags.reverse ?? "165.165.80.80");
   const answer = decode(await connection.recv(1024));
-  if (!ANSWER.test(answer)) throw new SocketError("EPROTO", "recv", address);
+  const known = (flags.reverse ? IP : HARDWARE).test(answer);
+  const usable = known || answer === "Not Found";
+  if (!usable) throw new SocketError("EPROTO", "recv", address);
   print(answer);
 
   // 3. Acknowledge it, in the words of the original lab. The server takes that
@@ -83,11 +87,14 @@ export async function client({ address, print }: End) {
 
   // 4. End the stream, discard the last answer, and close the connection.
   await connection.shutdown(SHUT_WR);
-  while ((await connection.recv(1024)).length > 0);
+  await new Reader(connection).all();
   await connection.close();
   return answer;
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 8000, server, client });
+  const help = "ask for the IP address of this hardware address";
+  const takes = "a hardware address, such as 6A:08:AA:C2";
+  const flags = { reverse: { value: "A", takes, pattern: HARDWARE, help } };
+  await experiment({ url: import.meta.url, port: 8000, flags, server, client });
 }

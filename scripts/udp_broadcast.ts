@@ -21,6 +21,7 @@
  *     client: 2 answers
  */
 import {
+  type Address,
   AF_INET,
   decode,
   type End,
@@ -31,16 +32,15 @@ import {
   socket,
   SocketError,
 } from "../lib/mod.ts";
-
-const LOOPBACK = "127.255.255.255"; // the broadcast address of 127.x.x.x
+import { broadcastName, LOOPBACK } from "../lib/services/broadcast_name.ts";
+import { replies } from "../lib/services/replies.ts";
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Bind two sockets to the same port, which SO_REUSEADDR allows, and to the
-  //    broadcast address: one with 127.0.0.1 receives unicasts only.
-  const [host, port] = address as [string, number];
-  const own = /^(localhost$|127\.)/.test(host);
-  const first = await bound([own ? LOOPBACK : host, port]);
-  const second = await bound(first.getsockname() as [string, number]);
+  //    broadcast address: one with 127.0.0.1 receives unicasts only. It would
+  //    share the port with other programs, too: so make sure that none has it.
+  const name = await broadcastName(address);
+  const [first, second] = [await bound(name), await bound(name)];
   ready(first, second);
 
   // 2. Receive with both, and answer each sender.
@@ -72,26 +72,22 @@ export async function client({ address, print }: End) {
   const size = await sender.sendto("Is anybody there?", to);
   print(`sendto ${formatAddress(to)}: ${size} bytes`);
 
-  // 4. Count the answers until none has come for a second.
-  sender.settimeout(Math.min(1000, sender.gettimeout() ?? 1000)); // --timeout
-  let answers = 0;
-  try {
-    while (await sender.recvfrom(1024)) answers++;
-  } catch (error) {
-    if ((error as SocketError).code !== "ETIMEDOUT") throw error;
+  // 4. Count the different answers that come within a second.
+  const answers = new Set<string>();
+  const receive = () => sender.recvfrom(1024);
+  for await (const [data, from] of replies(sender, 1000, receive)) {
+    const answer = `${from} ${decode(data)}`;
+    if (/ Receiver [12]$/.test(answer)) answers.add(answer);
   }
-  if (answers === 0) throw new SocketError("ETIMEDOUT", "recvfrom", to);
-  print(`${answers} answers`);
-  return { refusal, answers };
+  if (answers.size === 0) throw new SocketError("ETIMEDOUT", "recvfrom", to);
+  print(`${answers.size} answers`);
+  return { refusal, answers: answers.size };
 }
 
-async function bound([host, port]: [string, number]) {
+async function bound(name: Address) {
   const receiver = socket(AF_INET, SOCK_DGRAM);
   receiver.setsockopt("SO_REUSEADDR", true);
-  await receiver.bind([host, port]).catch((error: SocketError) => {
-    if (host !== LOOPBACK || error.code !== "EADDRNOTAVAIL") throw error;
-    return receiver.bind(["0.0.0.0", port]); // only Linux has that address
-  });
+  await receiver.bind(name);
   return receiver;
 }
 

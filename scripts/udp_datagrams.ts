@@ -67,7 +67,8 @@ export async function client({ address, print }: End) {
   print("Sent 3 datagrams of 3, 16 and 5 bytes");
   const [received, times] = [new Set<string>(), [] as number[]];
   let [start, wait] = [performance.now(), 0];
-  for await (const reply of replies(connection, 5, 3000)) {
+  const receive = (size: number) => () => connection.recv(size);
+  for await (const reply of replies(connection, 3000, receive(5))) {
     wait ||= Math.max(200, 4 * (performance.now() - start));
     if (received.add(decode(reply)).size === 3) break;
   }
@@ -78,7 +79,7 @@ export async function client({ address, print }: End) {
   for (let ping = 1; ping <= 10; ping++) {
     start = performance.now();
     await connection.send(`ping ${ping}`);
-    for await (const reply of replies(connection, 1024, wait)) {
+    for await (const reply of replies(connection, wait, receive(1024))) {
       if (decode(reply) !== `ping ${ping}`) continue;
       times.push(performance.now() - start);
       break;
@@ -86,10 +87,9 @@ export async function client({ address, print }: End) {
   }
 
   // 4. Print how many were lost, and the round-trip times of the others.
-  const lost = 10 - times.length;
-  print(`10 sent, ${times.length} received, ${lost * 10}% lost`);
+  print(`10 sent, ${times.length} received, ${100 - 10 * times.length}% lost`);
   if (times.length > 0) print(`min/avg/max: ${minAvgMax(times)} ms`);
-  return { received: [...received], lost };
+  return { received: [...received], lost: 10 - times.length };
 }
 
 if (import.meta.main) {

@@ -30,8 +30,9 @@ import {
   type StreamSocket,
 } from "../lib/mod.ts";
 import { inWords, lineOf } from "../lib/observe/strace.ts";
-import { play } from "./support/play.ts";
-import { canListen } from "./support/ports.ts";
+import { canListen } from "../scripts/tools/support/free_port.ts";
+import { testWrongFlags } from "./support/ends.ts";
+import { play, serverThat } from "./support/play.ts";
 import { load, ROOT } from "./support/scripts.ts";
 
 const DATE_AND_TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
@@ -160,6 +161,49 @@ describe("tcp_address_lookup", async () => {
       return answers;
     });
     expect(clients[0]).toEqual(["6A:08:AA:C2", "8A:BC:E3:FA", "Not Found"]);
+  });
+
+  test("finds an IP address by the hardware address, in reverse", async () => {
+    for (
+      const [reverse, answer] of [
+        ["6A:08:AA:C2", "165.165.80.80"],
+        ["8a:bc:e3:fa", "165.165.79.1"],
+        ["00:00:00:00:00:00", "Not Found"],
+      ]
+    ) {
+      const { clients, lines } = await play(lookup, { flags: { reverse } });
+      expect(clients).toEqual([answer]);
+      expect(lines).toContain(`server: ${reverse} -> ${answer}`);
+      expect(lines).toContain(`client: ${answer}`);
+    }
+  });
+
+  test("takes no address of the kind that it has asked with", async () => {
+    const server = serverThat(async (client) =>
+      client.sendall(await client.recv(1024))
+    );
+    for (const reverse of [undefined, "6A:08:AA:C2"]) {
+      const played = play({ ...lookup, server }, { flags: { reverse } });
+      await expect(played).rejects.toMatchObject({ code: "EPROTO" });
+    }
+  });
+
+  testWrongFlags("tcp_address_lookup", [
+    ["--reverse", "165.165.80.80"],
+    ["--reverse", "6A"],
+    ["--reverse", "6A:08:AA:C2\n"],
+    ["--reverse", ""],
+  ]);
+
+  test("leaves a server that never ends", async () => {
+    const server = serverThat(async (client) => {
+      await client.recv(1024);
+      await client.sendall("6A:08:AA:C2");
+      await client.recv(1024);
+      while (true) await client.sendall("x".repeat(1024));
+    });
+    const played = play({ ...lookup, server });
+    await expect(played).rejects.toMatchObject({ code: "EMSGSIZE" });
   });
 });
 
@@ -336,11 +380,11 @@ describe("a server alone", async () => {
     expect(() => opened[0].getsockname()).toThrow("socket is closed");
   });
 
-  test("prints a bug in its own code, and fails at the end", async () => {
+  test("prints a bug in its own code once, and fails at the end", async () => {
     const { address, ended, notes } = await serveAlone(broken(time), {
-      clients: 1,
+      clients: 3,
     });
-    (await connected(address)).close();
+    for (let i = 0; i < 3; i++) (await connected(address)).close();
     await expect(ended).rejects.toThrow("a bug");
     expect(notes).toEqual(["server: TypeError: a bug"]);
   });
@@ -396,6 +440,8 @@ describe("printFailure()", () => {
   const HOST: Address = ["192.0.2.1", 8000];
   const LOW: Address = ["192.0.2.1", 80];
   const PATH: Address = "/tmp/a";
+
+  const MORE_FILES = "Allow more open files: ulimit -n 4096";
 
   /** What is printed below the message of these calls, if anything. */
   const ADVICE: [code: string, at: Address, calls: string, advice: string][] = [
@@ -596,14 +642,36 @@ describe("printFailure()", () => {
       "connect,accept",
       "The other end reset the connection: run it again",
     ],
+    ["EMFILE", HOST, "bind,connect,accept", MORE_FILES],
+    ["EMFILE", PATH, "bind,append to", MORE_FILES],
+    [
+      "ENFILE",
+      HOST,
+      "bind,connect,accept",
+      "Close other programs: this machine has no more open files",
+    ],
+    [
+      "ENOSPC",
+      PATH,
+      "bind,append to",
+      "Make room on its disk, or choose another path",
+    ],
+    [
+      "ENOBUFS",
+      HOST,
+      "send,bind",
+      "Close other programs: the system has no more memory for sockets",
+    ],
+    [
+      "ENOMEM",
+      HOST,
+      "send,bind",
+      "Close other programs: the system has no more memory",
+    ],
+    ["ENOTSOCK", PATH, "connect", "Another file has this path: choose another"],
+    ["ENXIO", PATH, "append to", "Choose a file, not a device"],
     // The message says enough.
-    ["EMFILE", HOST, "bind,connect,accept", ""],
-    ["EMFILE", PATH, "bind,append to", ""],
-    ["ENFILE", HOST, "bind,connect,accept", ""],
-    ["ENOSPC", PATH, "append to", ""],
     ["EPROTO", HOST, "recv", ""],
-    ["ENOBUFS", HOST, "send,bind", ""],
-    ["ENOMEM", HOST, "send,bind", ""],
     ["EAGAIN", HOST, "connect,send", ""],
     // The program is wrong, or nobody knows the cause.
     ["EIO", HOST, "bind,connect,recv,send", ""],
@@ -611,7 +679,6 @@ describe("printFailure()", () => {
     ["EISCONN", HOST, "connect,sendto", ""],
     ["EINTR", HOST, "recv", ""],
     ["ENOPROTOOPT", HOST, "setsockopt", ""],
-    ["ENOTSOCK", PATH, "connect", ""],
     ["EOPNOTSUPP", PATH, "connect", ""],
     ["EPROTONOSUPPORT", HOST, "socket", ""],
   ];

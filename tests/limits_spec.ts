@@ -98,6 +98,9 @@ function closed(socket: net.Socket): Promise<unknown> {
   return new Promise((resolve) => socket.once("close", resolve));
 }
 
+/** Those that serve one client after the other. */
+const SERIAL = ["tcp_backlog", "tcp_concurrent"];
+
 /** An honest client of a stream is served. */
 async function expectServed(name: string, target: honest.Target) {
   const exchange = EXCHANGES[name];
@@ -110,7 +113,7 @@ describe("every server", () => {
     limits.idle = 1000;
     await Promise.all(STREAMS.map(async (name) => {
       if (BRIEF.includes(name)) return;
-      const serial = name === "tcp_backlog" || name === "tcp_concurrent";
+      const serial = SERIAL.includes(name);
       const notes = await playAlone(name, serial ? 2 : 3, async (target) => {
         const silent = await connected(target);
         if (!serial) await expectServed(name, target);
@@ -124,21 +127,28 @@ describe("every server", () => {
     }));
   });
 
-  test("is not held up by a silent stranger where both ends are", async () => {
-    limits.idle = limits.grace = 500;
-    await Promise.all(STREAMS.map(async (name) => {
-      if (BRIEF.includes(name)) return;
-      const serial = name === "tcp_backlog" || name === "tcp_concurrent";
-      const { notes } = await play(name, async ({ address }) => {
-        const stranger = await connected(targetOf(address));
-        await expectServed(name, targetOf(address));
-        if (!serial) return;
-        await closed(stranger);
-      });
-      const silent = notes.filter((note) => note.endsWith("silent for 500 ms"));
-      expect([name, silent.length]).toEqual([name, serial ? 1 : 0]);
-    }));
-  });
+  // One that serves one client after the other has to give the stranger up.
+  for (const serial of [false, true]) {
+    const name = serial
+      ? "or only until it is given up"
+      : "where both ends are";
+    test(`is not held up by a silent stranger, ${name}`, async () => {
+      limits.idle = serial ? 500 : 60_000;
+      limits.grace = 500;
+      await Promise.all(STREAMS.map(async (name) => {
+        if (BRIEF.includes(name) || SERIAL.includes(name) !== serial) return;
+        const { notes } = await play(name, async ({ address }) => {
+          const stranger = await connected(targetOf(address));
+          await expectServed(name, targetOf(address));
+          if (serial) await closed(stranger);
+        });
+        const silent = notes.filter((note) =>
+          /is silent for \d+ ms$/.test(note)
+        );
+        expect([name, silent.length]).toEqual([name, serial ? 1 : 0]);
+      }));
+    });
+  }
 
   test("serves so many clients at once, and the others afterwards", async () => {
     limits.clients = 2;
@@ -209,6 +219,21 @@ describe("every server", () => {
         `Not answered: 127.0.0.2:${notes[0].match(/\d+(?= has)/)} ` +
           "has a server's port",
       );
+    }));
+  });
+
+  test("is refused a port that another server has", async () => {
+    await Promise.all(NAMES.map(async (name) => {
+      const experiment = await load(name);
+      const codes: string[] = [];
+      await play(name, async ({ address }) => {
+        const where = typeof address === "string"
+          ? { flags: { path: address } }
+          : { port: Number(address[1]) };
+        await run(experiment, { role: "server", ...where }, () => {})
+          .catch(({ code }) => codes.push(code));
+      });
+      expect([name, codes]).toEqual([name, ["EADDRINUSE"]]);
     }));
   });
 
@@ -339,6 +364,21 @@ for (const runtime of RUNTIMES) {
         expect(code).toBe(0);
       },
     );
+
+    // SO_REUSEADDR would share it.
+    testOn(runtime, "udp_broadcast is refused a taken port", async () => {
+      const first = server("scripts/udp_broadcast.ts");
+      const { port } = await targetOf(first);
+      const { code, stderr } = await runCommand([
+        ...commandFor(runtime, ["--allow-net"]),
+        ...["scripts/udp_broadcast.ts", "server", "--port", String(port)],
+      ], { cwd: ROOT, limit: 10_000 });
+      first.kill();
+      expect(stderr).toStartWith(
+        `Cannot bind to 127.255.255.255:${port}: address already in use\n`,
+      );
+      expect([code, (await first.finished).code]).toEqual([1, 0]);
+    });
 
     testOn(runtime, "--help tells the limits", async () => {
       const { stdout } = await runCommand([

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { once } from "node:events";
@@ -21,6 +22,7 @@ import { lackOf, paste } from "../scripts/tools/snippet/paste.ts";
 import { allNames, sourceOf } from "../scripts/tools/support/experiments.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
+import { expectDelay } from "./support/nodelay.ts";
 import { commandFor, find, run, RUNTIMES, start } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { needing, testOn, testScript } from "./support/test_on.ts";
@@ -126,6 +128,7 @@ for (const name of NAMES) {
       expect(stderr).toBe("");
       expect(difference(output, linesOf(stdout))).toBeNull();
       expect(code).toBe(0);
+      if (name === "tcp_nodelay") expectDelay(stdout);
     });
   }
 }
@@ -174,6 +177,7 @@ line() within one: EBADMSG
 line() too long: EMSGSIZE
 all(): five
 line() at the end: 
+exactly() at the end: EBADMSG
 accept() after close(): EBADF
 bind() after close(): true
 bind() to a taken UDP port: EADDRINUSE
@@ -190,15 +194,13 @@ async function talk(server: string[], client: string[], cwd: string) {
   const port = String(await freePort());
   const flags = ["--port", port];
   const first = start([...server, ...flags], { cwd });
-  while (true) {
-    const { code, stdout, stderr } = await run([...client, ...flags], { cwd });
-    if (/connection refused/.test(stderr)) continue; // not yet
-    expect([stderr, code]).toEqual(["", 0]);
-    first.kill("SIGINT");
-    const ended = await first.finished;
-    expect(ended.code).toBe(0);
-    return { client: linesOf(stdout), server: linesOf(ended.stdout) };
-  }
+  await first.said(/listens|Listening/);
+  const { code, stdout, stderr } = await run([...client, ...flags], { cwd });
+  expect([stderr, code]).toEqual(["", 0]);
+  first.kill("SIGINT");
+  const ended = await first.finished;
+  expect(ended.code).toBe(0);
+  return { client: linesOf(stdout), server: linesOf(ended.stdout) };
 }
 
 describe("a snippet talks to the lab's program:", () => {
@@ -258,6 +260,18 @@ describe("a snippet's command line", () => {
       run([...commandFor(runtime, ["--allow-net"]), "tcp_time.ts", ...args], {
         cwd: FOLDER,
       });
+
+    testOn(
+      runtime,
+      `has the experiment's own flags on ${runtime}`,
+      async () => {
+        const { code, stdout } = await run([
+          ...commandFor(runtime, ["--allow-net"]),
+          ...["tcp_address_lookup.ts", "--reverse", "8A:BC:E3:FA"],
+        ], { cwd: FOLDER });
+        expect([code, linesOf(stdout)[2]]).toEqual([0, "client: 165.165.79.1"]);
+      },
+    );
 
     testOn(runtime, `refuses in one line on ${runtime}`, async () => {
       const wrong = [["--nope"], ["x"], ["server", "x"], ["--port", "70000"]];
@@ -343,6 +357,14 @@ describe("snippet.ts writes files", () => {
       await tool("tcp_time", "--out", "mine.ts", "--force");
       expect(readFileSync(file, "utf8")).toBe(textOf("tcp_time"));
       expect((await tool("tcp_time")).stdout).toBe(textOf("tcp_time"));
+
+      const [victim, link] = [join(cwd, "victim"), join(cwd, "link.ts")];
+      writeFileSync(victim, "precious");
+      symlinkSync(victim, link);
+      const through = await tool("tcp_time", "--out", "link.ts", "--force");
+      expect([through.code, through.stderr])
+        .toEqual([1, "link.ts is kept: it is a symbolic link\n"]);
+      expect(readFileSync(victim, "utf8")).toBe("precious");
 
       writeFileSync(join(cwd, "client.ts"), "by hand");
       const half = await tool("tcp_time", "--ends");

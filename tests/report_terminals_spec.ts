@@ -30,13 +30,14 @@ import {
   limits,
   runTwoProcesses,
 } from "../scripts/tools/report/two_processes.ts";
+import { canListen } from "../scripts/tools/support/free_port.ts";
 import { difference } from "../scripts/tools/support/header.ts";
 import {
   find as findRuntime,
   type Name,
   type Runtime,
 } from "../scripts/tools/support/runtimes.ts";
-import { canListen, silentServer } from "./support/ports.ts";
+import { silentServer } from "./support/silent_server.ts";
 import { noProc } from "./support/proc.ts";
 import {
   commandFor,

@@ -5,7 +5,7 @@
  */
 import { expect } from "bun:test";
 import net from "node:net";
-import { start } from "../scripts/tools/support/processes.ts";
+import { start } from "./support/started.ts";
 import { commandFor, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { testOn } from "./support/test_on.ts";

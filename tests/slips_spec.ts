@@ -108,8 +108,9 @@ const SLIPS: [
     "no await before recv(), printed",
     "tcp_address_lookup",
     [[
-      "  if (!ANSWER.test(answer)) throw new SocketError(" +
-      '"EPROTO", "recv", address);\n',
+      "  const known = (flags.reverse ? IP : HARDWARE).test(answer);\n" +
+      '  const usable = known || answer === "Not Found";\n' +
+      '  if (!usable) throw new SocketError("EPROTO", "recv", address);\n',
       "",
     ], ["decode(await connection.recv(1024))", "connection.recv(1024)"]],
     "print(answer);",
@@ -257,6 +258,8 @@ for (const runtime of RUNTIMES) {
           ["tcp_time", "tcp_hello"],
           ["tcp_client_details", "tcp_thank_you"],
           ["tcp_stream", "tcp_hello"],
+          ["tcp_echo", "tcp_hello"],
+          ["tcp_nodelay", "tcp_thank_you"],
           ["tcp_concurrent", "tcp_thank_you"],
           ["tcp_backlog", "tcp_thank_you"],
           ["names", "tcp_hello"],

@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 if (!("Bun" in globalThis)) {
   console.error(
     "The tests run under Bun, and test all three runtimes: " +
-      "npx -y bun test --parallel --no-isolate",
+      "npx -y bun test --parallel=4 --no-isolate",
   );
   process.exit(1);
 }

@@ -3,7 +3,16 @@
  * and print as evidence, and what their servers do with other clients.
  */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -28,6 +37,8 @@ import {
   RUNTIMES,
   start,
 } from "./support/runtimes.ts";
+import { expectDelay } from "./support/nodelay.ts";
+import { serverThat } from "./support/play.ts";
 import { load, ROOT } from "./support/scripts.ts";
 import { needing, testOn } from "./support/test_on.ts";
 
@@ -136,23 +147,130 @@ describe("tcp_stream", async () => {
   });
 
   test("fails if the messages are not what was sent", async () => {
-    const played = play({
-      ...stream,
-      async server({ address, ready, serve }: End) {
-        await using listener = socket(AF_INET, SOCK_STREAM);
-        await listener.bind(address);
-        await listener.listen();
-        ready(listener);
-        for await (const [client] of listener) {
-          serve(client, async () => {
-            await new Reader(client).all();
-            await client.sendall("message 1\nmessage 0\n");
-          });
-        }
-      },
+    const server = serverThat(async (client) => {
+      await new Reader(client).all();
+      await client.sendall("message 1\nmessage 0\n");
     });
+    const played = play({ ...stream, server });
     await expect(played).rejects.toMatchObject({ code: "EPROTO" });
   });
+});
+
+/** Sends the same again and again, as long as the client is there. */
+async function repeat(client: StreamSocket, text: string) {
+  while (true) await client.sendall(text);
+}
+
+describe("tcp_echo", async () => {
+  const echo = await load("tcp_echo");
+  const LINES = "Hello, echo!\nHow are you?\nGoodbye...\n";
+
+  test("gets the three lines back", async () => {
+    const { server, clients, lines, notes } = await play(echo);
+    expect(server).toEqual({ bytes: LINES.length });
+    expect([clients, notes]).toEqual([[LINES], []]);
+    expect(lines.filter((line) => line.includes("Back: "))).toEqual(
+      LINES.trimEnd().split("\n").map((line) => `client: Back: ${line}`),
+    );
+  });
+
+  test("gets them back in as many pieces as there are bytes", async () => {
+    const server = serverThat(async (client) => {
+      for (const byte of await new Reader(client).exactly(LINES.length)) {
+        await client.sendall(Uint8Array.of(byte));
+        await Bun.sleep(1);
+      }
+    });
+    const { clients, lines } = await play({ ...echo, server });
+    expect(clients).toEqual([LINES]);
+    const [size, recvs] = numbersOf(
+      lines.find((line) => line.startsWith("client: Received ")),
+    );
+    expect(size).toBe(LINES.length);
+    expect(recvs).toBeWithin(2, LINES.length + 1);
+  });
+
+  test("sends back every byte, whatever it is, and at once", async () => {
+    const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i * 7);
+    const { clients } = await play(echo, async ({ address }: End) => {
+      await using client = await connected(address);
+      const reader = new Reader(client);
+      const back = [];
+      for (const from of [0, 1, 1000]) {
+        await client.sendall(bytes.subarray(from));
+        back.push(await reader.exactly(bytes.length - from));
+      }
+      await client.shutdown(SHUT_WR);
+      return [...back, await reader.all()];
+    });
+    const sent = [0, 1, 1000, 3000].map((from) => bytes.subarray(from));
+    expect(clients[0]).toEqual(sent);
+  });
+
+  const OTHERS: Record<string, [(client: StreamSocket) => unknown, string]> = {
+    "sends nothing": [() => {}, "EBADMSG"],
+    "sends too little": [(c) => c.sendall("Hello, echo!\n"), "EBADMSG"],
+    "sends other bytes": [(c) => c.sendall("x".repeat(37)), "EPROTO"],
+    "sends too much": [(c) => c.sendall(`${LINES}\n`), "EPROTO"],
+    "never ends": [(c) => repeat(c, "x".repeat(1024)), "EPROTO"],
+  };
+  for (const [what, [act, code]] of Object.entries(OTHERS)) {
+    test(`fails if the server ${what}`, async () => {
+      const server = serverThat(async (client) => {
+        await new Reader(client).exactly(LINES.length);
+        await act(client);
+      });
+      const played = play({ ...echo, server });
+      await expect(played).rejects.toMatchObject({ code });
+    });
+  }
+});
+
+describe("tcp_nodelay", async () => {
+  const nodelay = await load("tcp_nodelay");
+
+  for (const runtime of RUNTIMES) {
+    testOn(runtime, `waits for two sends alone on ${runtime}`, async () => {
+      const { stdout, stderr } = await runCommand(
+        [...commandFor(runtime, ["--allow-net"]), "scripts/tcp_nodelay.ts"],
+        { cwd: ROOT },
+      );
+      expect(stderr).toBe("");
+      expectDelay(stdout);
+    });
+  }
+
+  test("answers a line when it is whole", async () => {
+    const { server, clients } = await play(nodelay, async ({ address }) => {
+      await using client = await connected(address);
+      const reader = new Reader(client);
+      await client.sendall("name=");
+      client.settimeout(50);
+      const early = await client.recv(1024).catch(({ code }) => code);
+      client.settimeout(null);
+      await client.sendall("value\nname=value\n");
+      return [early, await reader.line(), await reader.line()];
+    });
+    expect(server).toEqual({ answered: 2 });
+    expect(clients).toEqual([["ETIMEDOUT", "OK", "OK"]]);
+  });
+
+  const OTHERS: Record<string, [(client: StreamSocket) => unknown, string]> = {
+    "answers otherwise": [(c) => c.sendall("ERROR\n"), "EPROTO"],
+    "does not answer": [() => {}, "EPROTO"],
+    "answers in part": [(c) => c.sendall("O"), "EBADMSG"],
+    "never ends its answer": [(c) => repeat(c, "OK".repeat(512)), "EMSGSIZE"],
+  };
+  for (const [what, [act, code]] of Object.entries(OTHERS)) {
+    test(`fails if the server ${what}`, async () => {
+      const server = serverThat(async (client) => {
+        await new Reader(client).line();
+        await act(client);
+      });
+      const played = play({ ...nodelay, server });
+      await expect(played).rejects.toMatchObject({ code });
+    });
+  }
 });
 
 describe("tcp_backlog", async () => {
@@ -351,7 +469,45 @@ describe("unix_echo", async () => {
       expect(existsSync(path)).toBe(true);
     }));
 
+  const KINDS: [kind: string, make: (path: string) => void][] = [
+    ["a file", (path) => writeFileSync(path, "text")],
+    ["a folder", (path) => mkdirSync(path)],
+    ["a symbolic link", (path) => symlinkSync("nothing", path)],
+  ];
+  for (const [kind, make] of KINDS) {
+    test(`tells ${kind} that has the path, and leaves it alone`, () =>
+      withPath(async (path) => {
+        make(path);
+        const before = lstatSync(path).ino;
+        expect(await refusedAt(path)).toEqual([
+          `server: '${path}' is ${kind}, no socket: choose another path`,
+        ]);
+        expect(lstatSync(path).ino).toBe(before);
+      }));
+  }
+
   for (const runtime of RUNTIMES) {
+    testOn(
+      runtime,
+      `overwrites no file, under ${runtime}`,
+      () =>
+        withPath(async (path) => {
+          writeFileSync(path, "text");
+          const permissions = ["--allow-net", `--allow-read=${path}`];
+          const { code, stdout, stderr } = await runCommand([
+            ...commandFor(runtime, [...permissions, `--allow-write=${path}`]),
+            ...["scripts/unix_echo.ts", "server", "--path", path],
+          ], { cwd: ROOT });
+          expect(stdout).toBe(
+            `'${path}' is a file, no socket: choose another path\n`,
+          );
+          expect(stderr).toStartWith(
+            `Cannot bind to ${path}: address already in use\n`,
+          );
+          expect([code, readFileSync(path, "utf8")]).toEqual([1, "text"]);
+        }),
+    );
+
     testOn(
       runtime,
       `runs on a path under ${runtime}`,

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import process from "node:process";
 import { type CommandLine, runAll } from "./support/command_lines.ts";
-import { silentServer } from "./support/ports.ts";
+import { silentServer } from "./support/silent_server.ts";
 import { commandFor, find, run, RUNTIMES } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
 import { CTRL_C, CTRL_D, noTerminal, onTerminal } from "./support/terminal.ts";

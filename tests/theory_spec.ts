@@ -36,6 +36,7 @@ const STANDARD = ["128", "1023", "1024", "49151", "49152", "65535"];
 
 /** The other figures, and where they come from. */
 const FIGURES: Record<string, { file: string; says: RegExp }> = {
+  "40": { file: "scripts/tcp_nodelay.ts", says: /take 40 ms/ },
   "60": { file: "scripts/study.ts", says: /for 60 s on Linux/ },
   "300": { file: "scripts/tcp_concurrent.ts", says: /waited <300> ms/ },
   "3000": { file: "scripts/tcp_hello.ts", says: /port: 3000,/ },
@@ -212,7 +213,8 @@ describe("what the theory says", () => {
       !experiments.includes(word) && !(word in sockets)
     );
     expect([...new Set(others)].sort()).toEqual(ELSEWHERE.words);
-    const options = read("lib/sockets/runtimes/datagram.ts");
+    const options = ["datagram", "runtime"]
+      .map((name) => read(`lib/sockets/runtimes/${name}.ts`)).join("\n");
     const constants = spans.join(" ").match(/\b[A-Z]+_\w+\b/g)!;
     const foreign = constants.filter((name) =>
       !(name in sockets) && !options.includes(`"${name}"`)
@@ -256,6 +258,7 @@ describe("what the theory says", () => {
       expect(read(file)).toMatch(says);
     }
     expect(textOf("states.md")).toMatch(/Linux\s+waits for 60 s/);
+    expect(textOf("shared_calls.md")).toMatch(/take\s+40 ms on Linux/);
   });
 
   test("the queue of tcp_backlog is as long as its header says", () => {

@@ -20,3 +20,14 @@ export const PORT = {
     /^([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/,
 };
 export const UP_TO_999 = { takes: "1 to 999", pattern: /^[1-9]\d{0,2}$/ };
+const FILE_PATH = { takes: "a path", pattern: /^[^\0]+$/ };
+/** Those of an experiment that sends files. */
+export const FILE_FLAGS = {
+  root: { ...FILE_PATH, help: "serve the files below this folder" },
+  name: {
+    takes: "the name of a file",
+    pattern: /^[^\n]+$/,
+    help: "ask for this file (notes.txt)",
+  },
+  save: { ...FILE_PATH, help: "keep it as this file, if it is whole" },
+};

@@ -6,13 +6,12 @@
  */
 import type { HttpRequest } from "../protocols/http.ts";
 import { SocketError } from "../sockets/socket_error.ts";
+import { FILE_FLAGS } from "./flag_values.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
 import { chunksOf, memoryShelf, openShelf, type Shelf } from "./shelf.ts";
 
 /** The flag of a server for the folder that it shows. */
-export const PAGE_FLAGS = {
-  root: { help: "show the files in this folder (a page in memory)" },
-};
+export const PAGE_FLAGS = { root: FILE_FLAGS.root };
 
 /** Pages, and the answers to requests for them. */
 export interface Pages {

@@ -9,24 +9,24 @@ import type { SocketError } from "../sockets/socket_error.ts";
 import { monotonic } from "./clock.ts";
 
 /**
- * What recv(size) gives until `ms`, or the socket's timeout if that is shorter,
- * are over.
+ * What `receive` gives, a recv() or recvfrom() of this socket, until `ms`, or the
+ * socket's timeout if that is shorter, are over.
  */
-export async function* replies(
-  connection: DatagramSocket,
-  size: number,
+export async function* replies<T>(
+  socket: DatagramSocket,
   ms: number,
-): AsyncGenerator<Uint8Array> {
-  const timeout = connection.gettimeout();
+  receive: () => Promise<T>,
+): AsyncGenerator<T> {
+  const timeout = socket.gettimeout();
   const end = monotonic() + Math.min(ms, timeout ?? ms);
   try {
     for (let left; (left = Math.ceil(end - monotonic())) > 0;) {
-      connection.settimeout(left);
-      yield await connection.recv(size);
+      socket.settimeout(left);
+      yield await receive();
     }
   } catch (error) {
     if ((error as SocketError).code !== "ETIMEDOUT") throw error;
   } finally {
-    connection.settimeout(timeout);
+    socket.settimeout(timeout);
   }
 }

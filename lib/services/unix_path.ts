@@ -20,16 +20,32 @@ export function pathOf(address: Address, path?: string): string {
   return path ?? (SYSTEM === "linux" ? "\0" : "/tmp/") + name;
 }
 
-/** Says who has a path that is taken, and what to do about a stale file. */
+/**
+ * Says who or what has a path that is taken, and what to do: of all that may have
+ * it, only a stale socket can be removed without a loss.
+ */
 export async function pathOwner(path: string): Promise<string> {
   const visitor = socket(AF_UNIX, SOCK_STREAM);
   try {
     await visitor.connect(path);
     return `A server is running on '${path}'`;
   } catch (error) {
-    if ((error as SocketError).code !== "ECONNREFUSED") throw error;
-    return `No server has '${path}': if a killed one left it, remove it`;
+    const kind = await kindOf(path);
+    if (kind) return `'${path}' is ${kind}, no socket: choose another path`;
+    return (error as SocketError).code === "ECONNREFUSED"
+      ? `No server has '${path}': if a killed one left it, remove it`
+      : `Another program has '${path}'`;
   } finally {
     await visitor.close();
   }
+}
+
+/** What the path names, if it is not a socket. */
+async function kindOf(path: string): Promise<string | undefined> {
+  if (path.startsWith("\0")) return;
+  const { lstat } = await import("node:fs/promises");
+  const found = await lstat(path);
+  if (found.isSocket()) return;
+  if (found.isSymbolicLink()) return "a symbolic link";
+  return found.isDirectory() ? "a folder" : "a file";
 }

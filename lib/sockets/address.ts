@@ -30,6 +30,9 @@ export function withZone(host: string, like: string): string {
   return lacks ? host + like.slice(zone) : host;
 }
 
+/** The host of a client that has reset before anybody asked the system for it. */
+export const UNKNOWN = "unknown";
+
 /** A copy, which the caller may change. */
 export function copyAddress(address: Address): Address {
   return typeof address === "string" ? address : [address[0], address[1]];

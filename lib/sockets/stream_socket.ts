@@ -129,7 +129,10 @@ export class StreamSocket {
     return this.#listening = handled(this.#listen(backlog));
   }
 
-  /** Waits for the next client, accept(2). EINVAL before `listen`. */
+  /**
+   * Waits for the next client, accept(2). EINVAL before `listen`. One that has
+   * reset already is `["unknown", 0]` on Bun and Node, and passed over on Deno.
+   */
   accept(wait?: Wait): Promise<Client> {
     if (!this.#listener) return rejected(this.#error("EINVAL", "accept"));
     return this.#listener.take("accept", 1, this.#timeout, wait);

@@ -12,6 +12,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { readFlags, UsageError } from "../../lib/experiment/flags.ts";
+import { checkReplaceable } from "./report/files.ts";
 import { lackOf, paste } from "./snippet/paste.ts";
 import { wholeSnippet } from "./snippet/whole.ts";
 import { allNames, nameOf, sourceOf } from "./support/experiments.ts";
@@ -91,11 +92,12 @@ async function run({ name, whole, ends, force, out }: Request) {
   return 0;
 }
 
-/** Writes all of the files, or none if one of them exists. */
+/** Writes all of the files, or none if one of them exists; follows no link. */
 function write(files: Record<string, string>, force: boolean): void {
-  const taken = Object.keys(files).find((file) => existsSync(file));
-  if (taken && !force) {
-    throw new ToolError(`${taken} exists: --force replaces it`);
+  for (const file of Object.keys(files)) {
+    checkReplaceable(file, true);
+    if (force || !existsSync(file)) continue;
+    throw new ToolError(`${file} exists: --force replaces it`);
   }
   for (const [file, text] of Object.entries(files)) {
     try {

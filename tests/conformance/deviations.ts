@@ -17,6 +17,14 @@ export const deviations: Deviations = {
     bun: "keeps the address, as the other runtimes do",
     node: "keeps the address, as the runtime does",
   },
+  "accept() tells the address of a client that has reset before it": {
+    deno: "passes it over: its accept() fails with ENOTCONN",
+    bun: "unknown: Bun asks getpeername(2), which is ENOTCONN after a reset",
+    node: "unknown: libuv asks getpeername(2), which is ENOTCONN after a reset",
+  },
+  "accept() gives what a client has sent before it has reset": {
+    deno: "passes it over: its accept() fails with ENOTCONN",
+  },
   "connect() waits when backlog + 1 clients wait already": {
     bun: "connects: Bun accepts by itself, and always listens with 512",
     node: "connects: Node accepts by itself, so the queue never fills",
@@ -72,6 +80,9 @@ export const deviations: Deviations = {
     deno: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
     bun: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
     node: "EOPNOTSUPP at connect(): the runtime cannot bind such a client",
+  },
+  "sendto() to all hosts of a network needs SO_BROADCAST, else EACCES": {
+    deno: "ENETUNREACH, as connect(2) over TCP has it: node:dgram says UNKNOWN",
   },
   "setsockopt(IP_DROP_MEMBERSHIP) of no member is EADDRNOTAVAIL": {
     deno: "EINVAL, whatever the errno",

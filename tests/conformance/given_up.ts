@@ -58,37 +58,29 @@ export const cases: Case[] = [
       async [
         `connect() that is aborted in the same tick leaves nothing (${way})`
       ]() {
-        const server = await listening();
-        const before = socketDescriptors();
-        for (let ticks = 0; ticks < 6; ticks++) {
+        await leavesNothing(async (server, ticks) => {
           const controller = new AbortController();
           const connecting = connect(server, controller);
-          for (let tick = 0; tick < ticks; tick++) await undefined;
+          await ticks();
           controller.abort("enough");
           await connecting.catch((reason) => assert.equal(reason, "enough"));
-        }
-        await everyoneLeaves(server);
-        await socketsFallTo(before);
+        });
       },
     })
   ),
   ...["connect()", "bind() and connect()"].flatMap((calls) =>
     casesOf({ statement: "25", needs: "all permissions" }, {
       async [`close() in the same tick as ${calls} leaves nothing`]() {
-        const server = await listening();
-        const before = socketDescriptors();
-        for (let ticks = 0; ticks < 6; ticks++) {
+        await leavesNothing(async (server, ticks) => {
           const client = tcp();
           if (calls !== "connect()") client.bind(["127.0.0.2", 0]);
           const connecting = client.connect(server.getsockname());
-          for (let tick = 0; tick < ticks; tick++) await undefined;
+          await ticks();
           await client.close();
           await connecting.catch((error) =>
             rejects(Promise.reject(error), "EBADF")
           );
-        }
-        await everyoneLeaves(server);
-        await socketsFallTo(before);
+        });
       },
     })
   ),
@@ -272,6 +264,21 @@ export const cases: Case[] = [
 /** Keeps the processor, so that no event is handled meanwhile. */
 function busy(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+/** Gives up a connect() after 0 to 5 ticks: each time nothing is left of it. */
+async function leavesNothing(
+  giveUp: (server: StreamSocket, ticks: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const server = await listening();
+  const before = socketDescriptors();
+  for (let count = 0; count < 6; count++) {
+    await giveUp(server, async () => {
+      for (let tick = 0; tick < count; tick++) await undefined;
+    });
+  }
+  await everyoneLeaves(server);
+  await socketsFallTo(before);
 }
 
 /** Accepts whoever came, and asserts that each of them has gone. */

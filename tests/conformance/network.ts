@@ -28,6 +28,7 @@ import {
   unix,
 } from "./fixtures.ts";
 import {
+  ALL_HOSTS,
   FORBIDDEN,
   LINK_LOCAL,
   NAME,
@@ -93,6 +94,12 @@ export const cases: Case[] = [
       const sender = udp();
       const error = await rejects(sender.sendto("x", [FORBIDDEN, 9]), "EPERM");
       assert.match(error.message, /: operation not permitted$/);
+    },
+    async "sendto() to all hosts of a network needs SO_BROADCAST, else EACCES"() {
+      const sender = udp();
+      await rejects(sender.sendto("x", [ALL_HOSTS, 9]), "EACCES");
+      sender.setsockopt("SO_BROADCAST", true);
+      assert.equal(await sender.sendto("x", [ALL_HOSTS, 9]), 1);
     },
     async "connect() is EADDRNOTAVAIL when the system has no port left"() {
       const server = await listening();

@@ -42,6 +42,9 @@ export const UNREACHABLE = {
 /** The firewall refuses to send to it. */
 export const FORBIDDEN = "127.0.0.7";
 
+/** Every host of the network to which v0 belongs. */
+export const ALL_HOSTS = "10.4.0.255";
+
 /** A host of this machine that never answers at this port; nor does 127.0.0.1. */
 export const SILENT: [host: string, port: number] = ["10.9.0.1", 7];
 
@@ -66,6 +69,7 @@ ip link set v1 addrgenmode none up
 ip addr add fe80::1/64 dev v0 nodad
 ip addr add fe80::2/64 dev v1 nodad
 ip addr add 10.9.0.1/32 dev lo
+ip addr add 10.4.0.1/24 brd + dev v0
 ip route add unreachable 10.1.0.0/16
 ip route add prohibit 10.2.0.0/16
 ip -6 route add unreachable fd01::/16

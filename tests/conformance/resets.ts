@@ -5,9 +5,12 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { decode, type StreamSocket } from "../../lib/mod.ts";
+import { type Address, decode, type StreamSocket } from "../../lib/mod.ts";
 import {
+  accepted,
   afterwards,
   type Case,
   casesOf,
@@ -133,6 +136,26 @@ export const cases: Case[] = [
         assert.ok(text === "ECONNRESET" || text === "", text);
       }
     },
+  }),
+  ...casesOf({ statement: "rule", needs: "all permissions" }, {
+    async "accept() tells the address of a client that has reset before it"() {
+      const server = await listening();
+      const port = resetFromOutside(server.getsockname());
+      await clientOf(server); // for who passes the other over
+      const [client, address] = await server.accept();
+      afterwards(() => client.close());
+      assert.deepEqual(address, ["127.0.0.1", port]);
+    },
+    async "accept() gives what a client has sent before it has reset"() {
+      const server = await listening();
+      resetFromOutside(server.getsockname());
+      await clientOf(server).then((client) => client.sendall("another"));
+      const client = await accepted(server);
+      await receives(client, "last words");
+      await rejects(client.recv(1), "ECONNRESET");
+    },
+  }),
+  ...casesOf("rule", {
     async "a server outlives every kind of peer"() {
       const server = await listening();
       const serving = (async () => {
@@ -156,6 +179,26 @@ export const cases: Case[] = [
     },
   }),
 ];
+
+/**
+ * A client that connects and resets while this process does nothing else; returns
+ * its port.
+ */
+function resetFromOutside(server: Address): number {
+  const { stdout } = spawnSync(
+    process.execPath,
+    ["Deno" in globalThis ? "eval" : "-e", RESETS],
+    { env: { ...process.env, PORT: String(server[1]) }, encoding: "utf8" },
+  );
+  return Number(stdout);
+}
+
+const RESETS = `import("node:net").then(({ connect }) => {
+  const peer = connect(Number(process.env.PORT), "127.0.0.1", () => {
+    console.log(peer.localPort);
+    peer.write("last words", () => peer.resetAndDestroy());
+  });
+})`;
 
 async function echo(client: StreamSocket): Promise<void> {
   while (true) {

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import {
   existsSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -270,6 +271,10 @@ export const cases: Case[] = [
       const server = unix();
       await rejects(server.bind(path), "EADDRINUSE");
       await rejects(unix().bind(dirname(path)), "EADDRINUSE");
+      const link = newPath();
+      symlinkSync(newPath(), link); // to nothing, and so it stays
+      await rejects(unix().bind(link), "EADDRINUSE");
+      assert.equal(existsSync(readlinkSync(link)), false);
       await server.close();
       assert.equal(readFileSync(path, "utf8"), "text");
     },

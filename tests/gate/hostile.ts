@@ -1,7 +1,9 @@
 /**
- * Besieges every server in two rounds; the suite besieges one of each kind once.
+ * Besieges every server in two rounds, where the suite besieges one of each kind
+ * once; and runs every client against hostile servers on the other runtimes.
  */
 import { describe, expect } from "bun:test";
+import { testClients } from "../hostile/client_tests.ts";
 import { EXCHANGES } from "../hostile/exchanges.ts";
 import { besiege } from "../hostile/siege.ts";
 import { noProc } from "../support/proc.ts";
@@ -18,3 +20,5 @@ for (const name of Object.keys(EXCHANGES)) {
     }
   });
 }
+
+describe("against a hostile server", () => testClients({ gate: true }));

@@ -88,6 +88,14 @@ const HTTP = [
 
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
+/** A mark, answers, which are not answered, and frames that are none. */
+const FRAMES = [
+  ...["\x01", "\x01\x07", "\x02\x07", "\x01\x07\x07"],
+  ...["ACK bit 1.1 0", "FINACK bit 0.1 -", "ACK selective 1.1 0"],
+  ...["DATA constructor 1.1 0 x", "DATA bit 1.1 65536 x", "DATA bit 1.1"],
+  ...["DATA __proto__ 1.1 0 x", `DATA bit 1.1 0 ${"x".repeat(200)}`],
+];
+
 /** By the experiment's name. */
 export const EXCHANGES: Record<string, Exchange> = {
   tcp_hello: { kind: "stream", say: "", hear: /^Hello World!$/ },
@@ -124,6 +132,38 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^Your turn\r\n$/,
     serial: true,
   },
+  tcp_echo: {
+    kind: "stream",
+    say: "Hello, echo!\n",
+    hear: /^Hello, echo!\n$/,
+    flood: 100, // of which it takes little: the peer does not read
+  },
+  tcp_nodelay: {
+    kind: "stream",
+    say: "name=value\n",
+    hear: /^OK\n$/,
+    flood: 20,
+    filling: "name=value\n",
+  },
+  tcp_file: {
+    kind: "stream",
+    say: "send notes.bin\nhalf notes.txt\n",
+    hear: /^file 20000\n/,
+    size: 11 + 20_000 + 72 + 10 + 1386,
+    flood: 20,
+    filling: "send notes.txt\n",
+    malformed: [
+      ...["send\n", "send \n", "\n", "Send notes.txt\n", "half\n", "send"],
+      ...[
+        "send ../../etc/passwd\n",
+        "send /etc/passwd\n",
+        "send notes.txt\0\n",
+      ],
+      ...["send __proto__\n", `send ${"../".repeat(300)}etc/passwd\n`],
+      "GET /notes.txt HTTP/1.1\r\nHost: 127.0.0.1:5555\r\n\r\n",
+      "send no\u202e.txt\nsend \x1b[2Jserver: forged\n".repeat(50),
+    ],
+  },
   // After the first of these requests the server is concurrent.
   tcp_concurrent: { kind: "stream", say: "Side by side\r\n", hear: /^OK\r\n$/ },
   names: { kind: "stream", say: '"localhost"', hear: /^$/ },
@@ -150,6 +190,23 @@ export const EXCHANGES: Record<string, Exchange> = {
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },
+  udp_stop_and_wait: {
+    kind: "datagram",
+    say: "DATA bit 1.1 0 block 1",
+    hear: /^ACK bit 1\.1 0$/,
+    malformed: [...FRAMES, "DATA bit 1.1 7 x", "FIN bit 0.1 -"],
+  },
+  udp_window: {
+    kind: "datagram",
+    say: "DATA selective 1.1 0 block 1",
+    hear: /^ACK selective 1\.1 0$/,
+    malformed: [
+      ...FRAMES,
+      ...Array.from({ length: 200 }, (_, i) => `DATA selective ${i}.9 ${i} x`),
+      ...["DATA selective 1.9 65535 x", "DATA go-back-N 1.9 - x"],
+      ...["FIN all 0.1 -", "FIN all 0.1 -"],
+    ],
+  },
   udp_broadcast: {
     kind: "datagram",
     say: "Is anybody there?",

@@ -3,7 +3,8 @@
  * it prints, and tells what it uses.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Running, start } from "../../scripts/tools/support/processes.ts";
+import type { Running } from "../../scripts/tools/support/processes.ts";
+import { start } from "../support/started.ts";
 import { type Figures, figuresOf } from "../support/proc.ts";
 import { FORGED, inTime } from "./attack.ts";
 

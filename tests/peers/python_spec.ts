@@ -103,5 +103,25 @@ for (const runtime of RUNTIMES) {
         expect([client.code, client.stderr, code]).toEqual([0, "", 0]);
       });
     }
+
+    needing(
+      reason,
+      "tcp_address_lookup --reverse: a Python server",
+      async () => {
+        const peer = start(peers("tcp_address_lookup", "server"), {
+          cwd: ROOT,
+        });
+        const [port] = await peer.said(/\d+/);
+        const flags = ["client", "--port", port, "--reverse", "6A:08:AA:C2"];
+        const client = await run(ours("tcp_address_lookup", ...flags), {
+          cwd: ROOT,
+        });
+        // The original has no table for it.
+        expect(client.stdout).toEndWith("\nNot Found\n");
+        const { stdout } = await peer.finished;
+        expect(stdout.split("\n")[1]).toBe("b'6A:08:AA:C2'");
+        expect([client.code, client.stderr]).toEqual([0, ""]);
+      },
+    );
   });
 }

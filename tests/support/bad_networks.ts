@@ -26,6 +26,10 @@ const PROMISES: Record<string, RegExp> = {
   udp_echo: /^From \('10\.77\.0\.2', 9000\): Hello, UDP!\n$/m,
   udp_datagrams:
     /^recv\(5\) gave: (?:one|two a|three)(?:, (?:one|two a|three)){0,2}\n10 sent, \d+ received, \d+% lost\n(?:min\/avg\/max: .* ms\n)?$/m,
+  // Without numbers a doubled acknowledgement passes for the next one.
+  udp_stop_and_wait:
+    /^Without numbers: 10 blocks, \d+ sends\nWith 0 and 1: 10 blocks, \d+ sends\n$/,
+  udp_window: /^(?:[a-zN 8,-]+: +\d+ sends, +\d+ again, \d+ ms\n){3}$/,
   udp_broadcast: /^\d answers\n$/m,
   event_log: /^Sent 5 messages\n$/m,
   iot_devices: /^Sent 2 readings of each\n$/m,

@@ -8,10 +8,10 @@ import {
   decode,
   Reader,
   SHUT_WR,
-  SOCK_DGRAM,
   SOCK_STREAM,
   socket,
 } from "../../lib/mod.ts";
+import { freePort } from "../../scripts/tools/support/free_port.ts";
 import {
   commandFor,
   run,
@@ -96,7 +96,7 @@ export function testWrongFlags(script: string, wrong: [string, string][]) {
 export function testNoServer(script: string, words: RegExp) {
   for (const runtime of RUNTIMES) {
     testOn(runtime, `says that no server is there, on ${runtime}`, async () => {
-      const flags = ["--port", await closedPort(), "--timeout", "300"];
+      const flags = ["--port", String(await freePort()), "--timeout", "300"];
       const { code, stderr } = await run(
         command(script, runtime, ["client", ...flags]),
       );
@@ -104,13 +104,6 @@ export function testNoServer(script: string, words: RegExp) {
       expect(code).toBe(1);
     });
   }
-}
-
-/** A UDP port that nobody has. */
-async function closedPort(): Promise<string> {
-  await using probe = socket(AF_INET, SOCK_DGRAM);
-  await probe.bind(["127.0.0.1", 0]);
-  return String(probe.getsockname()[1]);
 }
 
 /** Sends data over one connection, ends it, and gives all that comes back. */

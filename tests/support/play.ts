@@ -3,6 +3,13 @@
  */
 import { run } from "../../lib/experiment/experiment.ts";
 import type { Experiment, Settings } from "../../lib/experiment/settings.ts";
+import {
+  AF_INET,
+  type End,
+  SOCK_STREAM,
+  socket,
+  type StreamSocket,
+} from "../../lib/mod.ts";
 
 export interface Played extends Awaited<ReturnType<typeof run>> {
   /** What both ends printed: `client: a line`. */
@@ -39,4 +46,17 @@ export async function playToEnd(
     (outcome) => ({ ...outcome, lines, notes }),
     (error) => ({ clients: [], lines, notes, error }),
   );
+}
+
+/** A TCP server for an experiment's client that plays `act` with each one. */
+export function serverThat(act: (client: StreamSocket) => Promise<unknown>) {
+  return async ({ address, ready, serve }: End) => {
+    const listener = socket(AF_INET, SOCK_STREAM);
+    await listener.bind(address);
+    await listener.listen();
+    ready(listener);
+    for await (const [client] of listener) {
+      await serve(client, () => act(client));
+    }
+  };
 }

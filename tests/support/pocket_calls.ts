@@ -103,11 +103,12 @@ async function client() {
     await client.shutdown(SHUT_WR);
     say("line():", await reader.line(), await reader.line());
     say("until():", decode((await reader.until(";"))!));
-    say("exactly():", decode((await reader.exactly(4))!));
+    say("exactly():", decode(await reader.exactly(4)));
     say("line() within one:", await failure(reader.line()));
     say("line() too long:", await failure(reader.line({ limit: 3 })));
     say("all():", decode(await reader.all()));
     say("line() at the end:", await reader.line());
+    say("exactly() at the end:", await failure(reader.exactly(1)));
   }
   {
     const [client] = await pair(listener);

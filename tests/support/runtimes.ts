@@ -6,12 +6,12 @@
  * its tests are skipped with the reason, and fail where CI=true.
  */
 import process from "node:process";
-import { start as startProcess } from "../../scripts/tools/support/processes.ts";
 import {
   ask,
   find as findInstalled,
   type Name,
 } from "../../scripts/tools/support/runtimes.ts";
+import { start as startProcess } from "./started.ts";
 
 export type RuntimeName = "deno" | "bun" | "node";
 

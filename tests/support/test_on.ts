@@ -14,6 +14,7 @@ import process from "node:process";
 import { within } from "../../scripts/tools/support/processes.ts";
 import { find, type RuntimeName } from "./runtimes.ts";
 import { TIMED } from "./scripts.ts";
+import { endingStarted } from "./started.ts";
 
 /** How long a test may run, in ms: it fails if it hangs, not on a busy machine. */
 const LIMIT = 90_000;
@@ -37,7 +38,7 @@ export function idlyOn(
 ): void {
   const { reason } = find(runtime);
   if (reason) needing(reason, name, body);
-  else test.concurrent(name, body, LIMIT);
+  else test.concurrent(name, () => endingIn(LIMIT, body), PATIENCE);
 }
 
 /**
@@ -77,12 +78,20 @@ export function alongside(
   limit = LIMIT,
   calm = false,
 ): void {
-  const work = async () => {
+  const work = () => endingIn(limit, body);
+  test.concurrent(name, () => inTurn(work, calm), PATIENCE);
+}
+
+/** Runs the body of a test; in the end nothing that it has started is left. */
+export function endingIn(
+  limit: number,
+  body: () => void | Promise<void>,
+): Promise<void> {
+  return endingStarted(body, async (body) => {
     const ended = Promise.resolve(body()).then(() => true);
     if (await within(limit, ended)) return;
     throw new Error(`The test has not ended after ${limit} ms`);
-  };
-  test.concurrent(name, () => inTurn(work, calm), PATIENCE);
+  });
 }
 
 /** The same for a test that judges by time, and so needs a calm machine. */
@@ -92,7 +101,7 @@ export function calmly(name: string, body: () => void | Promise<void>): void {
 
 /**
  * How many tests run at once: the 20 that Bun starts would make each other
- * late. With `--parallel` there is a process like this for each core.
+ * late. With `--parallel=4` there are four processes like this one.
  */
 const ROOM = 3 * (process.env.BUN_TEST_WORKER_ID ? 1 : availableParallelism());
 const waiting: { calm: boolean; start: () => void }[] = [];

@@ -5,7 +5,7 @@
  */
 // @ts-types="npm:bun-types@1.4.5"
 import type { Socket, TCPSocketListener } from "bun";
-import { type Address, withZone } from "../address.ts";
+import { type Address, UNKNOWN, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import { codeOf } from "../socket_error.ts";
 import type {
@@ -149,9 +149,9 @@ class BunConnection extends BunInbox<Uint8Array> implements Connection {
     super();
     this.source = socket as Socket<BunConnection>;
     this.#own = own;
-    // Bun forgets it at a reset, which may be before this.
-    this.address = peer ??
-      [withZone(socket.remoteAddress ?? "", own[0]), socket.remotePort ?? 0];
+    // Asked for at once: after a reset the system has forgotten it.
+    const host = socket.remoteAddress ?? UNKNOWN;
+    this.address = peer ?? [withZone(host, own[0]), socket.remotePort ?? 0];
     socket.data = this;
     this.hold(false); // until a call waits
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressInfo, Server, Socket } from "node:net";
-import { type Address, withZone } from "../address.ts";
+import { type Address, UNKNOWN, withZone } from "../address.ts";
 import { ACCEPT_QUEUE_LIMIT, Inbox } from "../inbox.ts";
 import type {
   Connection,
@@ -116,8 +116,9 @@ class NodeConnection extends Inbox<Uint8Array> implements Connection {
   constructor(socket: Socket, local?: Address, peer?: Address) {
     super();
     this.source = socket;
-    // Asked for at once, since it is gone with the descriptor after a reset.
-    this.address = peer ?? [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    // Asked for at once: after a reset the system has forgotten it.
+    this.address = peer ??
+      [socket.remoteAddress ?? UNKNOWN, socket.remotePort ?? 0];
     this.local = local ?? [
       // Bun's node:net does not tell its zone.
       withZone(socket.localAddress ?? "", this.address[0]),

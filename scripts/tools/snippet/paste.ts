@@ -27,7 +27,7 @@ const IMPORT = /^import (?:type )?\{([^}]*)\} from "([^"]+)";\n/gm;
 
 /** What a program may use of lib/ by other ways than an import. */
 const LACKING =
-  /\b(recv_into|getsockopt|some)(?=\()|\{ signal\b|\bflags[,.]|"SO_KEEPALIVE"|"(TCP|IP|IPV6)_\w+"/;
+  /\b(recv_into|getsockopt|some)(?=\()|\{ signal\b|"SO_KEEPALIVE"|"(?!TCP_NODELAY)(TCP|IP|IPV6)_\w+"/;
 
 /** The snippet of an experiment; with `end`, of this end alone. */
 export function paste(name: string, source: string, end?: OneEnd): string {

@@ -1,7 +1,6 @@
 // The pocket edition of Socket Lab: Berkeley sockets with promises, for Deno 2.9,
 // Bun 1.4, Node 24.2 and newer. It leaves out IPv6, AF_UNIX, SHUT_RD, most options,
-// UDP sockets with a peer; of experiments all flags but --host and --port, and the
-// limits of silent clients, and of how many are served.
+// UDP sockets with a peer, the limits of servers, and most flags of experiments.
 import { Buffer } from "node:buffer";
 import dgram from "node:dgram";
 import dns from "node:dns/promises";
@@ -157,6 +156,9 @@ export class StreamSocket extends Socket<[StreamSocket, Address]> {
     }, this.#peer);
   send = (data: string | Uint8Array) =>
     this.sendall(data).then(() => Buffer.byteLength(data));
+  /** Set twice: Bun has it on from the start, and takes it for off. */
+  setsockopt = (_name: "TCP_NODELAY", on: boolean) =>
+    void this.#connected().setNoDelay(!on).setNoDelay(on);
   /** Sends the end of the stream; recv() goes on. */
   shutdown = (_how: typeof SHUT_WR) =>
     this.run("shut down", (done) => this.#connected().end(done), this.#peer);
@@ -231,8 +233,12 @@ export class Reader {
     this.#next((held) => {
       return held.includes(mark) ? held.indexOf(mark) + mark.length : -1;
     }, limits);
-  exactly = (size: number) =>
-    this.#next((held) => held.length < size ? -1 : size, { limit: size });
+  async exactly(size: number) {
+    const sizeOf = (held: Buffer) => held.length < size ? -1 : size;
+    const bytes = await this.#next(sizeOf, { limit: size });
+    if (bytes) return bytes;
+    throw new SocketError("EBADMSG", "read a whole message");
+  }
   all = (limits?: Limits) =>
     this.#next((held, ended) => ended ? held.length : -1, limits)
       .then((rest) => rest ?? new Uint8Array());
@@ -291,13 +297,15 @@ export const dateAndTime = () =>
 /** What a server or client is given, besides the socket calls. */
 export type End = ReturnType<typeof createEnd>;
 type Role = (end: End) => Promise<unknown>;
-type Program = { url: string; port: number; server?: Role; client?: Role };
+type Ends = { server?: Role; client?: Role };
+type Program = Ends & { url: string; port: number; flags?: object };
 const started = Promise.withResolvers<Address>();
 const serving = new Set<Promise<void>>();
 let listeners: Socket<unknown>[] = [];
 const stop = () => listeners.forEach((listener) => listener.close());
-const createEnd = (tag: string, address: Address) => ({
-  address,
+const createEnd = (tag: string, to: Address, flags: NodeJS.Dict<string>) => ({
+  address: to,
+  flags,
   print: (...words: unknown[]) => console.log(escaped(tag + words.join(" "))),
   ready(...sockets: Socket<unknown>[]) {
     listeners = sockets;
@@ -316,7 +324,7 @@ const createEnd = (tag: string, address: Address) => ({
 
 /** Runs both ends, or the one that the command line names. */
 export const experiment = (program: Program) => run(program).catch(fail);
-async function run({ port, server, client }: Program) {
+async function run({ port, flags: own, server, client }: Program) {
   process.once("SIGINT", stop).on("unhandledRejection", report);
   process.stdout.on("error", () => process.exit()); // "| head" has read enough
   const one = server ? client ? "both" : "server" : "client"; // by default
@@ -324,15 +332,17 @@ async function run({ port, server, client }: Program) {
   const named = one === "both" && /^(both|server|client)$/.test(args[0]);
   const role = named ? args.shift() : one;
   const text = { type: "string" } as const;
-  const { values } = parseArgs({ options: { host: text, port: text }, args });
+  const options = { host: text, port: text };
+  for (const name in own) Object.assign(options, { [name]: text });
+  const { host, port: at, ...flags } = parseArgs({ options, args }).values;
   const usual = role === "both" ? 0 : port; // 0: a free one
-  const { host = "127.0.0.1", port: own = usual } = values;
+  const address: Address = [host ?? "127.0.0.1", Number(at ?? usual)];
   const tag = (end: string) => role === "both" ? `${end}: ` : "";
-  const atServer = createEnd(tag("server"), [host, Number(own)]);
+  const atServer = createEnd(tag("server"), address, flags);
   const ended = role !== "client" && server?.(atServer).catch(fail);
   if (role !== "server") {
-    const address = ended ? await started.promise : atServer.address;
-    await client?.(createEnd(tag("client"), address));
+    const to = ended ? await started.promise : address;
+    await client?.(createEnd(tag("client"), to, flags));
     stop();
   }
   await ended;
@@ -346,11 +356,9 @@ function report(error: unknown) {
   const known = usage || error instanceof SocketError;
   console.error(known ? escaped(message) : error);
   if (usage || !known) process.exit(usage ? 2 : 1);
+  return 1; // the exit code
 }
-function fail(error: unknown): never {
-  report(error);
-  process.exit(1);
-}
+const fail = (error: unknown): never => process.exit(report(error));
 
 /** One line that cannot drive the terminal, whatever a peer has sent. */
 const escaped = (text: string) =>

@@ -1,5 +1,5 @@
 /**
- * TCP ports of this machine: one that is taken, and whether one is free.
+ * A server of which clients hear nothing, on a TCP port of this machine.
  */
 import net from "node:net";
 
@@ -14,12 +14,4 @@ export async function silentServer() {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-export function canListen(port: number): Promise<boolean> {
-  const server = net.createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

@@ -8,7 +8,7 @@ import type { HttpRequest } from "../protocols/http.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { FILE_FLAGS } from "./flag_values.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
-import { chunksOf, memoryShelf, openShelf, type Shelf } from "./shelf.ts";
+import { chunksOf, openShelf, type Shelf } from "./shelf.ts";
 
 /** The flag of a server for the folder that it shows. */
 export const PAGE_FLAGS = { root: FILE_FLAGS.root };
@@ -16,17 +16,15 @@ export const PAGE_FLAGS = { root: FILE_FLAGS.root };
 /** Pages, and the answers to requests for them. */
 export interface Pages {
   /** GET, HEAD and PUT; 405 for another method, 501 for an unknown one. */
-  answer(request: HttpRequest): Promise<Answer>;
+  answer(request: HttpRequest): Answer | Promise<Answer>;
 }
 
 /** The pages below a folder; without one, a page in memory. */
 export async function openPages(root?: string): Promise<Pages> {
-  const shelf = root === undefined
-    ? memoryShelf({ "index.html": () => encoder.encode(INDEX) })
-    : await openShelf(root);
+  const shelf = root === undefined ? undefined : await openShelf(root);
   const uploads = new Map<string, Uint8Array>();
   return {
-    async answer(request) {
+    answer(request) {
       const { method, path } = request;
       const name = path.slice(1) || "index.html";
       if (method === "PUT") return put(uploads, name, request);
@@ -37,7 +35,8 @@ export async function openPages(root?: string): Promise<Pages> {
       }
       const body = uploads.get(name);
       if (body) return { status: 200, fields: UPLOADED, body };
-      return await get(shelf, name);
+      if (shelf) return get(shelf, name);
+      return name === "index.html" ? INDEX : NO_PAGE;
     },
   };
 }
@@ -80,14 +79,21 @@ async function get(shelf: Shelf, name: string): Promise<Answer> {
       : { size, pieces: piecesOf(shelf, name, size) };
     const [, ending = ""] = name.match(/\.(\w+)$/) ?? [];
     const type = TYPES[ending.toLowerCase()] ?? "application/octet-stream";
-    const fields = { "Content-Type": type, ...NO_SNIFFING };
-    return { status: 200, fields, body };
+    return page(type, body);
   } catch (error) {
     if (!(error instanceof SocketError)) throw error;
     return ["EMFILE", "ENFILE"].includes(error.code)
       ? textAnswer(503, "no descriptor is left")
-      : textAnswer(404, "no such page");
+      : NO_PAGE;
   }
+}
+
+function page(type: string, body: Answer["body"]): Answer {
+  return {
+    status: 200,
+    fields: { "Content-Type": type, ...NO_SNIFFING },
+    body,
+  };
 }
 
 /** What a page holds; EBADMSG if it has become shorter than was said. */
@@ -142,12 +148,15 @@ const TYPES: Record<string, string> = {
   wasm: "application/wasm",
 };
 
-const INDEX = `<!DOCTYPE html>
+const NO_PAGE = textAnswer(404, "no such page");
+const INDEX = page(
+  TYPES.html,
+  new TextEncoder().encode(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Socket Lab</title>
 <h1>It works</h1>
 <p>This page came over a connection of TCP, behind a few lines of text.</p>
 </html>
-`;
-const encoder = new TextEncoder();
+`),
+);

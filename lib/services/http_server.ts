@@ -33,15 +33,42 @@ export class HttpConnection {
     client.setsockopt("TCP_NODELAY", true);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<HttpRequest, void> {
-    do {
-      const request = await this.#next();
-      if (!request) return;
-      this.#request = request;
-      this.#count++;
-      yield request;
-    } while (this.#request.persists);
-    await this.finish();
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Waits for the next request; the client is answered before. */
+  async next(): Promise<IteratorResult<HttpRequest, undefined>> {
+    if (this.#request?.persists === false) {
+      await this.finish();
+      return DONE;
+    }
+    const parser = this.#parser;
+    const limit = this.#client.gettimeout() ?? PATIENCE;
+    let late: AbortSignal | undefined;
+    try {
+      while (true) {
+        const request = parser.next();
+        if (request) {
+          this.#request = request;
+          this.#count++;
+          return { value: request, done: false };
+        }
+        if (parser.mustContinue()) {
+          await this.#client.sendall(`${statusLine(100)}\r\n\r\n`);
+        }
+        // A head has one time limit, however its bytes drip.
+        const limited = parser.stage === "head";
+        late = limited ? late ?? AbortSignal.timeout(limit) : undefined;
+        const bytes = await this.#client.recv(SIZE, late && { signal: late });
+        if (bytes.length > 0) parser.push(bytes);
+        else if (parser.stage === "nothing") return DONE;
+        else throw new HttpFault(400, "the stream ended within a request");
+      }
+    } catch (error) {
+      await this.#failed(error, late);
+      return DONE;
+    }
   }
 
   /** How many requests it has given. */
@@ -50,10 +77,10 @@ export class HttpConnection {
   }
 
   /** Answers the last request; to HEAD, without the body. */
-  async answer(answer: Answer): Promise<void> {
+  answer(answer: Answer): Promise<void> {
     const { method, minor, persists } = this.#request!;
     const connection = !persists ? "close" : minor === 0 ? "keep-alive" : "";
-    await this.#send(answer, connection, method === "HEAD");
+    return this.#send(answer, connection, method === "HEAD");
   }
 
   /** The bytes behind the last request, which asks for another protocol (Upgrade). */
@@ -61,45 +88,19 @@ export class HttpConnection {
     return this.#parser.rest();
   }
 
-  /** The next request; undefined at the end, and after a refusal. */
-  async #next(): Promise<HttpRequest | undefined> {
-    const parser = this.#parser;
-    const limit = this.#client.gettimeout() ?? PATIENCE;
-    let late: AbortSignal | undefined;
-    try {
-      while (true) {
-        const request = parser.next();
-        if (request) return request;
-        if (parser.mustContinue()) {
-          await this.#client.sendall(`${statusLine(100)}\r\n\r\n`);
-        }
-        // A head has one time limit, however its bytes drip.
-        const limited = parser.stage === "head";
-        late = limited ? late ?? AbortSignal.timeout(limit) : undefined;
-        const bytes = await this.#receive(late);
-        if (bytes.length > 0) parser.push(bytes);
-        else if (parser.stage === "nothing") return;
-        else throw new HttpFault(400, "the stream ended within a request");
-      }
-    } catch (error) {
-      if (!(error instanceof HttpFault)) throw error;
-      await this.#refuse(error);
+  /**
+   * Refuses a request that is malformed, or not whole in time. A client that is
+   * silent after its answers has just no more to ask.
+   */
+  async #failed(error: unknown, late: AbortSignal | undefined): Promise<void> {
+    if (error instanceof HttpFault) return await this.#refuse(error);
+    const silent = (error as SocketError).code === "ETIMEDOUT";
+    if (!silent && !late?.aborted) throw error;
+    if (this.#parser.stage !== "nothing") {
+      const reason = "the request is not whole in time";
+      return await this.#refuse(new HttpFault(408, reason));
     }
-  }
-
-  /** Receives; a client that is silent for too long is refused, if it has begun. */
-  async #receive(late: AbortSignal | undefined): Promise<Uint8Array> {
-    try {
-      return await this.#client.recv(SIZE, late && { signal: late });
-    } catch (error) {
-      const silent = (error as SocketError).code === "ETIMEDOUT";
-      if (!silent && !late?.aborted) throw error;
-      if (this.#parser.stage !== "nothing") {
-        throw new HttpFault(408, "the request is not whole in time");
-      }
-      if (!this.#request) throw error;
-      return new Uint8Array(0); // nothing more is asked on this connection
-    }
+    if (!this.#request) throw error;
   }
 
   /** Says what is wrong with a request; behind it, none can be found. */
@@ -172,5 +173,6 @@ const PATIENCE = 30_000;
 const LINGER = 2000;
 /** How much is received at once, and up to which size a body is sent with its head. */
 const SIZE = 65_536;
+const DONE = { value: undefined, done: true } as const;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();

@@ -107,14 +107,15 @@ const ARROWS: [room: RegExp, allowed: RegExp][] = [
  * had 2,803 before bind() became real, received bytes the caller's own, errors
  * true and a program's end free of open sockets. lib/observe has 20 lines more
  * than there, which number sockets and shorten runs; lib/experiment 150, which
- * notice slips, and --help its header and output; lib/slips names them.
+ * notice slips, and --help its header and output, and 120 which queue the output
+ * of a server that nobody reads; lib/slips names them.
  */
 const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3600, "lib/sockets", /^lib\/sockets\//],
   [670, "lib/observe", /^lib\/observe\//],
-  [1400, "lib/experiment", /^lib\/experiment\//],
+  [1530, "lib/experiment", /^lib\/experiment\//],
   [275, "lib/slips", /^lib\/slips\//],
-  [4900, "scripts/tools", /^scripts\/tools\//],
+  [4920, "scripts/tools", /^scripts\/tools\//],
 ];
 
 /** Those whose files are counted one by one. */
@@ -294,5 +295,5 @@ test("a TCP experiment loads little, since it is read at every start", () => {
   // 2,400 characters of it note what is needed to name a slip; the rest is loaded
   // only then.
   const code = [...loaded].map(codeOf).join("").replace(/\s+/g, " ");
-  expect(code.length).toBeLessThan(73_800);
+  expect(code.length).toBeLessThan(74_200);
 });

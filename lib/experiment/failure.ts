@@ -99,6 +99,7 @@ const FOR_HOSTS: Record<string, string> = {
 const FOR_PATHS: Record<string, string> = {
   "bind EACCES": "Check that this user may write in its folder",
   EACCES: "Check that this user may write to it",
+  EEXIST: "Choose another name: nothing is overwritten",
   EPERM: "Its file system or its attributes prohibit it: choose another path",
   EINVAL: "The path of a socket has 1 to 107 bytes",
   "append to EINVAL": "Choose a new file, or one that event_log has created",

@@ -86,6 +86,41 @@ const HTTP = [
   "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000),
 ];
 
+/** TFTP requests: a name, a mode, and options with their values. */
+const tftp = (opcode: number, ...texts: (string | number)[]) =>
+  `\0${String.fromCharCode(opcode)}${
+    texts.map((text) => `${text}\0`).join("")
+  }`;
+const TFTP: DatagramExchange = {
+  kind: "datagram",
+  say: tftp(1, "notes.bin", "octet"),
+  hear: /^\0[^]\0[^]{513}$/, // DATA, with the first block
+  malformed: [
+    ...[
+      "\0\x03\0\x01data",
+      "\0\x04\0\0",
+      "\0\x05\0\x05no\0",
+      "\0\x06tsize\x001\0",
+    ],
+    ...["\0\x01", "\0\x01notes.bin", "\0\x01\0octet\0", "\0\x09x\0octet\0"],
+    ...[0, 7, 65465, "1e9", -1].map((size) =>
+      tftp(1, "notes.bin", "octet", "blksize", size)
+    ),
+    tftp(1, "notes.bin", "octet", "windowsize", 0),
+    tftp(1, "notes.bin", "octet", "windowsize", 65535, "blksize", 65464),
+    tftp(1, "notes.bin", "octet", "tsize", "9".repeat(200)),
+    tftp(1, "notes.bin", "octet", "timeout", 255),
+    tftp(1, "notes.bin", "mail"),
+    tftp(1, "__proto__", "octet", "constructor", "1"),
+    tftp(1, "../../etc/passwd", "netascii"),
+    tftp(1, "\x1b[2J\r\n", "octet"),
+    tftp(2, "notes.bin", "octet"),
+    tftp(2, "../x", "octet"),
+    tftp(2, "new", "octet", "tsize", "9".repeat(15)),
+    tftp(1, "a".repeat(500), "octet"),
+  ],
+};
+
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
 /** A mark, answers, which are not answered, and frames that are none. */
@@ -214,6 +249,7 @@ export const EXCHANGES: Record<string, Exchange> = {
     to: "127.255.255.255",
   },
   time_sync: SNTP,
+  tftp_files: TFTP,
   event_log: {
     kind: "stream",
     say: "<13>1 - door bell - - - rings\n",

@@ -73,6 +73,19 @@ const SYSLOG = [
   ...["9999999 <13>never so long", "99999999 x", "1 ", "0 x", "3 <1>abc"],
 ];
 
+/** Requests that are refused, and one that is not whole. */
+const HTTP = [
+  ...["GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\n\r\n", "GET /../x HTTP/1.1\r\n"],
+  "GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n",
+  `GET /${"x".repeat(9000)}`,
+  `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(5000)}`,
+  "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\nx",
+  "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx",
+  "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n",
+  "PUT /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000),
+];
+
 /** TFTP requests: a name, a mode, and options with their values. */
 const tftp = (opcode: number, ...texts: (string | number)[]) =>
   `\0${String.fromCharCode(opcode)}${
@@ -211,6 +224,21 @@ export const EXCHANGES: Record<string, Exchange> = {
     say: LINES,
     hear: new RegExp(`^${LINES}$`),
     flood: 100, // of which it takes little: the peer does not read
+  },
+  http_pages: {
+    kind: "stream",
+    say: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    hear: /^HTTP\/1\.1 200 OK\r\n[^]*<\/html>\n$/,
+    flood: 20,
+    filling: "PUT /page HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n" +
+      "x".repeat(10_000),
+    malformed: HTTP,
+  },
+  http_endings: {
+    kind: "stream",
+    say: "GET /chunks HTTP/1.1\r\nHost: a\r\n\r\n",
+    hear: /^HTTP\/1\.1 200 OK\r\n[^]*\r\n3c\r\nWho reads .* is\.\r\n0\r\n\r\n$/,
+    malformed: HTTP,
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },

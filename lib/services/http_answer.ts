@@ -1,0 +1,34 @@
+/**
+ * What an HTTP server answers to a request.
+ *
+ * @module
+ */
+import { REASONS } from "../protocols/http_format.ts";
+
+/** An answer to a request, RFC 9110. */
+export interface Answer {
+  readonly status: number;
+  /** Beside Date, Connection and Content-Length. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | SizedBody;
+}
+
+/** A body that is sent in pieces. */
+export interface SizedBody {
+  /** In bytes. */
+  readonly size: number;
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/** An answer of one line of text. */
+export function textAnswer(
+  status: number,
+  text: string,
+  fields?: Record<string, string>,
+): Answer {
+  const body = encoder.encode(`${status} ${REASONS[status]}: ${text}\n`);
+  const type = "text/plain; charset=utf-8";
+  return { status, fields: { "Content-Type": type, ...fields }, body };
+}
+
+const encoder = new TextEncoder();

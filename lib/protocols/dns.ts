@@ -185,7 +185,11 @@ class Decoder {
   }
 
   #uint(size: number): number {
-    return this.#take(size).reduce((sum, byte) => sum * 256 + byte, 0);
+    const end = this.#at + size;
+    if (end > this.#bytes.length) throw new Malformed();
+    let value = 0;
+    while (this.#at < end) value = value * 256 + this.#bytes[this.#at++];
+    return value;
   }
 
   #take(size: number): Uint8Array {

@@ -68,17 +68,16 @@ export function writeName(
   name: string,
   known = new Map<string, number>(),
 ): void {
-  const labels = labelsOf(name);
-  let size = 1;
-  for (const [i, label] of labels.entries()) {
+  let [size, rest] = [1, name];
+  for (const label of labelsOf(name)) {
+    const at = known.get(rest);
+    if (at !== undefined) return void out.push(0xc0 | at >> 8, at & 0xff);
+    if (out.length < 0x4000) known.set(rest, out.length);
+    rest = rest.slice(label.length + 1);
     const bytes = unescapeText(label);
     size += 1 + bytes.length;
     const fits = bytes.length > 0 && bytes.length <= LABEL && size <= NAME;
     if (!fits) throw new RangeError(`Not a domain name: ${name}`);
-    const rest = labels.slice(i).join(".");
-    const at = known.get(rest);
-    if (at !== undefined) return void out.push(0xc0 | at >> 8, at & 0xff);
-    if (out.length < 0x4000) known.set(rest, out.length);
     out.push(bytes.length, ...bytes);
   }
   out.push(0);
@@ -92,8 +91,8 @@ export function isSameName(one: string, other: string): boolean {
 /** Whether a name is that of a zone, or below it. */
 export function isWithin(name: string, zone: string): boolean {
   const [labels, above] = [labelsOf(name), labelsOf(zone)];
-  const end = labels.slice(Math.max(0, labels.length - above.length));
-  return isSameName(end.join("."), above.join("."));
+  if (above.length === 0) return true;
+  return isSameName(labels.slice(-above.length).join("."), zone);
 }
 
 function labelsOf(name: string): string[] {
@@ -112,9 +111,11 @@ export function escapeText(bytes: Uint8Array, unsafe = /[^ -~]|\\/g): string {
 
 /** The bytes that `escapeText` made text of. */
 export function unescapeText(text: string): Uint8Array {
-  const plain = text.replace(
+  const plain = !text.includes("\\") ? text : text.replace(
     /\\(?:(\d{3})|(.))/g,
     (_, code, one) => code ? String.fromCharCode(Number(code)) : one,
   );
-  return Uint8Array.from(plain, (one) => one.charCodeAt(0));
+  const bytes = new Uint8Array(plain.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = plain.charCodeAt(i);
+  return bytes;
 }

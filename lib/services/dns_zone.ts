@@ -109,7 +109,13 @@ function inZone(reply: Message): Message {
 
 /** The records of a name, as it is spelled here. */
 function recordsOf(name: string): Resource[] {
-  return RECORDS.filter(([other]) => isSameName(name, other)).map(
-    ([, type, ...data]) => ({ name, type, class: IN, ttl: TTL, data }),
-  );
+  const known = BY_NAME.get(name.toLowerCase()) ?? [];
+  return known.map((record) => ({ ...record, name }));
 }
+
+const BY_NAME = Map.groupBy(
+  RECORDS.map(([name, type, ...data]) => ({
+    ...{ name, type, class: IN, ttl: TTL, data },
+  })),
+  ({ name }) => name,
+);

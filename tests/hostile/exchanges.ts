@@ -73,6 +73,32 @@ const SYSLOG = [
   ...["9999999 <13>never so long", "99999999 x", "1 ", "0 x", "3 <1>abc"],
 ];
 
+/** A query: its number, flags, counts, question (a.lab.test A), and more. */
+const dns = (
+  { flags = "\0\0", counts = "\0\x01\0\0\0\0\0\0", more = "" } = {},
+) => `AB${flags}${counts}\x01a\x03lab\x04test\0\0\x01\0\x01${more}`;
+const OPT = "\0\0)\x10\0\0\0\0\0\0\0";
+const MALFORMED_DNS = [
+  ...[dns({ flags: "\x28\0" }), dns({ flags: "\x10\0" }), dns({ more: "x" })],
+  dns({ counts: "\0\0\0\0\0\0\0\0" }),
+  dns({ counts: "\0\x02\0\0\0\0\0\0", more: "\x01b\0\0\x01\0\x01" }),
+  dns({ counts: "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f" }),
+  dns({ counts: "\0\x01\0\0\0\0\0\x02", more: OPT + OPT }),
+  dns({
+    counts: "\0\x01\0\0\0\0\0\x01",
+    more: OPT.replace("\x10\0\0\0", "\x10\0\0\x01"),
+  }),
+  dns().slice(0, -1),
+  dns().replace("\x01a", "\x0ba\x1b[2J\n\u007f\r\t\b\x01"),
+  dns({ counts: "\0\x01\0\0\0\0\0\0" }).replace(
+    /\x01a[^]*/,
+    "\x3f".repeat(300),
+  ),
+];
+/** The same over TCP, after its length. */
+const framed = (message: string) =>
+  `\0${String.fromCharCode(message.length)}${message}`;
+
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
 /** By the experiment's name. */
@@ -161,6 +187,24 @@ export const EXCHANGES: Record<string, Exchange> = {
     to: "127.255.255.255",
   },
   time_sync: SNTP,
+  dns_lookup: {
+    kind: "stream",
+    say: framed(dns()),
+    hear: /^\0=AB.\0\0\x01\0\x01/,
+    flood: 20,
+    filling: framed(dns()),
+    malformed: [
+      ...MALFORMED_DNS.filter(({ length }) => length < 128).map(framed),
+      ...["\0\0", "\0\x0c", "\x7f\x7f", framed(dns()).repeat(100)],
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1:1053\r\n\r\n",
+    ],
+    datagrams: {
+      kind: "datagram",
+      say: dns(),
+      hear: /^AB\x84\0\0\x01\0\x01/,
+      malformed: [...MALFORMED_DNS, dns({ flags: "\x80\0" })],
+    },
+  },
   event_log: {
     kind: "stream",
     say: "<13>1 - door bell - - - rings\n",

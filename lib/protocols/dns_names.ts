@@ -69,7 +69,8 @@ export function writeName(
   known = new Map<string, number>(),
 ): void {
   let [size, rest] = [1, name];
-  for (const label of labelsOf(name)) {
+  // Most names are known as a whole, so that no label is looked at.
+  for (const label of known.has(name) ? [name] : labelsOf(name)) {
     const at = known.get(rest);
     if (at !== undefined) return void out.push(0xc0 | at >> 8, at & 0xff);
     if (out.length < 0x4000) known.set(rest, out.length);
@@ -78,7 +79,8 @@ export function writeName(
     size += 1 + bytes.length;
     const fits = bytes.length > 0 && bytes.length <= LABEL && size <= NAME;
     if (!fits) throw new RangeError(`Not a domain name: ${name}`);
-    out.push(bytes.length, ...bytes);
+    out.push(bytes.length);
+    for (const byte of bytes) out.push(byte);
   }
   out.push(0);
 }

@@ -95,7 +95,8 @@ function inZone(reply: Message): Message {
     const why = found.length > 0 ? "NS" : "SOA";
     const authority = recordsOf(ZONE).filter((record) => record.type === why);
     const known = answers.some((record) => record.type === why);
-    const exists = RECORDS.some(([other]) => isWithin(other, name));
+    const exists = here.length > 0 ||
+      RECORDS.some(([other]) => isWithin(other, name));
     const rcode = exists ? "NOERROR" : "NXDOMAIN";
     return {
       ...reply,

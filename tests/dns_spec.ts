@@ -98,6 +98,7 @@ describe("names", () => {
         ["c00e 01'a'00", 12], // forwards
         ["c000", 12], // into the header
         ['01"a"c00c', 12], // to the labels that led to it
+        ['0301"a"00 c00d', 12], // into them
         ["c00e c00c", 12],
         ['01"a"c010 01"b"c00c', 16], // in a circle
         ["c0", 12],

@@ -82,9 +82,8 @@ const TYPE_NAMES = new Map(
 );
 const RCODES = "NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED".split(" ");
 RCODES[16] = "BADVERS";
-const OPT = 41;
 
-/** A message from bytes; undefined if they are none, or more than one. */
+/** A message from bytes; undefined if they are no message, or go on after it. */
 export function decodeMessage(bytes: Uint8Array): Message | undefined {
   try {
     return new Decoder(bytes).message();
@@ -105,10 +104,8 @@ class Decoder {
   }
 
   message(): Message {
-    const [id, bits, ...counts] = Array.from(
-      { length: 6 },
-      () => this.#uint(2),
-    );
+    const header = Array.from({ length: 6 }, () => this.#uint(2));
+    const [id, bits, ...counts] = header;
     const questions = Array.from({ length: counts[0] }, () => this.#question());
     const [answers, authority, additional] = counts.slice(1).map((count) =>
       this.#resources(count)
@@ -209,15 +206,14 @@ export function encodeMessage(message: Message): Uint8Array {
   const { questions, answers, authority, additional } = message;
   const known = new Map<string, number>();
   const out: number[] = [];
-  const code = RCODES.includes(rcode)
-    ? RCODES.indexOf(rcode)
-    : Number(rcode.slice(5));
+  const named = RCODES.indexOf(rcode);
+  const code = named < 0 ? Number(rcode.slice(5)) : named;
   uint(out, id, 2);
   uint(out, flags | opcode << 11 | code & 0xf, 2);
-  const last = additional.length + (edns ? 1 : 0);
-  for (
-    const count of [questions.length, answers.length, authority.length, last]
-  ) uint(out, count, 2);
+  for (const { length } of [questions, answers, authority]) {
+    uint(out, length, 2);
+  }
+  uint(out, additional.length + (edns ? 1 : 0), 2);
   const question = ({ name, type, class: group }: Question) => {
     writeName(out, name, known);
     uint(out, typeNumber(type), 2);
@@ -234,7 +230,7 @@ export function encodeMessage(message: Message): Uint8Array {
   }
   if (edns) {
     const { size, version, dnssec } = edns;
-    out.push(0, 0, OPT, size >> 8, size & 0xff);
+    out.push(0, 0, TYPES.OPT[0], size >> 8, size & 0xff);
     out.push(code >> 4, version, dnssec ? 0x80 : 0, 0, 0, 0);
   }
   return Uint8Array.from(out);

@@ -5,7 +5,7 @@
  */
 import { FLAGS, IN, type Message, type Resource } from "../protocols/dns.ts";
 import { encodeWithin, requestIn } from "../protocols/dns_exchange.ts";
-import { isSameName, isWithin } from "../protocols/dns_names.ts";
+import { isWithin } from "../protocols/dns_names.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import { inStream, messagesOf } from "./dns_stream.ts";
 

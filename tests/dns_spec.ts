@@ -297,11 +297,16 @@ describe("the server", () => {
   test("says why it cannot answer, but not to an answer", () => {
     const [question] = queryFor(1, "a.lab.test", "A").questions;
     const edns = { size: 512, version: 1, dnssec: true };
+    const many = Array(5000).fill({ ...question, ttl: 1, data: ["1.2.3.4"] });
     for (
       const [message, reply] of [
         [query("a.lab.test", "A", { opcode: 4 }), "NOTIMP QR - -"],
         [query("a.lab.test", "A", { questions: [] }), "FORMERR QR - -"],
         [query("", "", { questions: [question, question] }), "FORMERR QR - -"],
+        [
+          query("", "", { questions: [question], additional: many }),
+          "FORMERR QR - -",
+        ],
         [query().subarray(0, 20), "FORMERR QR - -"],
         [Uint8Array.of(...query(), 0), "FORMERR QR - -"],
         [query("a.lab.test", "A", { edns }), "BADVERS QR - -"],

@@ -17,6 +17,8 @@ import {
 import { isSameName, isWithin } from "./dns_names.ts";
 
 const EDNS = { size: EDNS_SIZE, version: 0, dnssec: false };
+/** A query has one or two records, as OPT; thousands would take long to read. */
+const RECORDS = 4;
 /** Nothing but a header. */
 const EMPTY = { questions: [], answers: [], authority: [], additional: [] };
 
@@ -69,7 +71,9 @@ export function requestIn(bytes: Uint8Array): Request | undefined {
     size: PLAIN_SIZE,
   });
   if (opcode !== 0) return refusal("NOTIMP");
-  const message = decodeMessage(bytes);
+  const records = [6, 8, 10].map((at) => bytes[at] << 8 | bytes[at + 1]);
+  const few = records.reduce((sum, count) => sum + count) <= RECORDS;
+  const message = few ? decodeMessage(bytes) : undefined;
   if (message?.questions.length !== 1) return refusal("FORMERR");
   const { questions, edns } = message;
   const rcode = edns && edns.version > 0 ? "BADVERS" : "NOERROR";

@@ -13,12 +13,10 @@ import {
 } from "./dns_names.ts";
 
 /**
- * Flags of the header: it answers; with authority; truncated; recursion is desired
- * and available; checking is disabled, RFC 4035.
+ * Flags of the header: it answers; with authority; truncated; recursion is desired;
+ * checking is disabled, RFC 4035.
  */
-export const FLAGS = {
-  ...{ QR: 0x8000, AA: 0x400, TC: 0x200, RD: 0x100, RA: 0x80, CD: 0x10 },
-};
+export const FLAGS = { QR: 0x8000, AA: 0x400, TC: 0x200, RD: 0x100, CD: 0x10 };
 /** The class of all names here: the Internet. */
 export const IN = 1;
 /** The longest datagram without EDNS, and with it, as every network carries it. */
@@ -118,7 +116,10 @@ class Decoder {
       flags: bits & 0x87f0,
       opcode: bits >> 11 & 0xf,
       rcode: RCODES[code] ?? `RCODE${code}`,
-      ...{ questions, answers, authority, additional },
+      questions,
+      answers,
+      authority,
+      additional,
       edns: this.#edns && edns as Edns,
     };
   }

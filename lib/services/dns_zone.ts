@@ -79,33 +79,26 @@ function inZone(reply: Message): Message {
   }
   const answers: Resource[] = [];
   let { name } = question;
-  while (true) {
-    const here = recordsOf(name);
-    // Of all types, one is enough: RFC 8482, section 4.1.
-    const wanted = type === "ANY" ? here[0]?.type : type;
-    const found = here.filter((record) => record.type === wanted);
-    answers.push(...found);
-    const [alias] = here;
-    if (found.length === 0 && alias?.type === "CNAME") {
-      answers.push(alias);
-      name = alias.data[0];
-      continue;
-    }
-    const flags = reply.flags | FLAGS.AA;
-    const why = found.length > 0 ? "NS" : "SOA";
-    const authority = recordsOf(ZONE).filter((record) => record.type === why);
-    const known = answers.some((record) => record.type === why);
-    const exists = here.length > 0 ||
-      RECORDS.some(([other]) => isWithin(other, name));
-    const rcode = exists ? "NOERROR" : "NXDOMAIN";
-    return {
-      ...reply,
-      flags,
-      rcode,
-      answers,
-      authority: known ? [] : authority,
-    };
+  let here = recordsOf(name);
+  while (here[0]?.type === "CNAME" && type !== "CNAME" && type !== "ANY") {
+    answers.push(here[0]);
+    name = here[0].data[0];
+    here = recordsOf(name);
   }
+  // Of all types, one is enough: RFC 8482, section 4.1.
+  const wanted = type === "ANY" ? here[0]?.type : type;
+  const found = here.filter((record) => record.type === wanted);
+  answers.push(...found);
+
+  const exists = here.length > 0 ||
+    RECORDS.some(([other]) => isWithin(other, name));
+  const why = found.length > 0 ? "NS" : "SOA";
+  const authority = answers.some((record) => record.type === why)
+    ? []
+    : recordsOf(ZONE).filter((record) => record.type === why);
+  const flags = reply.flags | FLAGS.AA;
+  const rcode = exists ? "NOERROR" : "NXDOMAIN";
+  return { ...reply, flags, rcode, answers, authority };
 }
 
 /** The records of a name, as it is spelled here. */
@@ -115,8 +108,8 @@ function recordsOf(name: string): Resource[] {
 }
 
 const BY_NAME = Map.groupBy(
-  RECORDS.map(([name, type, ...data]) => ({
-    ...{ name, type, class: IN, ttl: TTL, data },
-  })),
+  RECORDS.map(([name, type, ...data]) => {
+    return { name, type, class: IN, ttl: TTL, data };
+  }),
   ({ name }) => name,
 );

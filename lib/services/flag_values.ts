@@ -40,3 +40,16 @@ export const FILE_FLAGS = {
     help: "keep it as this file, if it is whole",
   },
 };
+/** Those of a client of DNS. A name may have `_`, as those of services do. */
+export const DNS_FLAGS = {
+  name: {
+    takes: "a name, such as www.lab.test",
+    pattern: /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*$/,
+    help: "ask for this name (a.lab.test)",
+  },
+  type: {
+    takes: "A, AAAA, ANY, CNAME, MX, NS, PTR, SOA or TXT",
+    pattern: /^(A|AAAA|ANY|CNAME|MX|NS|PTR|SOA|TXT)$/,
+    help: "ask for records of this type (A)",
+  },
+};

@@ -86,6 +86,28 @@ const HTTP = [
   "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000),
 ];
 
+/** A query: its number, flags, counts, question (a.lab.test A), and more. */
+const dns = (
+  { flags = "\0\0", counts = "\0\x01\0\0\0\0\0\0", more = "" } = {},
+) => `AB${flags}${counts}\x01a\x03lab\x04test\0\0\x01\0\x01${more}`;
+const OPT = "\0\0)\x10\0\0\0\0\0\0\0";
+const MALFORMED_DNS = [
+  ...[dns({ flags: "\x28\0" }), dns({ flags: "\x10\0" }), dns({ more: "x" })],
+  dns({ counts: "\0\0\0\0\0\0\0\0" }),
+  dns({ counts: "\0\x02\0\0\0\0\0\0", more: "\x01b\0\0\x01\0\x01" }),
+  dns({ counts: "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f" }),
+  dns({ counts: "\0\x01\0\0\0\0\0\x02", more: OPT + OPT }),
+  dns({
+    counts: "\0\x01\0\0\0\0\0\x01",
+    more: OPT.replace("\x10\0\0\0", "\x10\0\0\x01"),
+  }),
+  dns().slice(0, -1),
+  dns().replace("\x01a", "\x0ba\x1b[2J\n\x7f\r\t\b\x01"),
+  dns().slice(0, 12) + "?".repeat(300), // a long label after the other
+];
+/** The same over TCP, after its length. */
+const framed = (message: string) =>
+  `\0${String.fromCharCode(message.length)}${message}`;
 /** TFTP requests: a name, a mode, and options with their values. */
 const tftp = (opcode: number, ...texts: (string | number)[]) =>
   `\0${String.fromCharCode(opcode)}${
@@ -266,6 +288,25 @@ export const EXCHANGES: Record<string, Exchange> = {
     to: "127.255.255.255",
   },
   time_sync: SNTP,
+  dns_lookup: {
+    kind: "stream",
+    say: framed(dns()),
+    hear: /^\0=AB/,
+    size: 63,
+    flood: 20,
+    filling: framed(dns()),
+    malformed: [
+      ...MALFORMED_DNS.filter(({ length }) => length < 128).map(framed),
+      ...["\0\0", "\0\x0c", "\x7f\x7f", framed(dns()).repeat(100)],
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1:1053\r\n\r\n",
+    ],
+    datagrams: {
+      kind: "datagram",
+      say: dns(),
+      hear: /^AB\x84\0\0[^]\0[^]\0/,
+      malformed: [...MALFORMED_DNS, dns({ flags: "\x80\0" })],
+    },
+  },
   tftp_files: TFTP,
   event_log: {
     kind: "stream",

@@ -5,6 +5,8 @@
 import dgram, { type RemoteInfo, type Socket as Datagrams } from "node:dgram";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { encodeMessage, FLAGS } from "../../lib/protocols/dns.ts";
+import { requestIn as questionIn } from "../../lib/protocols/dns_exchange.ts";
 import { answerTo, pack, requestIn } from "../../lib/protocols/sntp.ts";
 import { garbage } from "./attack.ts";
 
@@ -71,6 +73,10 @@ const DATAGRAMS: Record<string, Receive> = {
 function honest(request: Uint8Array): Uint8Array | string {
   const wanted = requestIn(request);
   if (wanted) return pack(answerTo(wanted, Date.now(), Date.now()));
+  const { reply } = questionIn(request) ?? {};
+  if (reply?.rcode === "NOERROR") { // the answer is on the stream
+    return encodeMessage({ ...reply, flags: reply.flags | FLAGS.TC });
+  }
   const text = new TextDecoder().decode(request);
   return text === "Is anybody there?" ? "Receiver 1" : request;
 }

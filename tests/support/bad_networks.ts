@@ -32,6 +32,8 @@ const PROMISES: Record<string, RegExp> = {
   udp_window: /^(?:[a-zN 8,-]+: +\d+ sends, +\d+ again, \d+ ms\n){3}$/,
   tftp_files: /^(?:Window of \d: 40 blocks in \d+ ms, SHA-256 430f\w+\n){2}$/,
   udp_broadcast: /^\d answers\n$/m,
+  dns_lookup:
+    /^a\.lab\.test A 165\.165\.80\.80\n(No answer .*\n)*none\.lab\.test: NXDOMAIN, for 300 s\n(No answer .*\n)*Truncated: .*\nlong\.lab\.test TXT 1600 bytes in 8 strings\n$/m,
   event_log: /^Sent 5 messages\n$/m,
   iot_devices: /^Sent 2 readings of each\n$/m,
   time_sync: /^It is \S+Z by a stratum 10 server\n$/m,

@@ -12,39 +12,40 @@
  *
  * Output:
  *
- *     client: (connected) -> 220 lab.test ESMTP Socket Lab
+ *     client: 220 lab.test ESMTP Socket Lab
  *     client: EHLO client.lab.test -> 250 lab.test
  *     client: MAIL FROM:<ann@lab.test> -> 250 OK
  *     client: RCPT TO:<bob@lab.test> -> 250 OK
  *     client: RCPT TO:<eve@example.com> -> 550 Only lab.test is here
  *     client: DATA -> 354 Send the letter, and a dot on a line
- *     server: For bob@lab.test: 155 bytes that say "To: carol@lab.test"
- *     client: To: carol@lab.test ... -> 250 Taken
+ *     server: For bob@lab.test: 129 bytes that say "To: carol@lab.test"
+ *     client: To: carol@lab.test -> 250 Taken
  *     client: QUIT -> 221 Bye
  */
 import { AF_INET, type End, experiment, SOCK_STREAM } from "../lib/mod.ts";
 import { decode, socket, SocketError } from "../lib/mod.ts";
-import * as smtp from "../lib/protocols/smtp.ts";
+import { fieldIn, formatCommand, formatData } from "../lib/protocols/smtp.ts";
+import { formatDate, formatLetter } from "../lib/protocols/smtp.ts";
 import { MAIL_FLAGS, ReplyReader } from "../lib/services/smtp_client.ts";
 import { mailsOf } from "../lib/services/smtp_server.ts";
 
-/** What the client says, and the code of the reply without which it stops. */
-const dialogue = (to = "bob@lab.test"): [say: string, code: RegExp][] => [
+/** What the client sends, and the code of the reply without which it stops. */
+const dialogue = (to = "bob@lab.test"): [send: string, code: RegExp][] => [
   ["", /220/], // the server speaks first
   ["EHLO client.lab.test\r\n", /250/],
-  [smtp.formatCommand("MAIL FROM:", "ann@lab.test"), /250/],
-  [smtp.formatCommand("RCPT TO:", to), /25./],
-  [smtp.formatCommand("RCPT TO:", "eve@example.com"), /.../],
+  [formatCommand("MAIL FROM:", "ann@lab.test"), /250/],
+  [formatCommand("RCPT TO:", to), /25./],
+  [formatCommand("RCPT TO:", "eve@example.com"), /.../], // may be refused
   ["DATA\r\n", /354/],
-  [smtp.formatData(letter()), /250/], // its last line is a dot
+  [formatData(letter()), /250/], // its last line is a dot
   ["QUIT\r\n", /221/],
 ];
 
 const letter = () =>
-  smtp.formatLetter({
+  formatLetter({
     To: "carol@lab.test",
     From: "The King <king@example.com>",
-    Date: smtp.formatDate(new Date()),
+    Date: formatDate(new Date()),
     Subject: "Hello",
   }, "Who reads this?\n");
 
@@ -61,7 +62,7 @@ export async function server({ address, print, ready, serve }: End) {
     await serve(client, async () => {
       for await (const mail of mailsOf(client, "lab.test")) {
         // 3. Take it for those whom the envelope names, and for nobody else.
-        const to = smtp.fieldIn(decode(mail.letter), "To") ?? "";
+        const to = fieldIn(decode(mail.letter), "To") ?? "";
         const says = `${mail.letter.length} bytes that say "To: ${to}"`;
         for (const mailbox of mail.recipients) print(`For ${mailbox}: ${says}`);
         mails++;
@@ -77,16 +78,12 @@ export async function client({ address, flags, print }: End) {
   await connection.connect(address);
   const replies = new ReplyReader(connection);
 
-  // 2. Say a line, and read its reply, which begins with a code.
+  // 2. Send each line, and read the reply to it: a code, and words for people.
   for (const [say, code] of dialogue(flags.to)) {
     if (say) await connection.sendall(say);
     const reply = await replies.next();
-    const [line, more] = say.split("\r\n");
-    print(
-      `${line || "(connected)"}${
-        more ? " ..." : ""
-      } -> ${reply.code} ${reply.text}`,
-    );
+    const said = say && `${say.split("\r\n", 1)} -> `;
+    print(`${said}${reply.code} ${reply.text}`);
 
     // 3. Stop if the server does not do what the mail needs.
     if (code.test(String(reply.code))) continue;

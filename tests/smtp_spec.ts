@@ -140,7 +140,7 @@ const LIES: [
   last: RegExp,
   failure: string,
 ][] = [
-  ["has no time", script("421 Later\r\n"), /-> 421 Later\n$/, PROTO],
+  ["has no time", script("421 Later\r\n"), /421 Later\n$/, PROTO],
   [
     "knows no EHLO",
     script("220 x\r\n", "502 No\r\n"),
@@ -150,7 +150,7 @@ const LIES: [
   [
     "sends a code that drives a terminal",
     script("220 \x1b[2J\u202e\r\n", "25\x1b\r\n"),
-    /-> 220 \\x1b\[2J\\u\{202e\}\n$/,
+    /220 \\x1b\[2J\\u\{202e\}\n$/,
     PROTO,
   ],
   [

@@ -12,6 +12,7 @@ import { innerOf, type StreamSocket } from "../sockets/stream_socket.ts";
 /** The flag for another recipient. */
 export const MAIL_FLAGS = {
   to: {
+    value: "MAILBOX",
     takes: "a mailbox, such as bob@lab.test",
     pattern: MAILBOX,
     help: "send to this mailbox (bob@lab.test)",

@@ -8,7 +8,7 @@
  *     bun scripts/smtp_mail.ts
  *     node scripts/smtp_mail.ts
  *
- * The server takes mails from swaks and curl, too. It prints, and keeps none.
+ * The server takes mails from swaks and curl, too; it prints and keeps none.
  *
  * Output:
  *
@@ -37,17 +37,17 @@ const dialogue = (to = "bob@lab.test"): [send: string, code: RegExp][] => [
   [formatCommand("RCPT TO:", to), /25./],
   [formatCommand("RCPT TO:", "eve@example.com"), /.../], // may be refused
   ["DATA\r\n", /354/],
-  [formatData(letter()), /250/], // its last line is a dot
+  [
+    formatData(formatLetter({
+      To: "carol@lab.test",
+      From: "The King <king@example.com>",
+      Date: formatDate(new Date()),
+      Subject: "Hello",
+    }, "Who reads this?\n")), // and a line of one dot
+    /250/,
+  ],
   ["QUIT\r\n", /221/],
 ];
-
-const letter = () =>
-  formatLetter({
-    To: "carol@lab.test",
-    From: "The King <king@example.com>",
-    Date: formatDate(new Date()),
-    Subject: "Hello",
-  }, "Who reads this?\n");
 
 export async function server({ address, print, ready, serve }: End) {
   // 1. Create a socket, bind it to the server's port, and listen.
@@ -78,7 +78,7 @@ export async function client({ address, flags, print }: End) {
   await connection.connect(address);
   const replies = new ReplyReader(connection);
 
-  // 2. Send each line, and read the reply to it: a code, and words for people.
+  // 2. Send the envelope, then the letter; read the reply to each line.
   for (const [say, code] of dialogue(flags.to)) {
     if (say) await connection.sendall(say);
     const reply = await replies.next();

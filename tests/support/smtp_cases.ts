@@ -59,7 +59,7 @@ export const RELAYS = [
   ...["<@lab.test:eve@example.com>", "<@lab.test,@b.test:eve@example.com>"],
   ...["<@example.com:bob@lab.test>", "<@lab.test:bob@lab.test>"],
   ...["<eve%example.com@lab.test>", "<eve%40example.com@lab.test>"],
-  ...["<example.com!eve@lab.test>", "<lab.test!eve@example.com>", "<a!b!c>"],
+  ...["<example.com!eve@lab.test>", "<host!eve@lab.test>", "<a!b!c>"],
   ...['<"eve@example.com"@lab.test>', '<"eve%example.com"@lab.test>'],
   ...['<"example.com!eve"@lab.test>', '<"@a.test:eve@b.test"@lab.test>'],
   ...[
@@ -251,6 +251,7 @@ export const SMTP_CASES: readonly SmtpCase[] = [
       say: `${HELLO}${say}${QUIT}`,
       codes: "250 500",
     })),
+  { name: "much behind the end", say: QUIT + x(900_000), codes: "221" },
   {
     name: "a recipient with another command in it",
     say: `${HELLO}${FROM}RCPT TO:<bob@lab.test>\nDATA\r\n${QUIT}`,

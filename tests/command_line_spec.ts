@@ -303,18 +303,26 @@ for (const runtime of RUNTIMES) {
 
     testOn(
       runtime,
-      "without a free descriptor a failure is one line, too",
+      "without a free descriptor a failure says what to do, too",
       async () => {
-        const full = command([], ["--allow-net", "--allow-read"]);
-        full[full.length - 1] = "tests/faults/no_descriptor.ts";
-        const limited = ["sh", "-c", 'ulimit -n 64 && exec "$0" "$@"', ...full];
-        const { code, stdout, stderr } = await run(limited, { cwd: ROOT });
-        // Bun does not say why it cannot listen.
-        const reason = runtime === "bun" ? ".*" : "too many open files";
-        expect(stderr).toMatch(
-          new RegExp(`^Cannot bind to 127\\.0\\.0\\.1:0: ${reason}\n$`),
-        );
-        expect([code, stdout]).toEqual([1, ""]);
+        const permissions = ["--allow-net", "--allow-read"];
+        const file = "tests/faults/no_descriptor.ts";
+        for (const role of ["both", "server", "client"]) {
+          const { code, stdout, stderr } = await run([
+            ...["sh", "-c", 'ulimit -n 64 && exec "$0" "$@"'],
+            ...[...commandFor(runtime, permissions), file, role],
+          ], { cwd: ROOT });
+          const call = role === "client" ? "connect" : "bind";
+          // Bun does not say why it cannot.
+          const reason = runtime === "bun" ? ".*" : "too many open files";
+          expect(stderr).toMatch(
+            new RegExp(
+              `^Cannot ${call} to 127\\.0\\.0\\.1:\\d+: ${reason}\n` +
+                "Allow more open files: ulimit -n 4096\n$",
+            ),
+          );
+          expect([code, stdout]).toEqual([1, ""]);
+        }
       },
     );
 

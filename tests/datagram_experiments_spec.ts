@@ -3,6 +3,7 @@
  * their clients do about what is lost, and what a flood does to a socket.
  */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { type Experiment, type Settings } from "../lib/experiment/settings.ts";
 import { run } from "../lib/experiment/experiment.ts";
 import {
@@ -13,11 +14,12 @@ import {
   SOCK_DGRAM,
   socket,
 } from "../lib/mod.ts";
+import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { testEnds } from "./support/datagram_ends.ts";
 import { commandFor, run as runCommand } from "./support/runtimes.ts";
 import { load, ROOT } from "./support/scripts.ts";
-import { alongside, calmly, testOn } from "./support/test_on.ts";
+import { alongside, calmly, failureOf, testOn } from "./support/test_on.ts";
 
 /** Runs both ends in this process and collects what they say. */
 async function play(
@@ -251,6 +253,162 @@ describe("udp_datagrams", async () => {
     });
   }
 });
+
+/** What one end prints of a run. */
+const linesOf = (lines: string[], end: string) =>
+  lines.filter((line) => line.startsWith(end))
+    .map((line) => line.replace(/[\d.]+(?= ms)/, "<1>"));
+
+for (const name of ["udp_stop_and_wait", "udp_window"]) {
+  describe(name, async () => {
+    const experiment = await load(name);
+    const counts = name === "udp_window" ? [63, 149, 63] : [17, 17];
+    const header = readHeader(
+      readFileSync(`${ROOT}scripts/${name}.ts`, "utf8"),
+    );
+    const { output } = header;
+
+    alongside("counts the same sends, however late the server is", async () => {
+      const flags = { wait: "1" };
+      const server = (end: End) =>
+        experiment.server({
+          ...end,
+          async serve(client, work) {
+            await Bun.sleep(5); // ms: much longer than the client waits
+            await end.serve(client, work);
+          },
+        });
+      const late = { ...experiment, server };
+      const { clients, lines } = await play(late, { flags });
+      expect(clients).toEqual([counts]);
+      expect(difference(output, lines)).toBeNull();
+    });
+
+    alongside(
+      "serves clients side by side, each as if it were alone",
+      async () => {
+        const client = (end: End) =>
+          Promise.all([1, 2, 3].map(() => experiment.client(end)));
+        const { clients, lines } = await play({ ...experiment, client });
+        expect(clients).toEqual([[counts, counts, counts]]);
+        for (const line of linesOf(output, "server")) {
+          expect(lines.filter((one) => one === line)).toHaveLength(3);
+        }
+      },
+    );
+
+    alongside(
+      "is not disturbed by strays, lies and what was begun",
+      async () => {
+        const server = async (end: End) => {
+          const liar = socket(AF_INET, SOCK_DGRAM);
+          const ready: End["ready"] = (...listeners) => {
+            address.resolve(listeners[0].getsockname());
+            end.ready(...listeners);
+          };
+          const result = await experiment.server({
+            ...end,
+            ready,
+            async serve(client, work) {
+              for (const way of ["bit", "plain", "selective", "go-back-N"]) {
+                for (const number of ["-", 0, 1, 2, 7, 65_535]) {
+                  await liar.sendto(
+                    `ACK ${way} 1.9 ${number}`,
+                    client as Address,
+                  );
+                }
+                await liar.sendto("FINACK all 0.1 -", client as Address);
+              }
+              await end.serve(client, work);
+            },
+          });
+          await liar.close();
+          return result;
+        };
+        const address = Promise.withResolvers<Address>();
+        const client = async (end: End) => {
+          await using other = socket(AF_INET, SOCK_DGRAM);
+          for (const way of ["bit", "plain", "selective", "go-back-N"]) {
+            for (
+              const text of ["DATA # 1.9 0 x", "DATA # 3.9 2 x", "ACK # 1.9 0"]
+            ) {
+              await other.sendto(text.replace("#", way), await address.promise);
+            }
+          }
+          return experiment.client(end);
+        };
+        const { clients, lines } = await play({
+          ...experiment,
+          server,
+          client,
+        });
+        expect(clients).toEqual([counts]);
+        expect(difference(output, lines)).toBeNull();
+      },
+    );
+
+    alongside(
+      "gives up when all is lost, and when nobody answers",
+      async () => {
+        const failure = { code: "ETIMEDOUT", call: "recv" };
+        const flags = { loss: "1", wait: "1" };
+        expect(await failureOf(play(experiment, { flags })))
+          .toMatchObject(failure);
+        let asked = 0;
+        const server = answering(() => void asked++);
+        expect(await failureOf(play({ ...experiment, server })))
+          .toMatchObject(failure);
+        expect(asked).toBeLessThan(40); // with three marks, not fifty
+      },
+    );
+
+    alongside("loses nothing with --loss 0", async () => {
+      const { clients } = await play(experiment, { flags: { loss: "0" } });
+      const fewest = name === "udp_window" ? [40, 40, 40] : [10, 10];
+      expect(clients).toEqual([fewest]);
+    });
+
+    for (
+      const [flag, takes] of [
+        ["--loss=1.5", "--loss takes a number from 0 to 1"],
+        ["--seed=x", "--seed takes a whole number"],
+        ["--wait=0", "--wait takes 1 to 9999 ms"],
+      ]
+    ) {
+      testOn("bun", `refuses ${flag}`, async () => {
+        const { code, stderr } = await runCommand([
+          ...commandFor("bun", []),
+          ...[`${ROOT}scripts/${name}.ts`, flag],
+        ]);
+        expect(code).toBe(2);
+        expect(stderr).toStartWith(takes);
+      });
+    }
+  });
+}
+
+alongside(
+  "udp_stop_and_wait takes 10 blocks with the seeds 1 to 100",
+  async () => {
+    const experiment = await load("udp_stop_and_wait");
+    for (let first = 1; first <= 100; first += 25) {
+      await Promise.all(Array.from({ length: 25 }, async (_, index) => {
+        const flags = { seed: String(first + index), wait: "1" };
+        const { clients: [counts], lines } = await play(experiment, { flags });
+        const [plain, bit] = counts as number[];
+        expect(plain).toBe(bit);
+        const [without, known] = linesOf(lines, "server");
+        const taken = without.match(
+          /^server: Without numbers: (\d+) taken, (\d+) of/,
+        );
+        expect(Number(taken![1]) - Number(taken![2])).toBe(10);
+        expect(known).toBe(
+          `server: With 0 and 1: 10 taken, ${taken![2]} known by their number`,
+        );
+      }));
+    }
+  },
+);
 
 describe("udp_broadcast", async () => {
   const broadcast = await load("udp_broadcast");

@@ -1,11 +1,22 @@
 /**
  * Every tool ends when it is told to, and nothing that it has started survives
- * it: not what has a session of its own, not when the tool is killed.
+ * it: not what has a session of its own, not when the tool is killed. What it
+ * keeps for the next time is the user's own.
  */
-import { afterAll, describe, expect } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cacheIn } from "../scripts/tools/support/processes.ts";
 import { having, noProc } from "./support/proc.ts";
 import { commandFor, find, RUNTIMES, start } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
@@ -65,3 +76,24 @@ for (const runtime of RUNTIMES) {
     });
   });
 }
+
+test("the cache for Node is the user's own, or there is none", () => {
+  const own = mkdtempSync(join(folder, "cache-"));
+  const { NODE_COMPILE_CACHE: cache = "" } = cacheIn(own);
+  expect(cache).toStartWith(own);
+  expect(statSync(cache).mode & 0o777).toBe(0o700);
+  expect(cacheIn(own)).toEqual({ NODE_COMPILE_CACHE: cache });
+  expect(readdirSync(cache)).toEqual([]);
+
+  chmodSync(cache, 0o770);
+  expect(cacheIn(own)).toEqual({});
+  if (process.getuid?.() === 0) {
+    chmodSync(cache, 0o700);
+    chownSync(cache, 1234, 1234);
+    expect(cacheIn(own)).toEqual({});
+  }
+  rmSync(cache, { recursive: true });
+  mkdirSync(join(own, "elsewhere"), { mode: 0o700 });
+  symlinkSync("elsewhere", cache);
+  expect(cacheIn(own)).toEqual({});
+});

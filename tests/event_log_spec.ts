@@ -509,7 +509,7 @@ describe("--file", () => {
         command("event_log", runtime, ["--file", "/dev/full"]),
       );
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^Cannot append to \/dev\/full: .+\n$/);
+      expect(stderr).toMatch(/^Cannot append to \/dev\/full: .+\n.+\n$/);
     });
   }
 

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   mkdtempSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import net from "node:net";
@@ -28,6 +29,7 @@ import {
 } from "./faults/servers.ts";
 import { EXCHANGES, type StreamExchange } from "./hostile/exchanges.ts";
 import * as stream from "./hostile/stream_peers.ts";
+import { type CommandLine, runAll } from "./support/command_lines.ts";
 import { figuresOf, noProc, ticksOf } from "./support/proc.ts";
 import { run } from "./support/runtimes.ts";
 import { ROOT } from "./support/scripts.ts";
@@ -207,6 +209,7 @@ fault(
     client.destroy();
     expect(stderr.split("\n").slice(1)).toEqual([
       `Cannot append to ${path}: no space left on device`,
+      "Make room on its disk, or choose another path",
       "",
     ]);
     expect(code).toBe(1);
@@ -242,11 +245,72 @@ fault(
       [...before, ...commandOf(runtime, args, permissions)],
       { cwd: ROOT },
     );
-    expect(stderr).toBe(`Cannot append to ${path}: no space left on device\n`);
+    expect(stderr).toBe(
+      `Cannot append to ${path}: no space left on device\n` +
+        "Make room on its disk, or choose another path\n",
+    );
     expect(code).toBe(1);
     expect(stdout).toBe(line);
   },
   noMount,
+);
+
+const OTHER = "another";
+/** Paths that cannot be used, and what unix_echo and event_log say of them. */
+const PATHS: [path: string, unix: string, log: string | undefined][] = [
+  ["text", OTHER, undefined],
+  ["pipe", OTHER, "one that event_log has created"],
+  ["folder", OTHER, "a path that is not a folder"],
+  ["text/x", "a part of it is a file", "a part of it is a file"],
+  ["none/x", "Check that its folder exists", "Check that its folder exists"],
+  ["dangling", OTHER, undefined],
+  ["circle", OTHER, "lead in a circle"],
+  ["x".repeat(300), "has 1 to 107 bytes", "Choose a shorter path"],
+];
+
+fault("of a path that is no good, it says what to do", async (runtime) => {
+  const own = mkdtempSync(`${folder}/paths-`);
+  writeFileSync(`${own}/text`, "text\n");
+  mkdirSync(`${own}/folder`);
+  spawnSync("mkfifo", [`${own}/pipe`]);
+  symlinkSync("nowhere", `${own}/dangling`);
+  symlinkSync("circle", `${own}/circle`);
+  const expected: string[] = [];
+  const lines: CommandLine[] = [];
+  for (const [name, unix, log] of PATHS) {
+    for (
+      const [script, flag, words] of [
+        ["unix_echo", "--path", unix],
+        ["event_log", "--file", log],
+      ] as const
+    ) {
+      if (!words) continue;
+      lines.push([script, ["--port", "0", flag, `${own}/${name}`]]);
+      expected.push(words);
+    }
+  }
+  const results = await runAll(runtime, lines, ["-A"]);
+  results.forEach(({ code, stdout, stderr }, i) => {
+    expect([lines[i], code, stdout + stderr])
+      .toEqual([lines[i], 1, expect.stringContaining(expected[i])]);
+    expect(stderr).toStartWith("Cannot ");
+    expect(stderr.trimEnd().split("\n").length).toBeWithin(1, 3);
+  });
+});
+
+fault(
+  "a terminal that closes ends a server, which leaves no file",
+  async (runtime) => {
+    const path = `${folder}/hangup-${runtime}.sock`;
+    const args = ["unix_echo", "--path", path];
+    const permissions = ["--allow-net", "--allow-read", "--allow-write"];
+    const server = await serverOf(runtime, args, { permissions });
+    await until(() => existsSync(path));
+    server.kill("SIGHUP");
+    server.kill("SIGHUP"); // from the shell, too
+    expect((await server.finished).code).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  },
 );
 
 fault("what is said of a path escapes its controls", async (runtime) => {

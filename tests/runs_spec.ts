@@ -87,7 +87,8 @@ for (const script of SCRIPTS) {
         const [bun, ...others] = await Promise.all(
           (["bun", "deno", "node"] as const).map(async (runtime) => {
             const { stdout } = await runOn(runtime);
-            return bySocket(objectsIn(stdout).filter(({ call }) => call));
+            const calls = objectsIn(stdout).filter(({ call }) => call);
+            return REPEATING.includes(script) ? kinds(calls) : bySocket(calls);
           }),
         );
         expect(bun).not.toBeEmpty();
@@ -179,6 +180,15 @@ function bySocket(calls: CallInWords[]): string[] {
       .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
       .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
   ).sort();
+}
+
+/** They send again what is only late: how often, a busy machine decides. */
+const REPEATING = ["tftp_files.ts"];
+
+/** The calls that each end makes, and the errors that they have. */
+function kinds(calls: CallInWords[]): string[] {
+  const all = calls.map(({ end, call, error }) => `${end} ${call} ${error}`);
+  return [...new Set(all)].sort();
 }
 
 /** What the report of an experiment is made from. */

@@ -35,7 +35,7 @@ import {
   unpack,
 } from "../lib/protocols/sntp.ts";
 import { realtime } from "../lib/services/clock.ts";
-import { spacing } from "../lib/services/request_spacing.ts";
+import { spacing, takeTurn } from "../lib/services/request_spacing.ts";
 import {
   queryTime,
   serveTime,
@@ -401,6 +401,20 @@ describe("queryTime()", () => {
     await connection.close();
     await peer.close();
     await serving;
+  });
+
+  test("says once when the next of several may ask", async () => {
+    const lines: string[] = [];
+    const interval = spacing.elsewhere;
+    spacing.elsewhere = 100;
+    try {
+      const print = (line: string) => lines.push(line);
+      const turns = [1, 2, 3].map(() => takeTurn(["192.0.2.7", 123], print));
+      await Promise.all(turns);
+    } finally {
+      spacing.elsewhere = interval;
+    }
+    expect(lines.length).toBeWithin(2, 4); // the first may have to wait, too
   });
 
   test("takes fewer samples of another machine", async () => {

@@ -25,6 +25,7 @@ import {
   lineOf,
   textOf,
 } from "../lib/observe/strace.ts";
+import { makeLossy } from "../lib/services/lossy.ts";
 import {
   commandFor,
   type Finished,
@@ -280,6 +281,39 @@ describe("observe()", () => {
     ]);
   });
 
+  test("shows what a lossy network loses, and not its marks", async () => {
+    const calls = await watched();
+    const receiver = socket(AF_INET, SOCK_DGRAM);
+    const sender = socket(AF_INET, SOCK_DGRAM);
+    for (const end of [receiver, sender]) makeLossy(end, { loss: "1" });
+    await receiver.bind(["127.0.0.1", 0]);
+    const address = receiver.getsockname();
+    await sender.connect(address);
+    calls.splice(0);
+    await sender.send("DATA bit 1.1 0 x");
+    await sender.send("hello"); // only blocks and acknowledgements are lost
+    expect((await receiver.recvfrom(9))[0]).toHaveLength(5);
+    await receiver.sendto("ACK bit 1.1 0", sender.getsockname());
+    const served = receiver.recvfrom(9).catch(() => {}); // sends back the mark
+    sender.settimeout(20);
+    await sender.recv(99).catch(() => {});
+    for (const end of [sender, receiver]) await end.close();
+    await served;
+    expect(linesOf(calls)).toEqual([
+      'client send(3, "DATA bit 1.1 0 x") = 16',
+      'client send(3, "hello") = 5',
+      `server lose(3, "DATA bit 1.1 0 x", ('127.0.0.1', PORT)) = 0`,
+      `server recvfrom(3, 9) = "hello", ('127.0.0.1', PORT)`,
+      "client getsockname(3) = ('127.0.0.1', PORT)",
+      `server sendto(3, "ACK bit 1.1 0", ('127.0.0.1', PORT)) = 13`,
+      'client lose(3, "ACK bit 1.1 0") = 0',
+      "client recv(3, 99) = -1 ETIMEDOUT (timed out)",
+      "client close(3) = 0",
+      "server close(3) = 0",
+      "server recvfrom(3, 9) = -1 EBADF (socket is closed)",
+    ]);
+  });
+
   test("reports failures, and at the end calls that have not ended", async () => {
     const calls = await watched();
     const [client, connection] = await pair();
@@ -442,6 +476,25 @@ describe("mermaid()", () => {
       "server->>client2: send(3) = 0",
       "client-xserver: connect(3) = -1 ECONNREFUSED (no)",
       "Note over server: and 3 more calls",
+    ]);
+  });
+
+  test("crosses out what a lossy network lost", () => {
+    const send = (data: string) => call({ args: [data] });
+    const lose = (data: string) =>
+      call({ end: "server", call: "lose", args: [data] });
+    const [, , , ...steps] = mermaid([
+      ...[send('"1"'), send('"2"'), lose('"1"'), send('"3"')],
+      call({ end: "server", args: ['"3"'], connection: 2 }),
+      lose('"4"'), // one of a run, which is not shown
+    ]).split("\n");
+    expect(steps.map((line) => line.trim())).toEqual([
+      "participant server",
+      'client-xserver: send(3, "1") = 0, lost',
+      'client->>server: send(3, "2") = 0',
+      'client->>server: send(3, "3") = 0',
+      'server->>client2: send(3, "3") = 0',
+      'Note over server: lose(3, "4") = 0',
     ]);
   });
 

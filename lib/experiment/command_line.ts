@@ -8,7 +8,7 @@ import { ACCEPT_QUEUE_LIMIT, RECEIVE_QUEUE_LIMIT } from "../sockets/inbox.ts";
 import { MESSAGE_LIMIT } from "../sockets/reader.ts";
 import { headerOf, sourceOf } from "../slips/source.ts";
 import { type Options, readFlags, UsageError, wholeNumber } from "./flags.ts";
-import { command, exit } from "./process.ts";
+import { command, exit } from "../process/process.ts";
 import {
   DEFAULTS,
   type Experiment,

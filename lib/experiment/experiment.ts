@@ -10,7 +10,7 @@ import { innerOf, StreamSocket } from "../sockets/stream_socket.ts";
 import type { Watched } from "../slips/slips.ts";
 import { setdefaulttimeout } from "../sockets/waiter.ts";
 import { joinWords, printFailure, type Write, writer } from "./print.ts";
-import { args, exit, guardOutput, later, onStop } from "./process.ts";
+import { args, exit, guardOutput, later, onStop } from "../process/process.ts";
 import { startServer } from "./serve.ts";
 import {
   DEFAULTS,
@@ -30,6 +30,9 @@ export async function experiment(experiment: Experiment): Promise<void> {
   const settings = words.length > 0
     ? await (await import("./command_line.ts")).parse(experiment, words)
     : DEFAULTS;
+  const written = settings.role === "server"
+    ? await queueOutput(settings)
+    : undefined;
   const transcript = settings.trace || settings.diagram
     ? (await import("./transcript.ts")).transcribe(settings)
     : undefined;
@@ -41,11 +44,12 @@ export async function experiment(experiment: Experiment): Promise<void> {
       .finally(transcript?.end);
     if (slip === "") return;
     console.error(slip);
-    exit(1);
   } catch (error) {
     await printFailure(error, experiment, settings);
-    exit(1);
+  } finally {
+    await written?.();
   }
+  exit(1);
 }
 
 /** Runs the ends that the settings name, and gives what they return. */
@@ -65,9 +69,8 @@ export async function run(
   const started = startServer(experiment, settings, write);
   const { listening, ended, stop, isReady } = started;
   if (role === "server") {
-    let signals = 0;
     // Before it is ready, it may wait for a name server.
-    onStop(() => signals++ === 0 && isReady() ? stop() : exit(130));
+    onStop((again) => again || !isReady() ? exit(130) : stop());
     return { server: await ended, clients: [] };
   }
   try {
@@ -82,19 +85,31 @@ export async function run(
 
   async function runClients(address: Address): Promise<unknown[]> {
     const print: End["print"] = (...words) => write("client", joinWords(words));
-    const nothing = async () => {};
-    const unused = { ready() {}, serve: nothing, done: nothing };
+    const terminal = () =>
+      role === "client" && import("../process/terminal.ts");
+    const unused = { ready() {}, async serve() {}, async done() {}, terminal };
+    const end: End = { address, flags, print, ...unused };
     const results = [];
     for (let i = 0; i < clients; i++) {
-      const end: End = { address, flags, print, ...unused };
       results.push(await experiment.client(end));
       if (watched?.sockets.some(isConnected)) {
-        await (await import("../slips/slips.ts")).closeLeft(watched);
+        await (await loadSlips())?.closeLeft(watched);
       }
     }
     return results;
   }
 }
+
+/** Queues the output of a server, which serves on whoever reads it. */
+async function queueOutput(settings: Settings): Promise<() => Promise<void>> {
+  const { queueOutput } = await import("../process/output.ts");
+  return queueOutput(OUTPUT_LIMIT, (lines) => {
+    writer(settings)("server", `${lines} lines are missing: nobody read them`);
+  });
+}
+
+/** In characters. */
+const OUTPUT_LIMIT = 2 ** 22;
 
 /** Keeps in mind the last sockets: those of a client that hangs are among them. */
 function watch({ url }: Experiment, { role }: Settings): Watched {
@@ -110,10 +125,13 @@ async function hangOf(watched: Watched): Promise<string> {
   await later(3000);
   // A client alone may wait for a person, and a server that is ready, for clients.
   const waits = { both: false, server: watched.listeners, client: true };
-  const slips = waits[watched.role]
-    ? undefined
-    : await import("../slips/slips.ts").catch(() => undefined); // EMFILE
+  const slips = waits[watched.role] ? undefined : await loadSlips();
   return slips ? slips.hangOf(watched, later) : new Promise(() => {});
+}
+
+/** Resolves to undefined if no descriptor is left. */
+function loadSlips() {
+  return import("../slips/slips.ts").catch(() => undefined);
 }
 
 /** Whether it is a connection that is still open. */

@@ -7,7 +7,7 @@ import type { Address } from "../sockets/address.ts";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { socket } from "../sockets/socket.ts";
 import type { SocketError } from "../sockets/socket_error.ts";
-import { command, mayUse } from "./process.ts";
+import { command, mayUse } from "../process/process.ts";
 import type { Experiment, Settings } from "./settings.ts";
 
 /** The advice, in one line; undefined if the message says all there is. */
@@ -68,8 +68,8 @@ async function isTaken(address: Address): Promise<boolean> {
 const KINDS: Record<string, string> = { listen: "bind", send: "sendto" };
 
 // By the code, or by the call and the code. There is no advice where the message
-// says enough (ENOSPC; EMFILE, with which nothing can be loaded), where the
-// program is wrong (EINVAL, ENOTCONN), or where nobody knows the cause (EIO).
+// says enough (EPROTO), where it must not be loaded (EMFILE: see print.ts), where
+// the program is wrong (EINVAL of a host), or where nobody knows the cause (EIO).
 
 const FOR_HOSTS: Record<string, string> = {
   "bind EADDRINUSE":
@@ -99,6 +99,7 @@ const FOR_HOSTS: Record<string, string> = {
 const FOR_PATHS: Record<string, string> = {
   "bind EACCES": "Check that this user may write in its folder",
   EACCES: "Check that this user may write to it",
+  EEXIST: "Choose another name: nothing is overwritten",
   EPERM: "Its file system or its attributes prohibit it: choose another path",
   EINVAL: "The path of a socket has 1 to 107 bytes",
   "append to EINVAL": "Choose a new file, or one that event_log has created",
@@ -106,6 +107,9 @@ const FOR_PATHS: Record<string, string> = {
   ELOOP: "Check the path: its symbolic links lead in a circle",
   ENAMETOOLONG: "Choose a shorter path",
   ENOENT: "Check that its folder exists",
+  ENOSPC: "Make room on its disk, or choose another path",
+  ENOTSOCK: "Another file has this path: choose another",
+  ENXIO: "Choose a file, not a device",
   ENOTDIR: "Check the path: a part of it is a file, not a folder",
   EPROTOTYPE: "A datagram socket has this path: choose another",
   EROFS: "Choose a path on a file system that can be written",
@@ -113,6 +117,9 @@ const FOR_PATHS: Record<string, string> = {
 
 const FOR_BOTH: Record<string, string> = {
   "sendto EMSGSIZE": "A datagram has at most 65507 bytes, over IPv6 65527",
+  ENFILE: "Close other programs: this machine has no more open files",
+  ENOBUFS: "Close other programs: the system has no more memory for sockets",
+  ENOMEM: "Close other programs: the system has no more memory",
   EMSGSIZE: "The message has no end, or is too long: is it the right server?",
   EBADMSG: "The other end closed too early: run it again",
   ECONNABORTED: "The other end reset the connection: run it again",

@@ -6,10 +6,10 @@
  */
 import type { Given, Script } from "./command_line.ts";
 import { joinWords, printFailure } from "./print.ts";
-import { args, exit, guardOutput } from "./process.ts";
-import { ask, choose, close, interactive } from "./terminal.ts";
+import { args, exit, guardOutput } from "../process/process.ts";
+import { ask, choose, close, interactive } from "../process/terminal.ts";
 
-export { END_KEY } from "./terminal.ts";
+export { END_KEY } from "../process/terminal.ts";
 
 /** A script that shows both ends at once: study, quiz. */
 export interface GuidedScript extends Script {

@@ -35,7 +35,8 @@ export function writer(
 /** The slip of the script's author from which an error comes, if it is one. */
 export async function slipIn(error: unknown, url: string) {
   if (error instanceof SocketError && !OWN.includes(error.code)) return;
-  return (await import("../slips/slips.ts")).nameSlip(error, url);
+  const slips = await import("../slips/slips.ts").catch(() => undefined);
+  return slips?.nameSlip(error, url);
 }
 
 /** The errors for which only the program can be blamed. */
@@ -51,9 +52,11 @@ export async function printFailure(
   if (slip) return console.error(slip);
   if (!(error instanceof SocketError)) throw error;
   console.error(error.message);
-  // When no descriptor is left it cannot be loaded: then the message has to do.
+  // When no descriptor is left, nothing can be loaded.
   const failure = await import("./failure.ts").catch(() => undefined);
-  const advice = await failure?.adviceFor(error, script, settings);
+  const advice = failure && error.code !== "EMFILE"
+    ? await failure.adviceFor(error, script, settings)
+    : "Allow more open files: ulimit -n 4096";
   if (advice) console.error(escapeControls(advice));
 }
 

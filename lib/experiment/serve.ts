@@ -13,7 +13,7 @@ import {
 } from "../sockets/stream_socket.ts";
 import type { answering } from "./answering.ts";
 import { joinWords, slipIn, type Write } from "./print.ts";
-import { later } from "./process.ts";
+import { later } from "../process/process.ts";
 import {
   type End,
   type Experiment,
@@ -75,6 +75,10 @@ export function startServer(
       listeners = sockets;
       if (watched) watched.listeners = sockets;
       if (stopped) return void closeListeners();
+      // Now, as later there may be no descriptor; only if it is needed.
+      if (sockets.some((socket) => !(socket instanceof StreamSocket))) {
+        refusing();
+      }
       // The default timeout is not for accept(): a client may come late.
       for (const listener of listeners) listener.settimeout(null);
       const address = nameOf(listeners[0]);
@@ -93,10 +97,7 @@ export function startServer(
     async serve(client, work, { anyPort = false, pause = 0 } = {}) {
       if (client instanceof StreamSocket) limitSilence(client, idle);
       else if (!anyPort) {
-        // A server of streams alone does not load it.
-        refusal ??= import("./answering.ts")
-          .then(({ answering }) => answering(ownPort));
-        const line = (await refusal)(client);
+        const line = (await refusing())(client);
         if (line) note(line);
         if (line !== undefined) return;
       }
@@ -110,6 +111,11 @@ export function startServer(
     },
     done: () => Promise.all([...serving.values()].map(({ done }) => done)),
   };
+
+  function refusing() {
+    return refusal ??= import("./answering.ts")
+      .then(({ answering }) => answering(ownPort));
+  }
 
   /** Waits for a free slot, but not longer than a client may hold one. */
   async function makeRoom(free: Promise<void>): Promise<void> {
@@ -160,9 +166,12 @@ export function startServer(
       ended = true;
     } catch (error) {
       if (!(error instanceof SocketError)) {
-        bug ??= error; // in the experiment's own code: the run fails at the end
+        // In the experiment's own code: the first is told, and the run fails.
+        bug ??= error;
         if (!alone) crashed.reject(error);
-        else note(await slipIn(error, experiment.url) ?? joinWords([error]));
+        else if (bug === error) {
+          note(await slipIn(error, experiment.url) ?? joinWords([error]));
+        }
       } else if (error.code !== "EBADF" || !closedHere(client)) {
         note(error.message);
       }

@@ -35,6 +35,16 @@ export interface End {
   ): Promise<void>;
   /** Resolves when all clients that are being served now are done. */
   done(): Promise<unknown>;
+  /** The terminal, which a client has that runs alone. */
+  terminal?(): Promise<Terminal> | false;
+}
+
+/** Whoever runs a client, at a terminal or through a pipe. */
+export interface Terminal {
+  /** Whether somebody reads the output and can answer. */
+  interactive(): boolean;
+  /** What comes on standard input, up to its end. */
+  typed(): AsyncIterable<Uint8Array>;
 }
 
 /** Both ends of an experiment. */

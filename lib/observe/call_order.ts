@@ -46,15 +46,13 @@ export type AnySocket = StreamSocket | DatagramSocket;
 export interface PendingCall extends Mutable<SocketCall> {
   readonly on: AnySocket | undefined;
   readonly info: SocketInfo | undefined;
-  /** Its index among the calls that block, or -1. */
-  blocked: number;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** What the calls so far have shown about a socket. */
 class SocketInfo {
-  readonly number: number;
+  number = 0;
   descriptor = 0;
   end: SocketCall["end"] | undefined;
   bound = false;
@@ -62,10 +60,6 @@ class SocketInfo {
   connection = 0;
   /** Of a client's socket: its name, by which the server knows it. */
   name: string | undefined;
-
-  constructor(number: number) {
-    this.number = number;
-  }
 }
 
 /**
@@ -80,7 +74,7 @@ export class CallOrder {
   readonly #descriptors = { server: 3, client: 3 };
   /** Non-blocking calls in call order, blocking ones in completion order. */
   readonly #queue: (PendingCall | (() => void))[] = [];
-  readonly #blocked: PendingCall[] = [];
+  readonly #blocked = new Set<PendingCall>();
   #clients = 0;
   /** The clients' numbers by name; of those without a name, in order. */
   readonly #named = new Map<string, number>();
@@ -101,24 +95,10 @@ export class CallOrder {
       }
       if (!info.end) this.#inferEnd(on, info, call);
     }
-    const pending: PendingCall = {
-      time: blocks ? 0 : this.#now(),
-      end: "client",
-      connection: 0,
-      socket: info ? info.number : 0,
-      descriptor: 0,
-      made: undefined,
-      call,
-      args,
-      result: undefined,
-      error: undefined,
-      bytes: undefined,
-      done: false,
-      on,
-      info,
-      blocked: -1,
-    };
-    if (blocks) this.#block(pending);
+    const time = blocks ? 0 : this.#now();
+    const socket = info ? info.number : 0;
+    const pending = { ...BEGUN, time, socket, call, args, on, info };
+    if (blocks) this.#blocked.add(pending);
     else this.#queue.push(pending);
     return pending;
   }
@@ -135,13 +115,8 @@ export class CallOrder {
         this.#learnName(on, info);
       }
     }
-    if (pending.blocked >= 0) {
+    if (this.#blocked.delete(pending)) {
       pending.time = this.#now();
-      const last = this.#blocked.pop()!;
-      if (last !== pending) {
-        this.#blocked[pending.blocked] = last;
-        last.blocked = pending.blocked;
-      }
       // The runner has closed the socket: that is no part of the program.
       const code = error instanceof SocketError && error.code;
       if (code === "EBADF" && info && !info.closed) return;
@@ -167,10 +142,6 @@ export class CallOrder {
     return performance.now() - this.#start;
   }
 
-  #block(pending: PendingCall): void {
-    pending.blocked = this.#blocked.push(pending) - 1;
-  }
-
   /** Reports the calls before the first that is not done or has no end yet. */
   #drain(): void {
     while (this.#queue.length > 0) {
@@ -180,7 +151,7 @@ export class CallOrder {
       if (!ready && this.#queue.length <= QUEUE_LIMIT) return;
       this.#queue.shift();
       if (typeof first === "function" || first.done) this.#report(first);
-      else this.#block(first);
+      else this.#blocked.add(first);
     }
   }
 
@@ -207,7 +178,8 @@ export class CallOrder {
   #infoOf(socket: AnySocket): SocketInfo {
     let info = this.#sockets.get(socket);
     if (!info) {
-      info = new SocketInfo(++this.#socketCount);
+      info = new SocketInfo();
+      info.number = ++this.#socketCount;
       this.#sockets.set(socket, info);
     }
     return info;
@@ -242,7 +214,7 @@ export class CallOrder {
     result: unknown,
   ): number {
     if (info.end !== "server") return info.connection;
-    if (call === "sendto") {
+    if (call === "sendto" || call === "lose") {
       return this.#named.get(portOf(args[1] as Address)) ?? 0;
     }
     if (call === "recvfrom" && result) {
@@ -290,6 +262,12 @@ function bytesOf({ call, args, result, error, done }: SocketCall) {
   const data = call === "recvfrom" ? (result as [Uint8Array])[0] : value;
   return ArrayBuffer.isView(data) ? data.byteLength : data as number;
 }
+
+/** What is not known of a call before it ends. */
+const BEGUN = {
+  ...{ end: "client" as const, connection: 0, descriptor: 0, made: undefined },
+  ...{ result: undefined, error: undefined, bytes: undefined, done: false },
+};
 
 /** So many calls may queue behind one that blocks; it then goes after them. */
 const QUEUE_LIMIT = 256;

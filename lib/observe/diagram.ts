@@ -8,9 +8,12 @@ import { type CallInWords, textOf } from "./strace.ts";
 
 /**
  * The text of the diagram: an arrow for each call that the other end notices,
- * a note for any other; `more` calls are only counted.
+ * a note for any other, a cross for a loss; `more` calls are only counted.
  */
 export function mermaid(calls: readonly CallInWords[], more = 0): string {
+  const keysOf = (name: RegExp) =>
+    new Set(calls.filter(({ call }) => name.test(call)).map(keyOf));
+  const [sent, lost] = [keysOf(/^send/), keysOf(/^lose/)];
   const clients = new Set([1]);
   for (const { connection } of calls) {
     if (connection > 0) clients.add(connection);
@@ -22,12 +25,13 @@ export function mermaid(calls: readonly CallInWords[], more = 0): string {
     "sequenceDiagram",
     ...participants.map((name) => `    participant ${name}`),
     "    participant server",
-    ...calls.map((call) => `    ${step(call)}`),
+    ...calls.filter((call) => call.call !== "lose" || !sent.has(keyOf(call)))
+      .map((call) => `    ${step(call, lost.has(keyOf(call)))}`),
     ...(more > 0 ? [`    Note over server: and ${more} more calls`] : []),
   ].join("\n");
 }
 
-function step(words: CallInWords): string {
+function step(words: CallInWords, lost: boolean): string {
   const { end, connection, call, error } = words;
   const client = connection > 1 ? `client${connection}` : "client";
   const [own, other] = end === "client"
@@ -37,8 +41,13 @@ function step(words: CallInWords): string {
   if (connection === 0 || !CROSSING.includes(call)) {
     return `Note over ${own}: ${text}`;
   }
-  const arrow = error ? "-x" : call === "close" ? "-->>" : "->>";
-  return `${own}${arrow}${other}: ${text}`;
+  const arrow = error || lost ? "-x" : call === "close" ? "-->>" : "->>";
+  return `${own}${arrow}${other}: ${text}${lost ? ", lost" : ""}`;
+}
+
+/** Tells datagrams apart; one of a run that is only counted has no data. */
+function keyOf({ connection, args }: CallInWords): string {
+  return `${connection} ${args[0]}`;
 }
 
 /** Escapes what Mermaid would interpret: `;`, `#`, the word `end`. */

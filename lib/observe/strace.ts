@@ -88,7 +88,9 @@ function wordOf(
   value: unknown,
   index: number,
 ): string | undefined {
-  if (index === 0 && call.startsWith("send")) return quote(value as Uint8Array);
+  if (index === 0 && /^(send|lose)/.test(call)) {
+    return quote(value as Uint8Array);
+  }
   // The buffer of recv_into: it holds nothing yet.
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   // Options, such as a signal, are no argument of the man page.

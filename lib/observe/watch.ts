@@ -73,6 +73,7 @@ function unwatch(): void {
 function watched(order: CallOrder, call: string, method: Method): Method {
   const blocks = BLOCKING.includes(call);
   return function (...args) {
+    watchOwn(order, this as unknown as Record<string, Method>);
     const pending = order.begin(this, call, args, blocks);
     if (!pending) return method.apply(this, args);
     const done = (result: unknown) => order.end(pending, undefined, result);
@@ -89,6 +90,16 @@ function watched(order: CallOrder, call: string, method: Method): Method {
     }
   };
 }
+
+/** Watches the methods of a lossy socket, which hide those of its class. */
+function watchOwn(order: CallOrder, socket: Record<string, Method>): void {
+  for (const call of ["recv", "recvfrom", "lose"]) {
+    if (!Object.hasOwn(socket, call) || own.has(socket[call])) continue;
+    own.add(socket[call] = watched(order, call, socket[call]));
+  }
+}
+
+const own = new WeakSet<Method>();
 
 /** Why a call of a loop did not end: it rejects without a reason. */
 const LEFT = ["the loop was left", "AbortError"] as const;

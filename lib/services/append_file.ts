@@ -30,7 +30,7 @@ export interface Appender {
  * says what to write over it: a line with its LF that is no shorter, or undefined
  * if that is not a line of such a file. Failures are SocketErrors of the call
  * `append to`: EACCES, ENOENT, ENOSPC; EBUSY if another process has opened it;
- * EINVAL for a pipe, or if the last line cannot be repaired. Then nothing is
+ * EINVAL for a pipe or socket, or if the last line cannot be repaired. Then nothing is
  * changed.
  */
 export async function openAppender(
@@ -77,7 +77,7 @@ export async function openAppender(
 /** A pipe without a reader would stop the process: open(2) waits for one. */
 function openFile(path: string): number {
   const stats = fs.statSync(path, { throwIfNoEntry: false });
-  if (stats?.isFIFO()) throw code("EINVAL");
+  if (stats?.isFIFO() || stats?.isSocket()) throw code("EINVAL");
   return fs.openSync(path, "a");
 }
 

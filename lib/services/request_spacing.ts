@@ -18,6 +18,8 @@ export function pauseAfter(server: Address): number {
 
 /** When the next request may leave: one moment for all clients and servers. */
 let next = -Infinity;
+/** The moment that was told: one line is for all who wait for it. */
+let told = -Infinity;
 
 /** Waits until a request to this server may be sent, and says so. */
 export async function takeTurn(
@@ -29,7 +31,10 @@ export async function takeTurn(
   for (let left; (left = next - monotonic()) > 0;) {
     const seconds = Math.ceil(left / 1000);
     const line = `The next request follows in ${seconds} s`;
-    if (left > 20) print(`${line} (RFC 4330, section 10)`); // no late send
+    if (left > 20 && told !== next) { // no late send
+      told = next;
+      print(`${line} (RFC 4330, section 10)`);
+    }
     await sleepUntil(next, monotonic);
   }
   endTurn(server);

@@ -265,7 +265,7 @@ async function run(request: Request): Promise<number> {
     try {
       const files = await writeOne(name, { ...request, details });
       clearProgress();
-      for (const file of files) console.log(file);
+      for (const file of files) console.log(escapeControls(file));
     } catch (error) {
       clearProgress();
       checkStopped();

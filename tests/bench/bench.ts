@@ -19,7 +19,7 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { guardOutput } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/process/process.ts";
 import {
   start,
   supervise,

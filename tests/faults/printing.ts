@@ -2,7 +2,7 @@
  * Prints as somebody does who looks for a mistake: `printing.ts [guarded]`.
  */
 import process from "node:process";
-import { guardOutput } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/process/process.ts";
 
 if (process.argv[2] === "guarded") guardOutput();
 console.log("a line, 100%d");

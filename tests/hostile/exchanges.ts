@@ -76,7 +76,50 @@ const SYSLOG = [
   ...["9999999 <13>never so long", "99999999 x", "1 ", "0 x", "3 <1>abc"],
 ];
 
+/** TFTP requests: a name, a mode, and options with their values. */
+const tftp = (opcode: number, ...texts: (string | number)[]) =>
+  `\0${String.fromCharCode(opcode)}${
+    texts.map((text) => `${text}\0`).join("")
+  }`;
+const TFTP: DatagramExchange = {
+  kind: "datagram",
+  say: tftp(1, "notes.bin", "octet"),
+  hear: /^\0[^]\0[^]{513}$/, // DATA, with the first block
+  malformed: [
+    ...[
+      "\0\x03\0\x01data",
+      "\0\x04\0\0",
+      "\0\x05\0\x05no\0",
+      "\0\x06tsize\x001\0",
+    ],
+    ...["\0\x01", "\0\x01notes.bin", "\0\x01\0octet\0", "\0\x09x\0octet\0"],
+    ...[0, 7, 65465, "1e9", -1].map((size) =>
+      tftp(1, "notes.bin", "octet", "blksize", size)
+    ),
+    tftp(1, "notes.bin", "octet", "windowsize", 0),
+    tftp(1, "notes.bin", "octet", "windowsize", 65535, "blksize", 65464),
+    tftp(1, "notes.bin", "octet", "tsize", "9".repeat(200)),
+    tftp(1, "notes.bin", "octet", "timeout", 255),
+    tftp(1, "notes.bin", "mail"),
+    tftp(1, "__proto__", "octet", "constructor", "1"),
+    tftp(1, "../../etc/passwd", "netascii"),
+    tftp(1, "\x1b[2J\r\n", "octet"),
+    tftp(2, "notes.bin", "octet"),
+    tftp(2, "../x", "octet"),
+    tftp(2, "new", "octet", "tsize", "9".repeat(15)),
+    tftp(1, "a".repeat(500), "octet"),
+  ],
+};
+
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
+
+/** A mark, answers, which are not answered, and frames that are none. */
+const FRAMES = [
+  ...["\x01", "\x01\x07", "\x02\x07", "\x01\x07\x07"],
+  ...["ACK bit 1.1 0", "FINACK bit 0.1 -", "ACK selective 1.1 0"],
+  ...["DATA constructor 1.1 0 x", "DATA bit 1.1 65536 x", "DATA bit 1.1"],
+  ...["DATA __proto__ 1.1 0 x", `DATA bit 1.1 0 ${"x".repeat(200)}`],
+];
 
 /** By the experiment's name. */
 export const EXCHANGES: Record<string, Exchange> = {
@@ -119,6 +162,23 @@ export const EXCHANGES: Record<string, Exchange> = {
     say: "Hello, echo!\n",
     hear: /^Hello, echo!\n$/,
     flood: 100, // of which it takes little: the peer does not read
+  },
+  tcp_chat: {
+    kind: "stream",
+    say: "ann\nIs it raining?\n",
+    hear:
+      /^\* Your name\?\n\* (Welcome, ann: \d+ here|Closed: the name ann is taken)\n/,
+    flood: 40,
+    filling: "Hello\n",
+    malformed: [
+      ...["\n", "a b\n", "ann\r\r\n", "\x1b[2J\n", `${"a".repeat(17)}\n`],
+      ...[
+        "x".repeat(1001),
+        "\r\n".repeat(5000),
+        "ann\n\x1b]0;x\x07\u202e\x9b\n",
+      ],
+      ...[`ann\n${"x".repeat(1001)}\n`, `ann\n${"\n".repeat(100_000)}`],
+    ],
   },
   tcp_nodelay: {
     kind: "stream",
@@ -171,6 +231,23 @@ export const EXCHANGES: Record<string, Exchange> = {
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },
+  udp_stop_and_wait: {
+    kind: "datagram",
+    say: "DATA bit 1.1 0 block 1",
+    hear: /^ACK bit 1\.1 0$/,
+    malformed: [...FRAMES, "DATA bit 1.1 7 x", "FIN bit 0.1 -"],
+  },
+  udp_window: {
+    kind: "datagram",
+    say: "DATA selective 1.1 0 block 1",
+    hear: /^ACK selective 1\.1 0$/,
+    malformed: [
+      ...FRAMES,
+      ...Array.from({ length: 200 }, (_, i) => `DATA selective ${i}.9 ${i} x`),
+      ...["DATA selective 1.9 65535 x", "DATA go-back-N 1.9 - x"],
+      ...["FIN all 0.1 -", "FIN all 0.1 -"],
+    ],
+  },
   udp_broadcast: {
     kind: "datagram",
     say: "Is anybody there?",
@@ -178,6 +255,7 @@ export const EXCHANGES: Record<string, Exchange> = {
     to: "127.255.255.255",
   },
   time_sync: SNTP,
+  tftp_files: TFTP,
   event_log: {
     kind: "stream",
     say: "<13>1 - door bell - - - rings\n",

@@ -13,7 +13,7 @@ import {
   UsageError,
   wholeNumber,
 } from "../../lib/experiment/flags.ts";
-import { guardOutput } from "../../lib/experiment/process.ts";
+import { guardOutput } from "../../lib/process/process.ts";
 import { supervise } from "../../scripts/tools/support/processes.ts";
 import {
   clearProgress,

@@ -18,10 +18,11 @@ export type CommandLine = [script: string, args: readonly string[]];
 export async function runAll(
   runtime: RuntimeName,
   lines: CommandLine[],
+  permissions = ["--allow-net", `--allow-read=${ROOT}`],
 ): Promise<Finished[]> {
   const { commandFor, run } = await import("./runtimes.ts");
   const { code, stdout, stderr } = await run([
-    ...commandFor(runtime, ["--allow-net", `--allow-read=${ROOT}`]),
+    ...commandFor(runtime, permissions),
     `${ROOT}tests/support/command_lines.ts`,
     JSON.stringify(lines),
   ]);
@@ -47,6 +48,12 @@ function capture(name: "log" | "error", method: (line?: string) => void): void {
   Object.defineProperty(console, name, descriptor);
 }
 
+/** Those of experiments that have paths. */
+const FLAGS: Record<string, Record<string, { help: string }>> = {
+  unix_echo: { path: { help: "a file to listen on" } },
+  event_log: { file: { help: "append each message to this file" } },
+};
+
 /** Runs a script as `experiment` or `guide` does in a process of its own. */
 async function runOne([name, args]: CommandLine): Promise<Finished> {
   const finished = { code: 0, stdout: "", stderr: "" };
@@ -60,7 +67,10 @@ async function runOne([name, args]: CommandLine): Promise<Finished> {
   const module = await import(`../../scripts/${name}.ts`);
   try {
     if (GUIDED.includes(`${name}.ts`)) await guide({ ...module.script, url });
-    else await experiment({ ...module, url, port: 8000 });
+    else {
+      const flags = FLAGS[name];
+      await experiment({ ...module, url, port: 8000, flags });
+    }
   } catch (thrown) {
     if (!(thrown instanceof Exit)) throw thrown;
     finished.code = thrown.code;

@@ -5,6 +5,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { lstatSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,11 +17,27 @@ export const WINDOWS = process.platform === "win32";
 
 /**
  * Lets Node cache compiled TypeScript, as Deno and Bun do by themselves, which
- * makes each start faster. It is the folder that Node would choose itself.
+ * makes each start faster: in a folder that nobody else can write, or not at all.
  */
-const CACHE = {
-  NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
-};
+const CACHE = cacheIn(tmpdir());
+
+/** The setting of Node for a folder of the user's within this one. */
+export function cacheIn(folder: string): { NODE_COMPILE_CACHE?: string } {
+  const user = (process.env.USER ?? "").replace(/\W/g, "");
+  const cache = join(folder, `socket-lab-cache-${user}`);
+  try {
+    mkdirSync(cache, { mode: 0o700, recursive: true });
+    const found = lstatSync(cache); // a symbolic link is not followed
+    const closed = WINDOWS || (found.mode & 0o77) === 0;
+    if (!closed || !found.isDirectory()) return {};
+    const probe = mkdtempSync(join(cache, "probe-"));
+    const { uid } = lstatSync(probe); // Deno tells its own only if it may
+    rmdirSync(probe);
+    return uid === found.uid ? { NODE_COMPILE_CACHE: cache } : {};
+  } catch {
+    return {};
+  }
+}
 
 /** In the environment of all that is started, whoever has started this. */
 const MARK = "SOCKET_LAB_STARTED_BY";

@@ -5,7 +5,8 @@
  */
 import process from "node:process";
 import { UsageError } from "../../../lib/experiment/flags.ts";
-import { guardOutput, setExitCode } from "../../../lib/experiment/process.ts";
+import { queueOutput } from "../../../lib/process/output.ts";
+import { guardOutput, setExitCode } from "../../../lib/process/process.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { supervise } from "./processes.ts";
 
@@ -22,6 +23,7 @@ export interface Tool<Request> {
 /** Sets the exit code to 1 for a ToolError, and to 2 for a UsageError. */
 export async function runTool<T>({ help, read, run }: Tool<T>): Promise<void> {
   guardOutput();
+  queueOutput(); // a signal ends it even if nobody reads what it prints
   try {
     const request = read(process.argv.slice(2));
     if (request === undefined) console.log(help());

@@ -1,5 +1,5 @@
 /**
- * The reader's terminal, for the few scripts that ask questions.
+ * The reader's terminal, for the few scripts that ask or listen to the reader.
  *
  * @module
  */
@@ -51,6 +51,11 @@ async function chooseInDeno(
   close(); // or both would read the keys
   const options = labels.map((label, value) => ({ label, value }));
   return promptSelect(question, options, { clear: true })?.value;
+}
+
+/** What comes on standard input, typed or from a pipe, up to its end. */
+export async function* typed(): AsyncGenerator<Uint8Array> {
+  for await (const bytes of process.stdin) yield bytes;
 }
 
 /** Closes the input, so that the process can end. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { codeOf, meaningOf } from "../sockets/socket_error.ts";
 
 // Deno's `process` costs 9 ms when it is first touched, so its own API is used.
@@ -38,11 +39,19 @@ export async function later(ms: number): Promise<void> {
   await Atomics.waitAsync(cell, 0, 0, ms).value;
 }
 
-/** Calls `stop` on SIGINT and SIGTERM; does not keep the process alive. */
-export function onStop(stop: () => void): void {
-  if (!DENO) return void process.on("SIGINT", stop).on("SIGTERM", stop);
-  Deno.addSignalListener("SIGINT", stop);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+/**
+ * Calls `stop` on the signals that end a program, `again` from the second on.
+ * A terminal that closes sends SIGHUP, and may send it several times.
+ */
+export function onStop(stop: (again: boolean) => void): void {
+  let count = 0;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const listener = () => stop(count++ > 0 && signal !== "SIGHUP");
+    if (!DENO) process.on(signal, listener);
+    else if (!WINDOWS || signal === "SIGINT") {
+      Deno.addSignalListener(signal, listener);
+    }
+  }
 }
 
 /** Ends the process with this code when nothing is left to do. */
@@ -61,68 +70,47 @@ let failed = 0;
  * and the exit code is 1.
  */
 export function guardOutput(): void {
-  if (DENO) {
-    printBy(Deno.build.os === "windows" ? console.log : writeLine);
-  } else if (BUN) {
-    attempt(() => {
-      const output = Bun.stdout.writer(); // console.log() hides errors
-      printBy((line) =>
-        Promise.all([output.write(`${line}\n`), output.flush()])
+  const { log } = console;
+  console.log = (...words) => {
+    const [line] = words;
+    const plain = words.length === 1 && typeof line === "string" && !WINDOWS;
+    try {
+      if (plain) writeLine(line);
+      else log(...words);
+    } catch (error) {
+      outputFailed(error);
+    }
+  };
+}
+
+/** A reader that does not read stops the process; no output fills its memory. */
+function writeLine(line: string): void {
+  let bytes = encoder.encode(`${line}\n`);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(
+        DENO
+          ? Deno.stdout.writeSync(bytes)
+          : process.getBuiltinModule("node:fs").writeSync(1, bytes),
       );
-    });
-  } else {
-    for (const output of [process.stdout, process.stderr]) {
-      output.on("error", outputFailed);
-      // Blocking, or the output of a pipe with a slow reader grows without bound.
-      const { _handle } = output as {
-        _handle?: { setBlocking?(on: boolean): void };
-      };
-      _handle?.setBlocking?.(true);
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error; // the pipe does not block
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
 }
 
-/** Lets console.log() print a line by `print`; whatever else, as it would. */
-function printBy(print: (line: string) => unknown): void {
-  const { log } = console;
-  console.log = (...words) => {
-    const [line] = words;
-    const plain = words.length === 1 && typeof line === "string";
-    attempt(() => plain ? print(line) : log(...words));
-  };
-}
+const encoder = new TextEncoder();
 
-function attempt(write: () => unknown): void {
-  try {
-    const writing = write();
-    if (writing instanceof Promise) writing.catch(outputFailed);
-  } catch (error) {
-    outputFailed(error);
-  }
-}
-
-function outputFailed(error: unknown): void {
+/** Tells of output that could not be written, if it is worth it. */
+export function outputFailed(error: unknown): void {
   const code = codeOf(error);
-  // Bun's writer may find no descriptor; then its console is used.
-  if (code === "EPIPE" || code === "EMFILE" || failed) return;
+  if (code === "EPIPE" || failed) return;
   failed = 1;
   setExitCode(1);
   try {
     console.error(`Cannot write the output: ${meaningOf(code)}`);
   } catch {
     // nor this
-  }
-}
-
-/** Deno's own fails where a pipe does not block and is full. */
-function writeLine(line: string): void {
-  let bytes = new TextEncoder().encode(`${line}\n`);
-  while (bytes.length > 0) {
-    try {
-      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-    } catch (error) {
-      if (codeOf(error) !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
   }
 }

@@ -335,6 +335,7 @@ describe("placeholder()", () => {
     ["+0.1", ["-3.0", "+3.9"], ["3.0", "+-3.0"]],
     ["0.6..2.0", ["1.0..10.5"], ["1.0", "1..2", "1.0...2.0"]],
     ["broadcast", ["<broadcast>"], ["broadcast", "255.255.255.255"]],
+    ["a@lab.test", ["<a@lab.test>"], ["a@lab.test", "<b@lab.test>"]],
   ];
   for (const [content, matches, refuses] of cases) {
     test(`<${content}> matches what has its form, and nothing else`, () => {

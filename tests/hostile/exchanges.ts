@@ -38,6 +38,9 @@ export interface DatagramExchange {
 export type Exchange = StreamExchange | DatagramExchange;
 
 const TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
+/** What begins a mail. */
+const MAIL = "EHLO a\r\nMAIL FROM:<ann@a.test>\r\n" +
+  "RCPT TO:<bob@lab.test>\r\nDATA\r\n";
 /** An SNTP request: LI, version and mode; zeros; its transmit timestamp. */
 const sntp = (first: number, length = 48) =>
   (String.fromCharCode(first) + "\0".repeat(39) + "ABCDEFGH")
@@ -236,6 +239,20 @@ export const EXCHANGES: Record<string, Exchange> = {
       ...["send __proto__\n", `send ${"../".repeat(300)}etc/passwd\n`],
       "GET /notes.txt HTTP/1.1\r\nHost: 127.0.0.1:5555\r\n\r\n",
       "send no\u202e.txt\nsend \x1b[2Jserver: forged\n".repeat(50),
+    ],
+  },
+  smtp_mail: {
+    kind: "stream",
+    say: `${MAIL}To: x\r\n\r\nhi\r\n.\r\nQUIT\r\n`,
+    hear: /^220 lab\.test [^]*\r\n354 [^]*\r\n250 Taken\r\n221 Bye\r\n$/,
+    flood: 20,
+    filling: "NOOP\r\n",
+    malformed: [
+      ...[MAIL, `${MAIL}\n.\n${MAIL}`, `${MAIL}${"x".repeat(5000)}`, "\r\n"],
+      ...["MAIL\r\n".repeat(1000), "RCPT TO:<\x1b[2J@lab.test>\r\n"],
+      `${MAIL}To: \x1b[2J\u202e\r\n\r\n.\r\n`,
+      `${MAIL}${"a line of a letter\r\n".repeat(100_000)}`,
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1:2525\r\n\r\n",
     ],
   },
   // After the first of these requests the server is concurrent.

@@ -126,6 +126,7 @@ function patternOf(line: string): RegExp {
  */
 export function placeholder(content: string): string {
   if (Object.hasOwn(NAMED, content)) return NAMED[content];
+  if (content.includes("@")) return literal(`<${content}>`); // a mailbox
   const words = content.split("|").map(literal);
   if (words.length > 1) return `(?:${words.join("|")})`;
   const time = content.includes(":");

@@ -1,0 +1,106 @@
+/**
+ * Files over FTP: it speaks on one connection and sends each file on another. Who
+ * opens that one decides what a firewall must let through.
+ *
+ * Aim: To transfer a file over FTP, in passive and in active mode.
+ *
+ *     deno run --allow-net scripts/ftp_files.ts
+ *     bun scripts/ftp_files.ts
+ *     node scripts/ftp_files.ts
+ *
+ * `--root DIR` serves the files below a folder; lab may write in `--inbox DIR`.
+ * `--name NAME` asks for a file, and `--save FILE` keeps it.
+ *
+ * Output:
+ *
+ *     client: 220 lab.test FTP Socket Lab
+ *     client: USER lab -> 331 Send the password
+ *     client: PASS lab -> 230 Welcome, lab
+ *     client: TYPE I -> 200 The type is I
+ *     client: PASV -> 227 Entering Passive Mode (127,0,0,1,<156>,<64>)
+ *     server: RETR notes.txt: 2773 bytes, the client has connected
+ *     client: RETR notes.txt: 2773 bytes -> 226 Sent
+ *     client: PORT 127,0,0,1,<156>,<65> -> 200 OK
+ *     server: RETR notes.txt: 2773 bytes, the server has connected
+ *     client: RETR notes.txt: 2773 bytes -> 226 Sent
+ *     client: PORT 192,0,2,1,<156>,<65> -> 501 Only to your own address
+ *     client: QUIT -> 221 Bye
+ */
+import { AF_INET, type End, experiment, SOCK_STREAM } from "../lib/mod.ts";
+import { socket } from "../lib/mod.ts";
+import { formatPort } from "../lib/protocols/ftp.ts";
+import { Dialogue, FTP_FLAGS } from "../lib/services/ftp/client.ts";
+import { acceptFrom } from "../lib/services/ftp/data.ts";
+import { openTree } from "../lib/services/ftp/folder_tree.ts";
+import { answerCommands } from "../lib/services/ftp/server.ts";
+import { saveFile } from "../lib/services/save_file.ts";
+
+export async function server({ address, flags, print, ready, serve }: End) {
+  // 1. Create a socket, bind it to the server's port, and listen.
+  const tree = await openTree(flags);
+  const listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind(address);
+  await listener.listen();
+  ready(listener);
+  let files = 0;
+
+  // 2. Answer the commands of each client. For each file there is a new socket.
+  for await (const [client] of listener) {
+    const commands = answerCommands.bind(null, client, tree, {
+      // 3. PASV: let the system choose a port, tell it, and accept the client.
+      async listen(host) {
+        const passive = socket(AF_INET, SOCK_STREAM);
+        await passive.bind([host, 0]);
+        await passive.listen(1);
+        return passive;
+      },
+      // 4. PORT: connect to the client's port, if the address is its own.
+      async connect(port, wait) {
+        const active = socket(AF_INET, SOCK_STREAM);
+        await active.connect(port, wait);
+        return active;
+      },
+      done({ verb, name, bytes, opener }) {
+        print(`${verb} ${name}: ${bytes} bytes, the ${opener} has connected`);
+        files++;
+      },
+    });
+    await serve(client, commands);
+  }
+  return files;
+}
+
+export async function client({ address, flags, print }: End) {
+  const { name = "notes.txt", save, user = "lab" } = flags;
+  // 1. Create a socket, connect it to the server, and log in.
+  await using control = socket(AF_INET, SOCK_STREAM);
+  await control.connect(address);
+  const ftp = new Dialogue(control, print);
+  await ftp.greet(user, "lab");
+
+  // 2. Passive mode: connect to the port that the server tells, and receive.
+  using file = saveFile(save);
+  await using passive = socket(AF_INET, SOCK_STREAM);
+  await passive.connect([ftp.serverHost, await ftp.askPort()]);
+  await ftp.retrieve(name, { from: () => passive, to: file });
+  file.keep();
+
+  // 3. Active mode: tell the server a port, accept its connection, and receive.
+  await using listener = socket(AF_INET, SOCK_STREAM);
+  await listener.bind([ftp.ownHost, 0]);
+  await listener.listen(1);
+  const [host, port] = listener.getsockname() as [string, number];
+  await ftp.ask("200", "PORT", formatPort([host, port]));
+  await ftp.retrieve(name, {
+    from: () => acceptFrom(listener, ftp.serverHost),
+  });
+
+  // 4. Tell the address of another machine: who is asked to connect there?
+  await ftp.ask("", "PORT", formatPort(["192.0.2.1", port]));
+  await ftp.ask("221", "QUIT");
+}
+
+if (import.meta.main) {
+  const flags = FTP_FLAGS;
+  await experiment({ url: import.meta.url, port: 2121, flags, server, client });
+}

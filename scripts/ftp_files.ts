@@ -23,11 +23,11 @@
  *     client: PORT 127,0,0,1,<156>,<65> -> 200 OK
  *     server: RETR notes.txt: 2773 bytes, the server has connected
  *     client: RETR notes.txt: 2773 bytes -> 226 Sent
- *     client: PORT 192,0,2,1,<156>,<65> -> 501 Only to your own address
+ *     client: PORT 192,0,2,1,195,80 -> 501 Only to your own address
  *     client: QUIT -> 221 Bye
  */
-import { AF_INET, type End, experiment, SOCK_STREAM } from "../lib/mod.ts";
-import { socket } from "../lib/mod.ts";
+import { type Address, AF_INET, type End, experiment } from "../lib/mod.ts";
+import { SOCK_STREAM, socket } from "../lib/mod.ts";
 import { formatPort } from "../lib/protocols/ftp.ts";
 import { Dialogue, FTP_FLAGS } from "../lib/services/ftp/client.ts";
 import { acceptFrom } from "../lib/services/ftp/data.ts";
@@ -42,32 +42,27 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await listener.bind(address);
   await listener.listen();
   ready(listener);
-  let files = 0;
 
-  // 2. Answer the commands of each client. For each file there is a new socket.
+  // 2. Answer the commands of each client; each file has a connection of its own.
   for await (const [client] of listener) {
-    const commands = answerCommands.bind(null, client, tree, {
-      // 3. PASV: let the system choose a port, tell it, and accept the client.
-      async listen(host) {
-        const passive = socket(AF_INET, SOCK_STREAM);
-        await passive.bind([host, 0]);
-        await passive.listen(1);
-        return passive;
-      },
-      // 4. PORT: connect to the client's port, if the address is its own.
-      async connect(port, wait) {
-        const active = socket(AF_INET, SOCK_STREAM);
-        await active.connect(port, wait);
-        return active;
-      },
-      done({ verb, name, bytes, opener }) {
-        print(`${verb} ${name}: ${bytes} bytes, the ${opener} has connected`);
-        files++;
-      },
-    });
-    await serve(client, commands);
+    const ends = { listen, connect, print };
+    await serve(client, () => answerCommands(client, tree, ends));
   }
-  return files;
+
+  // 3. PASV: listen on a port that the system chooses; the client connects to it.
+  async function listen(host: string) {
+    const passive = socket(AF_INET, SOCK_STREAM);
+    await passive.bind([host, 0]);
+    await passive.listen(1);
+    return passive;
+  }
+
+  // 4. PORT: connect to the client, which listens: to its own address alone.
+  async function connect(port: Address, wait: { signal: AbortSignal }) {
+    const active = socket(AF_INET, SOCK_STREAM);
+    await active.connect(port, wait);
+    return active;
+  }
 }
 
 export async function client({ address, flags, print }: End) {
@@ -89,14 +84,12 @@ export async function client({ address, flags, print }: End) {
   await using listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind([ftp.ownHost, 0]);
   await listener.listen(1);
-  const [host, port] = listener.getsockname() as [string, number];
-  await ftp.ask("200", "PORT", formatPort([host, port]));
-  await ftp.retrieve(name, {
-    from: () => acceptFrom(listener, ftp.serverHost),
-  });
+  await ftp.ask("200", "PORT", formatPort(listener.getsockname()));
+  const accept = () => acceptFrom(listener, ftp.serverHost);
+  await ftp.retrieve(name, { from: accept });
 
-  // 4. Tell the address of another machine: who is asked to connect there?
-  await ftp.ask("", "PORT", formatPort(["192.0.2.1", port]));
+  // 4. Tell the address of another machine, which the server must not attack.
+  await ftp.ask("", "PORT", "192,0,2,1,195,80");
   await ftp.ask("221", "QUIT");
 }
 

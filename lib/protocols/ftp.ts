@@ -115,11 +115,12 @@ export function parsePort(argument: string): HostPort | undefined {
   return numbers && addressOf(numbers);
 }
 
-/** The argument of PORT, and the text of 227; RangeError for what IPv4 has not. */
-export function formatPort([host, port]: HostPort): string {
+/** The argument of PORT, and the text of 227; RangeError for none of IPv4. */
+export function formatPort(address: HostPort | string): string {
+  const [host, port] = typeof address === "string" ? ["", 0] : address;
   const text = `${host.replaceAll(".", ",")},${port >> 8},${port & 255}`;
   if (parsePort(text)) return text;
-  throw new RangeError(`Cannot write an address: ${host}, ${port}`);
+  throw new RangeError(`Cannot write an address: ${address}`);
 }
 
 /** The protocol and the address in `|1|host|port|` of EPRT, RFC 2428. */

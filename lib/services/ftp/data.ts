@@ -13,7 +13,6 @@ import {
   limitSilence,
   type StreamSocket,
 } from "../../sockets/stream_socket.ts";
-import type { Wait } from "../../sockets/waiter.ts";
 import type { Control } from "./control.ts";
 
 /** The calls that open a data connection. */
@@ -21,7 +20,10 @@ export interface Opening {
   /** Passive: a socket that listens on a port of this host. */
   listen(host: string): Promise<StreamSocket>;
   /** Active: a socket that is connected to the client's port. */
-  connect(address: HostPort, wait: Wait): Promise<StreamSocket>;
+  connect(
+    address: HostPort,
+    wait: { signal: AbortSignal },
+  ): Promise<StreamSocket>;
 }
 
 /** Which end opens the data connection. */
@@ -66,7 +68,9 @@ export class DataPort {
   async listen(): Promise<HostPort> {
     await this.close();
     const { own, client } = this.#control.hosts;
-    const listener = await this.#opening.listen(own);
+    // Between bind() and listen(), another program may have taken the port.
+    const listener = await this.#opening.listen(own)
+      .catch(() => this.#opening.listen(own));
     this.#listener = listener;
     // It also ends if the client sends no command that needs it.
     this.#accepting = acceptFrom(listener, client, this.#patience)
@@ -105,8 +109,10 @@ export class DataPort {
           if (!signal.aborted && !(error instanceof SocketError)) throw error;
         })
         : accepting);
-    if (data) limitSilence(data, this.#control.client.gettimeout());
-    return data || undefined;
+    if (!data) return;
+    limitSilence(data, this.#control.client.gettimeout());
+    if (data.getsockname()[0] === this.#control.hosts.own) return data;
+    await data.close();
   }
 
   /** Listens no more, and closes a connection that nobody has used. */

@@ -12,20 +12,14 @@ import { ACCESS_ACTIONS } from "./access_actions.ts";
 import { Control } from "./control.ts";
 import { DataPort, type Opening } from "./data.ts";
 import { FILE_ACTIONS } from "./file_actions.ts";
-import {
-  type Actions,
-  type Answer,
-  Session,
-  type Transferred,
-  WRITER,
-} from "./session.ts";
+import { type Actions, type Answer, Session, WRITER } from "./session.ts";
 import { TRANSFER_ACTIONS } from "./transfer_actions.ts";
 import type { FileTree } from "./tree.ts";
 
 /** What a session does outside of its control connection. */
 interface Outside extends Opening {
-  /** Is told of each file that was sent or received, before the client is. */
-  done(file: Transferred): void;
+  /** Prints a line for each file that was sent or received. */
+  print(line: string): void;
 }
 
 /**
@@ -39,8 +33,8 @@ export async function answerCommands(
 ): Promise<void> {
   const control = new Control(client);
   const data = new DataPort(control, outside);
-  const { done } = outside;
-  const session = new Session({ control, tree, data, done });
+  const { print } = outside;
+  const session = new Session({ control, tree, data, print });
   try {
     await control.say(220, "lab.test FTP Socket Lab");
     let [errors, asked] = [0, 0];

@@ -7,20 +7,11 @@
 import { type Fact, FACTS } from "../../protocols/ftp_listing.ts";
 import { resolvePath } from "../../protocols/ftp.ts";
 import type { Control } from "./control.ts";
-import type { DataPort, Opener } from "./data.ts";
+import type { DataPort } from "./data.ts";
 import type { FileTree } from "./tree.ts";
 
 /** The code of a reply, and a text for each of its lines. */
 export type Answer = readonly [code: number, ...texts: string[]];
-
-/** A file that is whole at the other end. */
-export interface Transferred {
-  readonly verb: "RETR" | "STOR";
-  readonly name: string;
-  /** Of the data connection: in TYPE A not the same as in the file. */
-  readonly bytes: number;
-  readonly opener: Opener;
-}
 
 /** A command that a server knows. */
 export interface Action {
@@ -37,8 +28,8 @@ export class Session {
   readonly control: Control;
   readonly tree: FileTree;
   readonly data: DataPort;
-  /** Is told of each file that was sent or received. */
-  readonly done: (file: Transferred) => void;
+  /** Says which file was sent or received, before the client is told. */
+  readonly print: (line: string) => void;
   user = "";
   loggedIn = false;
   wrongPasswords = 0;
@@ -50,13 +41,13 @@ export class Session {
   closing = false;
 
   constructor(
-    { control, tree, data, done }: Pick<
+    { control, tree, data, print }: Pick<
       Session,
-      "control" | "tree" | "data" | "done"
+      "control" | "tree" | "data" | "print"
     >,
   ) {
     [this.control, this.tree] = [control, tree];
-    [this.data, this.done] = [data, done];
+    [this.data, this.print] = [data, print];
   }
 
   /** The name in the tree of what an argument names. */

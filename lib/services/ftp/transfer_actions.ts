@@ -95,7 +95,9 @@ async function retrieve(session: Session, path: string): Promise<Answer> {
       }
       if (taken < size) return [451, "The file has become shorter"];
       await data.close();
-      session.done({ verb: "RETR", name, bytes, opener: opener! });
+      session.print(
+        `RETR ${name}: ${bytes} bytes, the ${opener} has connected`,
+      );
       return [226, "Sent"];
     });
   } finally {
@@ -123,7 +125,7 @@ async function store(session: Session, path: string): Promise<Answer> {
     await new Promise((turn) => setTimeout(turn));
     if (session.control.ended) return [426, "Stopped"];
     saving.keep();
-    session.done({ verb: "STOR", name, bytes, opener: opener! });
+    session.print(`STOR ${name}: ${bytes} bytes, the ${opener} has connected`);
     return [226, "Received"];
   });
 }

@@ -17,18 +17,18 @@
  *     client: USER lab -> 331 Send the password
  *     client: PASS lab -> 230 Welcome, lab
  *     client: TYPE I -> 200 The type is I
- *     client: PASV -> 227 Entering Passive Mode (127,0,0,1,<156>,<64>)
+ *     client: EPSV -> 229 Entering Extended Passive Mode (|||<40123>|)
  *     server: RETR notes.txt: 2773 bytes, the client has connected
  *     client: RETR notes.txt: 2773 bytes -> 226 Sent
- *     client: PORT 127,0,0,1,<156>,<65> -> 200 OK
+ *     client: EPRT |1|127.0.0.1|<40124>| -> 200 OK
  *     server: RETR notes.txt: 2773 bytes, the server has connected
  *     client: RETR notes.txt: 2773 bytes -> 226 Sent
- *     client: PORT 192,0,2,1,195,80 -> 501 Only to your own address
+ *     client: EPRT |1|192.0.2.1|50000| -> 501 Only to your own address
  *     client: QUIT -> 221 Bye
  */
 import { type Address, AF_INET, type End, experiment } from "../lib/mod.ts";
 import { SOCK_STREAM, socket } from "../lib/mod.ts";
-import { formatPort } from "../lib/protocols/ftp.ts";
+import { formatExtendedPort } from "../lib/protocols/ftp.ts";
 import { Dialogue, FTP_FLAGS } from "../lib/services/ftp/client.ts";
 import { acceptFrom } from "../lib/services/ftp/data.ts";
 import { openTree } from "../lib/services/ftp/folder_tree.ts";
@@ -49,7 +49,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
     await serve(client, () => answerCommands(client, tree, ends));
   }
 
-  // 3. PASV: listen on a port that the system chooses; the client connects to it.
+  // 3. EPSV: listen on a port that the system chooses; the client connects to it.
   async function listen(host: string) {
     const passive = socket(AF_INET, SOCK_STREAM);
     await passive.bind([host, 0]);
@@ -57,7 +57,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
     return passive;
   }
 
-  // 4. PORT: connect to the client, which listens: to its own address alone.
+  // 4. EPRT: connect to the client, which listens: to its own address alone.
   async function connect(port: Address, wait: { signal: AbortSignal }) {
     const active = socket(AF_INET, SOCK_STREAM);
     await active.connect(port, wait);
@@ -84,12 +84,12 @@ export async function client({ address, flags, print }: End) {
   await using listener = socket(AF_INET, SOCK_STREAM);
   await listener.bind([ftp.ownHost, 0]);
   await listener.listen(1);
-  await ftp.ask("200", "PORT", formatPort(listener.getsockname()));
+  await ftp.ask("200", "EPRT", formatExtendedPort(listener.getsockname()));
   const accept = () => acceptFrom(listener, ftp.serverHost);
   await ftp.retrieve(name, { from: accept });
 
   // 4. Tell the address of another machine, which the server must not attack.
-  await ftp.ask("", "PORT", "192,0,2,1,195,80");
+  await ftp.ask("", "EPRT", formatExtendedPort(["192.0.2.1", 50_000]));
   await ftp.ask("221", "QUIT");
 }
 

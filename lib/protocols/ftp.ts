@@ -115,15 +115,23 @@ export function parsePort(argument: string): HostPort | undefined {
   return numbers && addressOf(numbers);
 }
 
-/** The argument of PORT, and the text of 227; RangeError for none of IPv4. */
-export function formatPort(address: HostPort | string): string {
-  const [host, port] = typeof address === "string" ? ["", 0] : address;
+/** The text of 227 to PASV without its words; RangeError for no address of IPv4. */
+export function formatPort(address: HostPort): string {
+  const [host, port] = address;
   const text = `${host.replaceAll(".", ",")},${port >> 8},${port & 255}`;
   if (parsePort(text)) return text;
   throw new RangeError(`Cannot write an address: ${address}`);
 }
 
-/** The protocol and the address in `|1|host|port|` of EPRT, RFC 2428. */
+/** The argument of EPRT, RFC 2428; RangeError for the path of a socket. */
+export function formatExtendedPort(address: HostPort | string): string {
+  const [host, port] = typeof address === "string" ? [] : address;
+  const text = `|${host?.includes(":") ? 2 : 1}|${host}|${port}|`;
+  if (parseExtendedPort(text)) return text;
+  throw new RangeError(`Cannot write an address: ${address}`);
+}
+
+/** The protocol and the address in `|1|host|port|` of EPRT. */
 export function parseExtendedPort(
   argument: string,
 ): { protocol: number; address: HostPort } | undefined {

@@ -75,9 +75,11 @@ export class Dialogue {
     return await this.#expect(code, `${line.trimEnd()} -> `);
   }
 
-  /** The port on which the server listens after PASV. */
+  /** The port on which the server listens from now on. */
   async askPort(): Promise<number> {
-    const port = passivePort(await this.ask("227", "PASV"));
+    const reply = await this.ask("", "EPSV");
+    const known = reply.code < 500;
+    const port = passivePort(known ? reply : await this.ask("227", "PASV"));
     if (port === undefined) throw this.#failure("EPROTO");
     return port;
   }

@@ -61,7 +61,7 @@ async function transfer(
     if (error.call === "save" || error.call === "open") throw error;
     return [426, "The data connection has failed"];
   } finally {
-    end.abort();
+    end.abort(new SocketError("EINTR", "recv"));
     await watching;
   }
 }

@@ -100,7 +100,7 @@ export class DataPort {
     const accepting = this.#accepting;
     const [target, listener] = [this.#target, this.#listener];
     this.#accepting = this.#target = undefined;
-    stop.addEventListener("abort", () => listener?.close());
+    whenStopped(stop, () => listener?.close());
     const late = AbortSignal.timeout(this.#patience);
     const signal = AbortSignal.any([late, stop]);
     const data =
@@ -127,6 +127,12 @@ export class DataPort {
   get #patience(): number {
     return this.#control.client.gettimeout() ?? PATIENCE;
   }
+}
+
+/** Does the work when the signal is given, or has been. */
+export function whenStopped(stop: AbortSignal, work: () => unknown): void {
+  if (stop.aborted) work();
+  else stop.addEventListener("abort", work, { once: true });
 }
 
 /** How long a data connection is waited for, in ms. */

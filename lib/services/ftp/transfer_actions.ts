@@ -16,6 +16,7 @@ import { SocketError } from "../../sockets/socket_error.ts";
 import type { StreamSocket } from "../../sockets/stream_socket.ts";
 import { paceOf } from "../pace.ts";
 import { chunksOf } from "../shelf.ts";
+import { whenStopped } from "./data.ts";
 import type { Actions, Answer, Session } from "./session.ts";
 
 export const TRANSFER_ACTIONS: Actions = {
@@ -52,7 +53,7 @@ async function transfer(
   try {
     await using data = await port.open(stop.signal);
     if (!data) return [425, "There is no data connection"];
-    stop.signal.addEventListener("abort", () => data.close());
+    whenStopped(stop.signal, () => data.close());
     await control.say(150, `TYPE ${session.type}`);
     return await work(data);
   } catch (error) {

@@ -39,7 +39,7 @@ export function plantTree(path: string, count: number): void {
     const where = `${path}/d${i % 10}/e e${i % 7}`;
     mkdirSync(where, { recursive: true });
     const bytes = Uint8Array.from({ length: next(3000) }, () => next(256));
-    const name = `${i}${["", " b", "\u00f6", "'", "[1]", "%20"][i % 6]}`;
+    const name = `${i}${["", " b", "\u00f6", "'", "[1]", " 5%"][i % 6]}`;
     writeFileSync(`${where}/${name}`, bytes);
   }
 }

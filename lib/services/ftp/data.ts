@@ -68,15 +68,25 @@ export class DataPort {
   async listen(): Promise<HostPort> {
     await this.close();
     const { own, client } = this.#control.hosts;
-    // Between bind() and listen(), another program may have taken the port.
-    const listener = await this.#opening.listen(own)
-      .catch(() => this.#opening.listen(own));
+    const listener = await this.#listen(own, 5);
     this.#listener = listener;
     // It also ends if the client sends no command that needs it.
     this.#accepting = acceptFrom(listener, client, this.#patience)
       .catch(() => undefined)
       .finally(() => listener.close());
     return listener.getsockname() as HostPort;
+  }
+
+  /** Between bind() and listen(), somebody may take the port: then tries again. */
+  async #listen(host: string, tries: number): Promise<StreamSocket> {
+    try {
+      return await this.#opening.listen(host);
+    } catch (error) {
+      if (tries === 1 || (error as SocketError).code !== "EADDRINUSE") {
+        throw error;
+      }
+      return await this.#listen(host, tries - 1);
+    }
   }
 
   /** Takes the client's port, or says why not: RFC 2577, section 3. */

@@ -1,12 +1,15 @@
 """FTP in Python: ftplib as a client, pyftpdlib as a server.
 
     ftp.py client PORT         sends, receives and lists, in both modes
+    ftp.py get PORT COUNT      gets file1, file2, ...: how long it takes, in ms
+    ftp.py put PORT COUNT SIZE puts so many bytes as up1, up2, ...
     ftp.py serve FOLDER        prints its port and serves a folder to lab
 """
 
 import ftplib
 import io
 import sys
+import time
 
 
 def client(port):
@@ -40,6 +43,20 @@ def client(port):
     print(ftp.quit())
 
 
+def measure(way, port, count, size=0):
+    ftp = ftplib.FTP()
+    ftp.connect("127.0.0.1", port)
+    ftp.login("lab", "lab")
+    begin = time.perf_counter()
+    for i in range(1, count + 1):
+        if way == "get":
+            ftp.retrbinary(f"RETR file{i}", len, 65536)
+        else:
+            ftp.storbinary(f"STOR up{i}", io.BytesIO(bytes(size)), 65536)
+    print(1000 * (time.perf_counter() - begin))
+    ftp.quit()
+
+
 def serve(folder):
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import FTPHandler
@@ -57,5 +74,7 @@ def serve(folder):
 
 if sys.argv[1] == "client":
     client(int(sys.argv[2]))
-else:
+elif sys.argv[1] == "serve":
     serve(sys.argv[2])
+else:
+    measure(sys.argv[1], *map(int, sys.argv[2:]))

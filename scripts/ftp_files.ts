@@ -8,8 +8,8 @@
  *     bun scripts/ftp_files.ts
  *     node scripts/ftp_files.ts
  *
- * `--root DIR` serves the files below a folder; lab may write in `--inbox DIR`.
- * `--name NAME` asks for a file, and `--save FILE` keeps it.
+ * `--root DIR` serves the files below a folder, and lab may write in `--inbox DIR`
+ * (Deno: with --allow-read, --allow-write). Anybody may read as `anonymous`.
  *
  * Output:
  *
@@ -27,7 +27,7 @@
  *     client: QUIT -> 221 Bye
  */
 import { type Address, AF_INET, type End, experiment } from "../lib/mod.ts";
-import { SOCK_STREAM, socket } from "../lib/mod.ts";
+import { SOCK_STREAM, socket, type Wait } from "../lib/mod.ts";
 import { formatExtendedPort } from "../lib/protocols/ftp.ts";
 import { Dialogue, FTP_FLAGS } from "../lib/services/ftp/client.ts";
 import { acceptFrom } from "../lib/services/ftp/data.ts";
@@ -58,9 +58,10 @@ export async function server({ address, flags, print, ready, serve }: End) {
   }
 
   // 4. EPRT: connect to the client, which listens: to its own address alone.
-  async function connect(port: Address, wait: { signal: AbortSignal }) {
+  async function connect([host, address]: [string, Address], wait: Wait) {
     const active = socket(AF_INET, SOCK_STREAM);
-    await active.connect(port, wait);
+    await active.bind([host, 0]);
+    await active.connect(address, wait);
     return active;
   }
 }

@@ -328,7 +328,7 @@ describe("openTree()", () => {
     using other = temporary();
     const choices = { root: folder.path, inbox: other.path };
     expect(await failureOf(ftpServer(choices))).toMatchObject({
-      code: "EINVAL",
+      code: "ENOENT",
     });
   });
 });

@@ -35,8 +35,12 @@ export async function ftpServer(
       await passive.listen(1);
       return passive;
     },
-    async connect(address: [string, number], wait: { signal: AbortSignal }) {
+    async connect(
+      [host, address]: [string, [string, number]],
+      wait: { signal: AbortSignal },
+    ) {
       const active = socket();
+      await active.bind([host, 0]);
       await active.connect(address, wait);
       return active;
     },

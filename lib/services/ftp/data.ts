@@ -19,9 +19,9 @@ import type { Control } from "./control.ts";
 export interface Opening {
   /** Passive: a socket that listens on a port of this host. */
   listen(host: string): Promise<StreamSocket>;
-  /** Active: a socket that is connected to the client's port. */
+  /** Active: a socket of a host that is connected to the client's port. */
   connect(
-    address: HostPort,
+    ends: [host: string, address: HostPort],
     wait: { signal: AbortSignal },
   ): Promise<StreamSocket>;
 }
@@ -112,17 +112,21 @@ export class DataPort {
     this.#accepting = this.#target = undefined;
     whenStopped(stop, () => listener?.close());
     const late = AbortSignal.timeout(this.#patience);
-    const signal = AbortSignal.any([late, stop]);
-    const data =
-      await (target
-        ? this.#opening.connect(target, { signal }).catch((error) => {
-          if (!signal.aborted && !(error instanceof SocketError)) throw error;
-        })
-        : accepting);
+    const data = target
+      ? await this.#connect(target, AbortSignal.any([late, stop]))
+      : await accepting;
     if (!data) return;
     limitSilence(data, this.#control.client.gettimeout());
-    if (data.getsockname()[0] === this.#control.hosts.own) return data;
-    await data.close();
+    return data;
+  }
+
+  async #connect(target: HostPort, signal: AbortSignal) {
+    try {
+      const { own } = this.#control.hosts;
+      return await this.#opening.connect([own, target], { signal });
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof SocketError)) throw error;
+    }
   }
 
   /** Listens no more, and closes a connection that nobody has used. */

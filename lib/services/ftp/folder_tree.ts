@@ -13,8 +13,7 @@ import { type FileTree, split } from "./tree.ts";
 /**
  * The files below `root`, or those in memory. Clients may change what is in `inbox`,
  * which is the root or a folder in it, and by itself the root. Failures are
- * SocketErrors of the call `serve files from`: ENOENT, ENOTDIR, EACCES; EINVAL for
- * an inbox that is elsewhere.
+ * SocketErrors: ENOENT, also for an inbox that is elsewhere, ENOTDIR, EACCES.
  */
 export async function openTree(
   { root, inbox }: { root?: string | undefined; inbox?: string | undefined },
@@ -35,7 +34,8 @@ async function folderTree(root: string, inbox?: string): Promise<FileTree> {
   const isIn = (path: string, folder: string) =>
     `${path}${sep}`.startsWith(folder.endsWith(sep) ? folder : folder + sep);
   if (own !== undefined && !isIn(own, top)) {
-    throw new SocketError("EINVAL", serving, inbox);
+    const finding = `find below ${root} the inbox`;
+    throw new SocketError("ENOENT", finding, inbox);
   }
 
   const pathOf = async (name: string) => {

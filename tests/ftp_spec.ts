@@ -157,7 +157,7 @@ describe("answerCommands()", () => {
     await using server = await ftpServer();
     using client = await server.client();
     const port = await client.port();
-    const stranger = await dial(port, "127.0.0.2");
+    const stranger = await dial(port, { from: "127.0.0.2" });
     expect(await allOf(stranger)).toBe("");
     const data = await dial(port);
     expect(await client.say("RETR notes.txt")).toStartWith("150 ");
@@ -165,6 +165,20 @@ describe("answerCommands()", () => {
     expect(await client.reply()).toStartWith("226 ");
     // The port is used up.
     expect(await client.say("RETR notes.txt")).toStartWith("425 ");
+    expect(await failureOf(dial(port))).toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  test("sends from the address that the client knows, and no other", async () => {
+    await using server = await ftpServer({ host: "0.0.0.0" });
+    using client = await server.client("127.0.0.3");
+    const { comes } = await client.active();
+    const begun = client.say("RETR notes.txt");
+    const data = await comes;
+    expect(data.remoteAddress).toBe("127.0.0.3");
+    expect(await begun).toStartWith("150 ");
+    expect(await allOf(data)).toHaveLength(2773);
+    expect(await client.reply()).toStartWith("226 ");
+    const port = await client.port();
     expect(await failureOf(dial(port))).toMatchObject({ code: "ECONNREFUSED" });
   });
 
@@ -220,7 +234,7 @@ describe("answerCommands()", () => {
       reply: string,
     ][] = [
       ["reset", (data) => data.resetAndDestroy(), "426"],
-      ["killed", (data) => (client.control.destroy(), data.end()), "closed"],
+      ["killed", (data) => (data.end(), client.control.destroy()), "closed"],
     ];
     let client = await server.client();
     for (const [how, end, reply] of ways) {

@@ -15,7 +15,8 @@ const HOST = "127.0.0.1";
 
 /** A server whose sessions have a time limit; `ended` tells how each one ended. */
 export async function ftpServer(
-  { root, inbox, timeout = 20_000 }: {
+  { host = HOST, root, inbox, timeout = 20_000 }: {
+    host?: string;
     root?: string;
     inbox?: string;
     timeout?: number;
@@ -23,7 +24,7 @@ export async function ftpServer(
 ) {
   const tree = await openTree({ root, inbox });
   const listener = socket();
-  await listener.bind([HOST, 0]);
+  await listener.bind([host, 0]);
   await listener.listen();
   const [, port] = listener.getsockname();
   const lines: string[] = [];
@@ -60,14 +61,14 @@ export async function ftpServer(
     tree,
     lines,
     ended,
-    client: (from?: string) => ftpClient(Number(port), from),
+    client: (host?: string) => ftpClient(Number(port), host),
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }
 
 /** A client, logged in as lab unless it says nothing. */
-export async function ftpClient(server: number, from = HOST) {
-  const control = net.connect({ port: server, host: HOST, localAddress: from });
+export async function ftpClient(server: number, host = HOST) {
+  const control = net.connect({ port: server, host, localAddress: HOST });
   let [text, ended] = ["", false];
   let wake = () => {};
   control.setEncoding("latin1").on("error", () => {})
@@ -105,7 +106,7 @@ export async function ftpClient(server: number, from = HOST) {
     reply,
     /** Asks for a port, and connects to it. */
     async passive(): Promise<Socket> {
-      return await dial(await port());
+      return await dial(await port(), { host });
     },
     port,
     /** Listens, and tells the port; gives what comes to it. */
@@ -127,8 +128,11 @@ export async function ftpClient(server: number, from = HOST) {
 }
 
 /** A connection to a port, from an address. */
-export async function dial(port: number, localAddress = HOST): Promise<Socket> {
-  const data = net.connect({ port, host: HOST, localAddress });
+export async function dial(
+  port: number,
+  { host = HOST, from: localAddress = HOST } = {},
+): Promise<Socket> {
+  const data = net.connect({ port, host, localAddress });
   await new Promise((resolve, reject) =>
     data.once("connect", resolve).once("error", reject)
   );

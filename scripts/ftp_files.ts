@@ -42,13 +42,14 @@ export async function server({ address, flags, print, ready, serve }: End) {
   await listener.bind(address);
   await listener.listen();
   ready(listener);
-
+  let clients = 0;
   // 2. Answer the commands of each client; each file has a connection of its own.
   for await (const [client] of listener) {
     const ends = { listen, connect, print };
     await serve(client, () => answerCommands(client, tree, ends));
+    clients++;
   }
-
+  return clients;
   // 3. EPSV: listen on a port that the system chooses; the client connects to it.
   async function listen(host: string) {
     const passive = socket(AF_INET, SOCK_STREAM);
@@ -78,7 +79,7 @@ export async function client({ address, flags, print }: End) {
   using file = saveFile(save);
   await using passive = socket(AF_INET, SOCK_STREAM);
   await passive.connect([ftp.serverHost, await ftp.askPort()]);
-  await ftp.retrieve(name, { from: () => passive, to: file });
+  await ftp.retrieve(name, () => passive, { to: file });
   file.keep();
 
   // 3. Active mode: tell the server a port, accept its connection, and receive.
@@ -86,8 +87,7 @@ export async function client({ address, flags, print }: End) {
   await listener.bind([ftp.ownHost, 0]);
   await listener.listen(1);
   await ftp.ask("200", "EPRT", formatExtendedPort(listener.getsockname()));
-  const accept = () => acceptFrom(listener, ftp.serverHost);
-  await ftp.retrieve(name, { from: accept });
+  await ftp.retrieve(name, () => acceptFrom(listener, ftp.serverHost));
 
   // 4. Tell the address of another machine, which the server must not attack.
   await ftp.ask("", "EPRT", formatExtendedPort(["192.0.2.1", 50_000]));

@@ -33,13 +33,6 @@ export const FTP_FLAGS = {
   },
 };
 
-/** How a file comes: who gives the connection, and what keeps it. */
-interface Retrieval {
-  /** Is called when the server has said that it comes. */
-  from(): StreamSocket | Promise<StreamSocket>;
-  readonly to?: Saving;
-}
-
 /**
  * The control connection of a client. Each command is printed with its reply. EPROTO
  * for a reply that is none, or that the client cannot go on with.
@@ -84,13 +77,20 @@ export class Dialogue {
     return port;
   }
 
-  /** Receives a file to the end of a data connection; it is whole then. */
-  async retrieve(name: string, { from, to }: Retrieval): Promise<void> {
+  /**
+   * Receives a file to the end of a data connection, which `open` gives when the
+   * server has said that the file comes. When it resolves, the file is whole.
+   */
+  async retrieve(
+    name: string,
+    open: () => StreamSocket | Promise<StreamSocket>,
+    { to }: { to?: Saving } = {},
+  ): Promise<void> {
     const line = formatCommand("RETR", name);
     await this.#connection.sendall(line);
     const reply = await this.#next();
     if (reply.code >= 200) this.#judge(reply, "1", `${line.trimEnd()} -> `);
-    const data = await from();
+    const data = await open();
     const bytes = await receiveFile(data, to);
     await data.close();
     await this.#expect("226", `${line.trimEnd()}: ${bytes} bytes -> `);

@@ -59,7 +59,7 @@ async function transfer(
   } catch (error) {
     if (!(error instanceof SocketError)) throw error;
     if (stop.signal.aborted) return [426, "Stopped"];
-    if (error.call === "save" || error.call === "open") throw error;
+    if (["open", "read", "save"].includes(error.call)) throw error;
     return [426, "The data connection has failed"];
   } finally {
     end.abort(new SocketError("EINTR", "recv"));

@@ -45,6 +45,17 @@ export interface Terminal {
   interactive(): boolean;
   /** What comes on standard input, up to its end. */
   typed(): AsyncIterable<Uint8Array>;
+  /** Takes the whole screen, and gives each key to `onKey`. */
+  openScreen(onKey: (key: string) => void): Screen;
+}
+
+/** A terminal's screen, until it is closed. */
+export interface Screen {
+  size(): [columns: number, rows: number];
+  /** Draws lines from the top; control characters in them are escaped. */
+  draw(lines: readonly string[]): void;
+  /** Gives the terminal back as it was. */
+  close(): void;
 }
 
 /** Both ends of an experiment. */

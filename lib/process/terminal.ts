@@ -5,7 +5,9 @@
  */
 import process from "node:process";
 import type { Interface } from "node:readline";
+import { escapeControls } from "../sockets/escape.ts";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
+import { exit, onStop } from "./process.ts";
 
 /** What a user types to end the input. */
 export const END_KEY = WINDOWS ? "Ctrl-Z and Enter" : "Ctrl-D";
@@ -56,6 +58,35 @@ async function chooseInDeno(
 /** What comes on standard input, typed or from a pipe, up to its end. */
 export async function* typed(): AsyncGenerator<Uint8Array> {
   for await (const bytes of process.stdin) yield bytes;
+}
+
+/**
+ * Takes the whole screen, and gives each key to `onKey` as the terminal sends it
+ * (Ctrl-C is `\x03`). close(), and the end of the process, give the screen back.
+ */
+export function openScreen(onKey: (key: string) => void) {
+  const { stdin, stdout } = process;
+  const listen = (bytes: Uint8Array) => onKey(String(bytes));
+  const restore = () => {
+    stdin.setRawMode(false);
+    stdout.write("\x1b[?25h\x1b[?1049l"); // the cursor, and the old screen
+  };
+  stdin.setRawMode(true).on("data", listen);
+  stdout.write("\x1b[?1049h\x1b[?25l");
+  process.on("exit", restore);
+  onStop(() => exit(130));
+  return {
+    size: (): [number, number] => [stdout.columns, stdout.rows],
+    draw(lines: readonly string[]) {
+      const shown = lines.map((line) => `${escapeControls(line)}\x1b[K`);
+      stdout.write(`\x1b[H${shown.join("\r\n")}\x1b[J`);
+    },
+    close() {
+      process.off("exit", restore);
+      restore();
+      stdin.off("data", listen).pause();
+    },
+  };
 }
 
 /** Closes the input, so that the process can end. */

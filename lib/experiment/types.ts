@@ -49,12 +49,11 @@ export interface Terminal {
   openScreen(onKey: (key: string) => void): Screen;
 }
 
-/** A terminal's screen, until it is closed. */
+/** A terminal's screen; close() gives it back as it was. */
 export interface Screen {
   size(): [columns: number, rows: number];
   /** Draws lines from the top; control characters in them are escaped. */
   draw(lines: readonly string[]): void;
-  /** Gives the terminal back as it was. */
   close(): void;
 }
 

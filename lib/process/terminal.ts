@@ -61,30 +61,27 @@ export async function* typed(): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Takes the whole screen, and gives each key to `onKey` as the terminal sends it
- * (Ctrl-C is `\x03`). close(), and the end of the process, give the screen back.
+ * Takes the whole screen, and gives each key to `onKey` as the terminal sends it. A
+ * signal that ends a program is Ctrl-C (`\x03`), too. close() gives the screen back.
  */
 export function openScreen(onKey: (key: string) => void) {
   const { stdin, stdout } = process;
   const listen = (bytes: Uint8Array) => onKey(String(bytes));
-  const restore = () => {
-    stdin.setRawMode(false);
-    stdout.write("\x1b[?25h\x1b[?1049l"); // the cursor, and the old screen
-  };
+  let shown = "";
   stdin.setRawMode(true).on("data", listen);
-  stdout.write("\x1b[?1049h\x1b[?25l");
-  process.on("exit", restore);
-  onStop(() => exit(130));
+  stdout.write("\x1b[?1049h\x1b[?25l"); // another screen, without a cursor
+  onStop((again) => again ? exit(130) : onKey("\x03"));
   return {
-    size: (): [number, number] => [stdout.columns, stdout.rows],
+    // Some terminals do not tell.
+    size: (): [number, number] => [stdout.columns || 80, stdout.rows || 24],
     draw(lines: readonly string[]) {
-      const shown = lines.map((line) => `${escapeControls(line)}\x1b[K`);
-      stdout.write(`\x1b[H${shown.join("\r\n")}\x1b[J`);
+      const text = lines.map((line) => `${escapeControls(line)}\x1b[K`);
+      if (shown === (shown = text.join("\r\n"))) return;
+      stdout.write(`\x1b[H${shown}\x1b[J`);
     },
     close() {
-      process.off("exit", restore);
-      restore();
-      stdin.off("data", listen).pause();
+      stdin.off("data", listen).setRawMode(false).pause();
+      stdout.write("\x1b[?25h\x1b[?1049l");
     },
   };
 }

@@ -112,14 +112,16 @@ export function drawing(
     : "";
   const text = centred(words, width).slice(0, width);
   if (words) court[height >> 1] = [...text.padEnd(width)];
-  const help = `w s or arrows: ${["left", "right"][side]} paddle, ` +
-    "Space: stop, q: leave";
+  const paddle = `${["left", "right"][side]} paddle`;
+  const help = width < 60
+    ? paddle
+    : `w s or arrows: ${paddle}, Space: stop, q: leave`;
   return [
     centred(pointsOf({ state, names }), columns),
     `┌${"─".repeat(width)}┐`,
     ...court.map((row) => `│${row.join("")}│`),
     `└${"─".repeat(width)}┘`,
-    centred(help, columns).slice(0, columns - 1),
+    centred(help, columns),
   ];
 }
 

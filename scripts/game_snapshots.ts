@@ -24,7 +24,6 @@
  *     client: Tick 120: ball 136,58, paddles 144 and 68, points 1:0
  */
 import {
-  type Address,
   AF_INET,
   type End,
   experiment,
@@ -33,25 +32,19 @@ import {
 } from "../lib/mod.ts";
 import { Drill } from "../lib/protocols/game_drill.ts";
 import { flags, makeLossy } from "../lib/services/game_network.ts";
-import {
-  answerTo,
-  join,
-  newTitle,
-  statesOf,
-} from "../lib/services/game_player.ts";
+import { join, newTitle, statesOf } from "../lib/services/game_player.ts";
 import { playAt } from "../lib/services/game_screen.ts";
-import { openGame } from "../lib/services/game_server.ts";
+import { type Link, openGame } from "../lib/services/game_server.ts";
 
 export async function server({ address, flags, print, ready, serve }: End) {
-  // 1. Create a socket whose network loses some datagrams, and bind it.
+  // 1. Create a socket whose network loses some moves, and bind it.
   const receiver = socket(AF_INET, SOCK_DGRAM);
   const { settle } = makeLossy(receiver, flags);
   await receiver.bind(address);
   ready(receiver);
 
   // 2. At each tick send the new state to each player, once: the next replaces it.
-  const send = (state: Uint8Array, player: Address) =>
-    receiver.sendto(state, player);
+  const send: Link["send"] = (state, player) => receiver.sendto(state, player);
   const game = openGame({ print, send, settle });
   for await (const [data, sender] of receiver) {
     // 3. Take the moves of a player: each counts once, in order, from its tick on.
@@ -66,7 +59,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
 }
 
 export async function client({ address, flags, print, terminal }: End) {
-  // 1. Create a socket for each player; its network loses some states. Join a
+  // 1. Create a socket for each player, whose network loses some states. Join a
   //    match: ask for a challenge, and send it back.
   const joined = async (name: string, match?: string) => {
     const connection = socket(AF_INET, SOCK_DGRAM);
@@ -82,26 +75,23 @@ export async function client({ address, flags, print, terminal }: End) {
     return print(await playAt(person, connection, seat));
   }
 
-  // 3. Without a person, ann and bob play. Take the newest state only: what is
-  //    late is no news. Answer with the moves that are not acknowledged, those
-  //    of before as well: the datagram that they were in may be lost.
+  // 3. Without a person, ann and bob play. Take the newest state: what is late is
+  //    no news. Answer with all moves that are not acknowledged yet.
   const match = newTitle();
   const play = async (name: "ann" | "bob") => {
     const { connection, seat } = await joined(name, match);
     const drill = new Drill(name);
     for await (const state of statesOf(connection, seat)) {
-      await connection.send(answerTo(state, drill.answer(state)));
+      await connection.send(drill.answer(state));
     }
     await connection.close();
     return drill;
   };
 
   // 4. In the end both have the state that the server has.
-  const drills = await Promise.all([play("ann"), play("bob")]);
-  for (const { inWords } of drills) print(inWords);
-  for (const result of new Set(drills.map(({ result }) => result))) {
-    print(result);
-  }
+  const [ann, bob] = await Promise.all([play("ann"), play("bob")]);
+  const lines = [ann.inWords, bob.inWords, ann.result, bob.result];
+  for (const line of new Set(lines)) print(line);
 }
 
 if (import.meta.main) {

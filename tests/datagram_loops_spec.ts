@@ -99,7 +99,7 @@ async function fallSilent(pids: number[]): Promise<boolean> {
 
 describe("two servers, the one of which seems to have asked the other", () => {
   const names = ["udp_echo", "udp_datagrams", "udp_broadcast"];
-  names.push("udp_stop_and_wait", "udp_window");
+  names.push("udp_stop_and_wait", "udp_window", "game_snapshots");
   names.push("time_sync", "iot_devices", "job_schedule");
   for (const [i, name] of names.entries()) {
     const runtime = RUNTIMES[i % 3];

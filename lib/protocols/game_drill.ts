@@ -14,8 +14,8 @@
  * @module
  */
 import { type Direction, formatState } from "./game.ts";
-import type { Snapshot } from "./game_messages.ts";
-import { type Move, type Moves, MoveSender } from "./game_moves.ts";
+import { encodeAnswer, type Snapshot } from "./game_messages.ts";
+import { type Move, MoveSender } from "./game_moves.ts";
 
 /** The drill ends with this tick. */
 export const LAST_TICK = 120;
@@ -47,15 +47,19 @@ export class Drill {
     this.#due = [...PLANS[name]];
   }
 
-  /** Makes the moves that are due; gives all that are not acknowledged. */
-  answer({ state, acknowledged }: Snapshot): Moves {
+  /**
+   * The datagram that answers a state: it has the moves that are due, and all
+   * before that are not acknowledged.
+   */
+  answer(snapshot: Snapshot): Uint8Array {
+    const { state, acknowledged } = snapshot;
     this.#ticks.add(state.tick);
     this.result = formatState(state);
     this.#moves.acknowledge(acknowledged);
     while (this.#due[0]?.tick <= state.tick + AHEAD) {
       this.#moves.add(this.#due.shift()!);
     }
-    return this.#moves.send();
+    return encodeAnswer(snapshot, this.#moves.send());
   }
 
   /** How much was lost, and what that has cost. */

@@ -98,6 +98,15 @@ export function encodeMessage(message: Message): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+/** The datagram by which a player answers a state. */
+export function encodeAnswer(
+  { key, side, isDrill, number, state: { tick } }: Snapshot,
+  moves: Moves,
+): Uint8Array {
+  const seat = { key, side, isDrill };
+  return encodeMessage({ kind: "MOVES", ...seat, number, tick, ...moves });
+}
+
 /** The message in a datagram; undefined if it is none, or not whole. */
 export function decodeMessage(bytes: Uint8Array): Message | undefined {
   if (bytes.length < HEAD || bytes.length > MOST_BYTES) return;

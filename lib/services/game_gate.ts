@@ -24,8 +24,8 @@ export interface Gate {
   admits(challenge: string, sender: Address, now: number): boolean;
   /**
    * Whether to tell a stranger how the server is. That is longer than the question,
-   * as every program for Quake III expects. So it is bounded: an address gets 4
-   * answers at once and then one a second, and all together get 20, then 10 a second.
+   * as every program for Quake III expects. So it is bounded: an address gets 10
+   * answers at once and then one a second, and all together get 40, then 10 a second.
    */
   mayTell(sender: Address, now: number): boolean;
 }
@@ -33,7 +33,7 @@ export interface Gate {
 /** A gate with a secret of its own; it remembers no challenge. Times are in ms. */
 export function openGate(): Gate {
   const secret = randomBytes(32);
-  const all = new Bucket(20, 10);
+  const all = new Bucket(40, 10);
   const buckets = new Map<string, Bucket>();
 
   const challengeOf = (sender: Address, period: number) =>
@@ -53,7 +53,7 @@ export function openGate(): Gate {
       );
     },
     mayTell([host], now) {
-      const own = buckets.get(String(host)) ?? new Bucket(4, 1);
+      const own = buckets.get(String(host)) ?? new Bucket(10, 1);
       buckets.delete(String(host));
       const [oldest] = buckets.keys();
       if (buckets.size >= MOST_HOSTS) buckets.delete(oldest);

@@ -104,33 +104,32 @@ export class Match {
     this.#isOpen = false;
   }
 
-  get #present(): Player[] {
+  /** Who plays, from the left. */
+  get present(): Player[] {
     return this.players.filter((player) => player !== undefined);
   }
 
   get #isFull(): boolean {
-    return this.#present.length === 2;
+    return this.present.length === 2;
   }
 
+  /** While somebody is missing, all is at rest. */
   async #run(): Promise<void> {
-    while (this.#isOpen && this.#present.length > 0) {
-      if (this.isDrill && this.#isFull) return await this.#drill();
+    while (this.#isOpen && this.present.length > 0) {
       const due = monotonic() + TICK;
-      if (!this.isDrill) await this.#tick();
+      if (this.#isFull) {
+        if (this.isDrill) return await this.#drill();
+        this.#move();
+      }
+      if (!this.isDrill) await this.#send();
       await sleepUntil(due, monotonic);
       this.#dropSilent();
     }
   }
 
-  /** A tick in real time. While somebody is missing, all is at rest. */
-  async #tick(): Promise<void> {
-    if (this.#isFull) this.#move();
-    await this.#send();
-  }
-
   async #drill(): Promise<void> {
     const { print, send, settle } = this.#link;
-    const players = this.#present;
+    const players = this.present;
     print(
       `${
         players.map(({ name }) => name).join(" and ")
@@ -149,7 +148,7 @@ export class Match {
       this.#dropSilent();
     }
     for (const player of players) {
-      const over = encodeMessage({ ...seatOf(player), kind: "OVER" });
+      const over = encodeMessage({ ...player, kind: "OVER" });
       await send(over, player.address).catch(() => {});
     }
     this.players.fill(undefined);
@@ -161,7 +160,7 @@ export class Match {
       this.players[side]?.moves.directionAt(tick) ?? 0;
     this.#state = step(this.#state, [direction(0), direction(1)]);
     if (!this.isDrill || tick !== LAST_TICK) return;
-    for (const { name, moves } of this.#present) {
+    for (const { name, moves } of this.present) {
       this.#link.print(`${name}: ${moves.last} moves have come`);
     }
     this.#link.print(formatState(this.#state));
@@ -171,12 +170,13 @@ export class Match {
   async #send(): Promise<void> {
     this.#sent.set(++this.#number, monotonic());
     this.#sent.delete(this.#number - 64);
-    const names = [0, 1].map((side) => this.players[side]?.name ?? "");
-    for (const player of this.#present) {
+    const [left, right] = this.players;
+    const names = [left?.name ?? "", right?.name ?? ""] as const;
+    for (const player of this.present) {
       const state = encodeMessage({
-        ...{ ...seatOf(player), kind: "STATE", number: this.#number },
+        ...{ ...player, kind: "STATE", number: this.#number },
         ...{ acknowledged: player.moves.last, state: this.#state },
-        names: names as [string, string],
+        names,
       });
       await this.#link.send(state, player.address).catch(() => {}); // it is lost
     }
@@ -184,15 +184,10 @@ export class Match {
 
   #dropSilent(): void {
     const since = monotonic() - SILENCE;
-    for (const player of this.#present) {
+    for (const player of this.present) {
       if (player.heard < since) this.leave(player, "is silent, and leaves");
     }
   }
-}
-
-/** The seat alone. */
-function seatOf({ key, side, isDrill }: Seat): Seat {
-  return { key, side, isDrill };
 }
 
 const SIDES = ["left", "right"];

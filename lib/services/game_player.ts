@@ -5,11 +5,9 @@
  */
 import {
   decodeMessage,
-  encodeMessage,
   type Seat,
   type Snapshot,
 } from "../protocols/game_messages.ts";
-import type { Moves } from "../protocols/game_moves.ts";
 import {
   type Command,
   formatCommand,
@@ -126,15 +124,6 @@ async function nextOf(
     if (message.kind === "STATE" && message.number > number) return message;
   }
   throw new SocketError("ETIMEDOUT", "recv", socket.getpeername());
-}
-
-/** The datagram that answers a state with moves. */
-export function answerTo(
-  { key, side, isDrill, number, state: { tick } }: Snapshot,
-  moves: Moves,
-): Uint8Array {
-  const seat = { key, side, isDrill };
-  return encodeMessage({ kind: "MOVES", ...seat, number, tick, ...moves });
 }
 
 /** How long to wait for an answer before asking again, in ms. */

@@ -12,13 +12,14 @@ import {
   WIDTH,
 } from "../protocols/game.ts";
 import {
+  encodeAnswer,
   encodeMessage,
   type Seat,
   type Snapshot,
 } from "../protocols/game_messages.ts";
 import { MoveSender } from "../protocols/game_moves.ts";
 import type { DatagramSocket } from "../sockets/datagram_socket.ts";
-import { answerTo, statesOf } from "./game_player.ts";
+import { statesOf } from "./game_player.ts";
 
 /** The terminal of a person. */
 export interface Terminal {
@@ -68,7 +69,7 @@ export async function playAt(
   });
   // Its own clock sends: states may be lost.
   const timer = setInterval(() => {
-    if (newest && !isLeaving) send(answerTo(newest, moves.send()));
+    if (newest && !isLeaving) send(encodeAnswer(newest, moves.send()));
   }, TICK);
   try {
     screen.draw(["Waiting for the server"]);

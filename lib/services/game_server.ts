@@ -18,6 +18,8 @@ import { monotonic } from "./clock.ts";
 import { openGate } from "./game_gate.ts";
 import { type Link, Match, type Player } from "./game_match.ts";
 
+export type { Link } from "./game_match.ts";
+
 // Not static: a bundle with all of the library would load it at once.
 const { randomBytes } = await import("node:crypto");
 
@@ -38,8 +40,7 @@ export function openGame(link: Link): Game {
   const matches = new Map<string, Match>();
   const players = () =>
     [...matches.values()].flatMap((match) =>
-      match.players.filter((player) => player !== undefined)
-        .map((player): [Match, Player] => [match, player])
+      match.present.map((player): [Match, Player] => [match, player])
     );
 
   function join({ info = {} }: Command, sender: Address) {
@@ -48,8 +49,8 @@ export function openGame(link: Link): Game {
     if (!NAME.pattern.test(name)) return refusal(`A name has ${NAME.takes}`);
     if (!TITLE.test(title)) return;
     // It asks again, as the answer may have been lost.
-    const same = matches.get(title)?.players.find((player) =>
-      String(player?.address) === String(sender)
+    const same = matches.get(title)?.present.find((player) =>
+      String(player.address) === String(sender)
     );
     const player = same ?? matchOf(title)
       ?.join(name, randomBytes(8).toString("hex"), sender);
@@ -73,10 +74,11 @@ export function openGame(link: Link): Game {
   /** How the server is, as Quake III tells it. */
   function status({ command, words = "" }: Command): Uint8Array {
     const match = matches.get("");
-    const present = match?.players.filter((player) => player !== undefined) ??
-      [];
-    const all: Record<string, string> = { mapname: "court", protocol: "68" };
-    all.sv_maxclients = "2";
+    const present = match?.present ?? [];
+    const all: Record<string, string> = {
+      ...{ gamename: "game_snapshots", mapname: "court", sv_maxclients: "2" },
+      protocol: "68",
+    };
     if (/^[\w-]{1,32}$/.test(words)) all.challenge = words;
     if (command === "getinfo") {
       const clients = String(present.length);

@@ -154,7 +154,7 @@ export function fuzzGameDatagrams(count: number): void {
   for (const good of [messages, commands]) {
     expect(good).toBeWithin(count / 20, count * 9 / 10);
   }
-  expect(told).toBeWithin(1, 25 + count / 100);
+  expect(told).toBeWithin(1, 45 + count / 100);
 }
 
 /** Each move counts once, in order, whatever the network does with datagrams. */

@@ -62,11 +62,8 @@ export class Match {
 
   /** A new player, on the side that is free; undefined if none is. */
   join(name: string, key: string, address: Address): Player | undefined {
-    const side = [0, 1].find((side) => !this.players[side]) as
-      | 0
-      | 1
-      | undefined;
-    if (side === undefined) return;
+    if (this.#isFull) return;
+    const side = this.players[0] ? 1 : 0;
     const player: Player = {
       ...{ name, key, address, side, isDrill: this.isDrill },
       ...{ moves: new MoveReceiver(), seen: 0, tick: 0, ping: 0 },
@@ -121,35 +118,34 @@ export class Match {
         if (this.isDrill) return await this.#drill();
         this.#move();
       }
-      if (!this.isDrill) await this.#send();
+      if (!this.isDrill) await this.#send(this.present);
       await sleepUntil(due, monotonic);
-      this.#dropSilent();
+      this.#dropSilent(this.present);
     }
   }
 
   async #drill(): Promise<void> {
     const { print, send, settle } = this.#link;
     const players = this.present;
-    print(
-      `${
-        players.map(({ name }) => name).join(" and ")
-      } play ${LAST_TICK} ticks`,
-    );
-    const seen = () => Math.min(...players.map(({ tick }) => tick));
-    while (this.#isOpen && this.#isFull && this.#number < MOST_STATES) {
+    const [left, right] = players.map(({ name }) => name);
+    print(`${left} and ${right} play ${LAST_TICK} ticks`);
+    // The last state is replaced by none: it is sent until both have seen it.
+    for (let some = players; some.length > 0 && this.#isOpen;) {
       // A player has said all its moves up to so many ticks after what it has seen.
-      if (this.#state.tick < Math.min(LAST_TICK, seen() + AHEAD)) this.#move();
-      await this.#send();
+      const known = Math.min(...players.map(({ tick }) => tick)) + AHEAD;
+      if (this.#state.tick < Math.min(LAST_TICK, known)) this.#move();
+      await this.#send(some);
       await Promise.all(
-        players.map((player) => settle(player, this.#number, player.address)),
+        some.map((player) => settle(player, this.#number, player.address)),
       );
-      // The last state is replaced by none: it is sent until both have seen it.
-      if (seen() === LAST_TICK) break;
-      this.#dropSilent();
+      some = some.filter(({ tick }) => tick < LAST_TICK);
+      this.#dropSilent(some);
+      const isAbandoned = some.some(({ side }) => !this.players[side]);
+      if (isAbandoned || this.#number >= MOST_STATES) break;
     }
     for (const player of players) {
       const over = encodeMessage({ ...player, kind: "OVER" });
-      await send(over, player.address).catch(() => {});
+      await send(over, player.address).catch(() => {}); // it is lost
     }
     this.players.fill(undefined);
   }
@@ -166,25 +162,25 @@ export class Match {
     this.#link.print(formatState(this.#state));
   }
 
-  /** Sends the state to each player, once. */
-  async #send(): Promise<void> {
+  /** Sends the state to players, once. */
+  async #send(players: readonly Player[]): Promise<void> {
     this.#sent.set(++this.#number, monotonic());
     this.#sent.delete(this.#number - 64);
     const [left, right] = this.players;
     const names = [left?.name ?? "", right?.name ?? ""] as const;
-    for (const player of this.present) {
+    for (const player of players) {
       const state = encodeMessage({
         ...{ ...player, kind: "STATE", number: this.#number },
         ...{ acknowledged: player.moves.last, state: this.#state },
         names,
       });
-      await this.#link.send(state, player.address).catch(() => {}); // it is lost
+      await this.#link.send(state, player.address).catch(() => {});
     }
   }
 
-  #dropSilent(): void {
+  #dropSilent(players: readonly Player[]): void {
     const since = monotonic() - SILENCE;
-    for (const player of this.present) {
+    for (const player of players) {
       if (player.heard < since) this.leave(player, "is silent, and leaves");
     }
   }

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { LAST_TICK } from "../protocols/game_drill.ts";
 import {
   decodeMessage,
+  type Message,
   type Seat,
   type Snapshot,
 } from "../protocols/game_messages.ts";
@@ -86,10 +88,11 @@ async function ask(
 
 /**
  * The states of a match as they come, each newer than the one before; an older one
- * is no news. It ends when the match is over.
+ * is no news. It ends when the match is over: after the last tick of a drill.
  *
  * @throws {SocketError} ETIMEDOUT if no state comes for 5 s, in a drill 30 s, or the
  *   socket's timeout; in a drill also if each tick takes more than a second.
+ *   ECONNRESET if the match is over too early.
  */
 export async function* statesOf(
   socket: DatagramSocket,
@@ -98,32 +101,37 @@ export async function* statesOf(
   const longest = seat.isDrill ? LONGEST_WAIT : SILENCE;
   const timeout = Math.min(socket.gettimeout() ?? longest, longest);
   const start = monotonic();
-  let [number, tick] = [0, 0];
-  while (true) {
-    const message = await nextOf(socket, seat, number, timeout);
-    if (message === undefined) return;
-    const isLate = monotonic() - start > timeout + 1000 * tick;
-    if (seat.isDrill && isLate) break;
-    ({ number, state: { tick } } = message);
-    yield message;
+  for (let [number, tick] = [0, 0];;) {
+    const isLast = seat.isDrill && tick >= LAST_TICK;
+    // The server repeats the last state each second; that it is over may be lost.
+    const wait = isLast ? Math.min(timeout, LAST_WAIT) : timeout;
+    const message = await nextOf(socket, seat, number, wait);
+    const most = timeout + 1000 * Math.min(tick, LAST_TICK);
+    const isLate = seat.isDrill && monotonic() - start > most;
+    if (message?.kind === "STATE" && !isLate) {
+      ({ number, state: { tick } } = message);
+      yield message;
+    } else if (isLast) return;
+    else {
+      const code = message?.kind === "OVER" ? "ECONNRESET" : "ETIMEDOUT";
+      throw new SocketError(code, "recv", socket.getpeername());
+    }
   }
-  throw new SocketError("ETIMEDOUT", "recv", socket.getpeername());
 }
 
-/** The next state after that with the number; undefined if the match is over. */
+/** What comes next: a state after that with the number, or the end of the match. */
 async function nextOf(
   socket: DatagramSocket,
   seat: Seat,
   number: number,
-  timeout: number,
-): Promise<Snapshot | undefined> {
-  for await (const data of replies(socket, timeout, () => socket.recv(1024))) {
+  ms: number,
+): Promise<Message | undefined> {
+  for await (const data of replies(socket, ms, () => socket.recv(1024))) {
     const message = decodeMessage(data);
     if (message?.key !== seat.key || message.side !== seat.side) continue;
-    if (message.kind === "OVER") return;
+    if (message.kind === "OVER") return message;
     if (message.kind === "STATE" && message.number > number) return message;
   }
-  throw new SocketError("ETIMEDOUT", "recv", socket.getpeername());
 }
 
 /** How long to wait for an answer before asking again, in ms. */
@@ -131,5 +139,8 @@ const WAITS = [250, 500, 1000, 2000, 4000];
 
 /** For a state, in ms: in a drill, and in a match of people. */
 const [LONGEST_WAIT, SILENCE] = [30_000, 5_000];
+
+/** For the end of a drill after its last state, in ms. */
+const LAST_WAIT = 3_000;
 
 const KEY = /^[0-9a-f]{16}$/;

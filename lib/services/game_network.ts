@@ -76,11 +76,16 @@ export function makeLossy(
     return true;
   }
 
+  /** Resolves when all that is delayed has been sent. */
+  let sent: Promise<unknown> = Promise.resolve();
+
   /** Sends something after the delay; what cannot be sent is lost. */
   function later(send: () => Promise<number>): void {
-    const now = () => void send().catch(() => {});
-    if (delay === "0") now();
-    else setTimeout(now, Number(delay));
+    const now = () => send().catch(() => {});
+    if (Number(delay) === 0) now();
+    else {sent = new Promise((done) => setTimeout(done, Number(delay))).then(
+        now,
+      );}
   }
 
   lossy.recv = async (size, wait) => {
@@ -104,6 +109,7 @@ export function makeLossy(
       later(() => sendto.call(socket, data, address));
       return data.length;
     };
+    lossy.close = () => sent.then(() => close.call(socket));
   }
 
   return {
@@ -139,4 +145,4 @@ interface Lossy extends DatagramSocket {
 const MARK_WAIT = 1000;
 
 /** The methods themselves, which are not observed. */
-const { recv, recvfrom, send, sendto } = DatagramSocket.prototype;
+const { close, recv, recvfrom, send, sendto } = DatagramSocket.prototype;

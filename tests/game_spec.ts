@@ -360,19 +360,22 @@ describe("a match of people", () => {
     while (sent.length < 12) await Bun.sleep(5);
     const input = { ...INPUT, number: 3, tick: 2 };
     match.take(ann, input);
-    const { seen, tick, moves: { last } } = ann;
-    expect([seen, tick, last]).toEqual([3, 2, 1]);
+    const known = () => [ann.seen, ann.tick, ann.moves.last];
+    expect(known()).toEqual([3, 2, 1]);
     for (
-      const old of [
-        ...[input, { ...input, number: 2, tick: 1 }],
-        { ...input, number: 1e6 },
-        { ...input, tick: 1e6 },
-        { ...input, number: 4, first: 3 },
+      const other of [
+        ...[input, { ...input, number: 2, tick: 1 }], // again, and an older one
+        { ...input, number: 1e6, first: 2 }, // of what was never sent
+        { ...input, tick: 1e6, first: 2 },
+        { ...input, first: 3 }, // with a gap
       ]
     ) {
-      match.take(ann, old);
-      expect(ann.moves.last).toBe(1);
+      match.take(ann, other);
+      expect(known()).toEqual([3, 2, 1]);
     }
+    // Overtaken by a newer datagram, its moves are the next ones all the same.
+    match.take(ann, { ...input, number: 2, tick: 1, first: 2 });
+    expect(known()).toEqual([3, 2, 2]);
     match.close();
     await match.ended;
   });
@@ -496,6 +499,30 @@ describe("the client", () => {
       expect(lines).toEqual([]);
     });
   }
+
+  test("takes newer states of its match alone", async () => {
+    const state = (number: number, change: Partial<Seat> = {}) =>
+      encodeMessage({ ...SNAPSHOT, number, ...change });
+    const states = [
+      ...[state(1), state(3), state(2), state(3), bytes("\x01\x00"), state(4)],
+      ...[state(9, { key: "f".repeat(16) }), state(8, { side: 0 }), state(5)],
+      encodeMessage({ kind: "OVER", ...SEAT, side: 0 }),
+      ...[state(6), encodeMessage({ kind: "OVER", ...SEAT }), state(7)],
+    ];
+    const server = serverThat((n) => n === 1 ? states : []);
+    await play({ ...game, server }, {}, async ({ address }: End) => {
+      await using connection = await connected(address);
+      const seat = await join(connection, { name: "ann" });
+      const numbers: number[] = [];
+      const failure = await (async () => {
+        for await (const { number } of statesOf(connection, seat)) {
+          numbers.push(number);
+        }
+      })().catch((error) => error);
+      expect(numbers).toEqual([1, 3, 4, 5, 6]);
+      expect(failure).toMatchObject({ code: "ECONNRESET" });
+    });
+  });
 
   test("prints nothing raw of a refusal", async () => {
     const server = async ({ address, ready }: End) => {

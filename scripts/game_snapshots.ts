@@ -9,9 +9,9 @@
  *     bun scripts/game_snapshots.ts
  *     node scripts/game_snapshots.ts
  *
- * On a terminal `client` alone is you, and two play in real time; `--delay 80` and
- * `--loss 0.5` make it harder. Programs play ahead of time: a move names a tick that
- * begins only when the server has it. So the result never depends on losses.
+ * On a terminal `client` alone is you, and two play in real time: try `--loss 0.5`,
+ * `--delay 80`. Programs make each move 10 ticks ahead, and no tick begins before the
+ * server has its moves: so what is lost never changes the result.
  *
  * Output:
  *
@@ -50,8 +50,8 @@ export async function server({ address, flags, print, ready, serve }: End) {
     // 3. Take the moves of a player: each counts once, in order, from its tick on.
     if (game.take(data, sender)) continue;
 
-    // 4. A stranger may join when it sends back its challenge: so it shows that it
-    //    receives at its address. Before, it gets no more bytes than it has sent.
+    // 4. A stranger joins by sending back its challenge: so it shows that it gets
+    //    what is sent to its address. Until then, answers are short or few.
     const answer = game.answer(data, sender);
     if (answer) await serve(sender, () => receiver.sendto(answer, sender));
   }

@@ -21,6 +21,8 @@ import {
 } from "../protocols/game_messages.ts";
 import type { Address } from "../sockets/address.ts";
 import { DatagramSocket } from "../sockets/datagram_socket.ts";
+import { SocketError } from "../sockets/socket_error.ts";
+import { monotonic } from "./clock.ts";
 import { WHOLE_NUMBER } from "./flag_values.ts";
 import { random } from "./random.ts";
 
@@ -89,9 +91,19 @@ export function makeLossy(
   }
 
   lossy.recv = async (size, wait) => {
-    while (true) {
-      const data = await recv.call(socket, size, wait);
-      if (!isTaken(data)) return data;
+    const timeout = socket.gettimeout();
+    const end = monotonic() + (timeout ?? Infinity);
+    // What is lost does not start the timeout anew.
+    try {
+      while (true) {
+        const data = await recv.call(socket, size, wait);
+        if (!isTaken(data)) return data;
+        const left = end - monotonic();
+        if (left <= 0) throw new SocketError("ETIMEDOUT", "recv");
+        if (timeout !== null) socket.settimeout(Math.ceil(left));
+      }
+    } finally {
+      socket.settimeout(timeout);
     }
   };
   lossy.recvfrom = async (size, wait) => {

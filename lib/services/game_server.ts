@@ -133,4 +133,4 @@ const HOSTNAME = "Socket Lab";
 const TITLE = /^([0-9a-f]{16})?$/;
 
 /** So many matches at once; that of people always has room. */
-const MOST_MATCHES = 64;
+const MOST_MATCHES = 256;

@@ -353,7 +353,7 @@ describe("a match of people", () => {
     const match = new Match({
       print() {},
       send: async (data) => void sent.push(decodeMessage(data) as Snapshot),
-      settle: async () => {},
+      settle: async () => true,
     }, { isDrill: false });
     const ann = match.join("ann", SEAT.key, ["127.0.0.1", 1])!;
     match.join("bob", "f".repeat(16), ["127.0.0.1", 2]);

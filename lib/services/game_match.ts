@@ -21,8 +21,8 @@ export interface Link {
   print(line: string): void;
   /** Sends a datagram. */
   send(data: Uint8Array, to: Address): Promise<unknown>;
-  /** Resolves when what is on the way to a player and back has arrived. */
-  settle(seat: Seat, number: number, address: Address): Promise<void>;
+  /** Resolves when what is on the way has arrived: to whether the player is there. */
+  settle(seat: Seat, number: number, address: Address): Promise<boolean>;
 }
 
 export interface Player extends Seat {
@@ -135,9 +135,10 @@ export class Match {
       const known = Math.min(...players.map(({ tick }) => tick)) + AHEAD;
       if (this.#state.tick < Math.min(LAST_TICK, known)) this.#move();
       await this.#send(some);
-      await Promise.all(
-        some.map((player) => settle(player, this.#number, player.address)),
-      );
+      await Promise.all(some.map(async (player) => {
+        const isHere = await settle(player, this.#number, player.address);
+        if (isHere) player.heard = monotonic();
+      }));
       some = some.filter(({ tick }) => tick < LAST_TICK);
       this.#dropSilent(some);
       const isAbandoned = some.some(({ side }) => !this.players[side]);

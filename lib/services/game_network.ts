@@ -5,8 +5,8 @@
  *
  * Nor does it depend on how busy the machine is what has come in time: where
  * programs play, a tick lasts until a mark that was sent behind its state has come
- * back, and with it what the player has answered; or until a mark has not come
- * back for a second. Marks are the network's own: an observer sees a lost datagram
+ * back, and with it what the player has answered; or until none has come back for
+ * three seconds. Marks are the network's own: an observer sees a lost datagram
  * as a call of lose(), and no mark.
  *
  * @module
@@ -43,8 +43,11 @@ export const flags = {
 
 /** What a server can ask of its network. */
 export interface Network {
-  /** Resolves when all that is on the way to the player and back has arrived. */
-  settle(seat: Seat, number: number, address: Address): Promise<void>;
+  /**
+   * Resolves when all that is on the way to the player and back has arrived; to
+   * false if the player seems not to be there.
+   */
+  settle(seat: Seat, number: number, address: Address): Promise<boolean>;
 }
 
 /** Loses some of the states and moves that a socket receives, and delays what it sends. */
@@ -128,13 +131,19 @@ export function makeLossy(
     async settle(seat, number, address) {
       const name = nameOf(seat, number, address);
       const mark = encodeMessage({ ...seat, kind: "MARK", number });
-      const back = Promise.withResolvers<void>();
-      marks.set(name, back.resolve);
-      later(() => sendto.call(socket, mark, address));
-      const timer = setTimeout(back.resolve, MARK_WAIT + 2 * Number(delay));
-      await back.promise;
-      clearTimeout(timer);
+      const back = Promise.withResolvers<boolean>();
+      marks.set(name, () => back.resolve(true));
+      let tries = 0;
+      const send = () => {
+        if (tries++ === MOST_MARKS) back.resolve(false);
+        else later(() => sendto.call(socket, mark, address));
+      };
+      send();
+      const timer = setInterval(send, MARK_WAIT + 2 * Number(delay));
+      const isBack = await back.promise;
+      clearInterval(timer);
       marks.delete(name);
+      return isBack;
     },
   };
 }
@@ -153,8 +162,8 @@ interface Lossy extends DatagramSocket {
   lose(data: Uint8Array, sender?: Address): void;
 }
 
-/** How long a mark may take, in ms. */
-const MARK_WAIT = 1000;
+/** After so many ms a mark is sent again: it may be lost; and so often at most. */
+const [MARK_WAIT, MOST_MARKS] = [250, 12];
 
 /** The methods themselves, which are not observed. */
 const { close, recv, recvfrom, send, sendto } = DatagramSocket.prototype;

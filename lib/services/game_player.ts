@@ -103,7 +103,7 @@ export async function* statesOf(
   const start = monotonic();
   for (let [number, tick] = [0, 0];;) {
     const isLast = seat.isDrill && tick >= LAST_TICK;
-    // The server repeats the last state each second; that it is over may be lost.
+    // What says that it is over may be lost; the last state would come again.
     const wait = isLast ? Math.min(timeout, LAST_WAIT) : timeout;
     const message = await nextOf(socket, seat, number, wait);
     const most = timeout + 1000 * Math.min(tick, LAST_TICK);

@@ -126,7 +126,7 @@ export function fuzzGameDatagrams(count: number): void {
   const game = openGame({
     print: () => expect.unreachable(),
     send: async (data) => void sent.push(data),
-    settle: async () => {},
+    settle: async () => true,
   });
   let [messages, commands, told] = [0, 0, 0];
   for (let i = 0; i < count; i++) {

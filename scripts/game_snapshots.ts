@@ -75,12 +75,12 @@ export async function client({ address, flags, print, terminal }: End) {
     return print(await playAt(person, connection, seat));
   }
 
-  // 3. Without a person, ann and bob play. Take the newest state: what is late is
+  // 3. Without a person, ann joins, then bob. Take the newest state: what is late is
   //    no news. Answer with all moves that are not acknowledged yet.
   const match = newTitle();
-  const play = async (name: "ann" | "bob") => {
-    const { connection, seat } = await joined(name, match);
-    const drill = new Drill(name);
+  const players = [await joined("ann", match), await joined("bob", match)];
+  const play = async ({ connection, seat }: typeof players[0]) => {
+    const drill = new Drill(seat.side);
     for await (const state of statesOf(connection, seat)) {
       await connection.send(drill.answer(state));
     }
@@ -89,7 +89,7 @@ export async function client({ address, flags, print, terminal }: End) {
   };
 
   // 4. In the end both have the state that the server has.
-  const [ann, bob] = await Promise.all([play("ann"), play("bob")]);
+  const [ann, bob] = await Promise.all(players.map(play));
   const lines = [ann.inWords, bob.inWords, ann.result, bob.result];
   for (const line of new Set(lines)) print(line);
 }

@@ -30,7 +30,7 @@ import { openGate } from "../lib/services/game_gate.ts";
 import { Match } from "../lib/services/game_match.ts";
 import { join, statesOf } from "../lib/services/game_player.ts";
 import { drawing } from "../lib/services/game_screen.ts";
-import { readHeader } from "../scripts/tools/support/header.ts";
+import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import { readFileSync } from "node:fs";
 import {
   clientOn,
@@ -583,6 +583,28 @@ describe("a drawing", () => {
 });
 
 describe("both ends", () => {
+  test("have the same result when the first answers are lost", async () => {
+    let answers = 0;
+    const server = (end: End) =>
+      game.server({
+        ...end,
+        async serve(client, work) {
+          if (++answers % 3 > 0) await end.serve(client, work);
+        },
+      });
+    const lost = (end: End) =>
+      game.server({
+        ...end,
+        serve: async (client, work) =>
+          answers++ > 0 ? end.serve(client, work) : undefined,
+      });
+    for (const one of [server, lost]) {
+      answers = 0;
+      const { lines } = await play({ ...game, server: one });
+      expect(difference(output, lines)).toBeNull();
+    }
+  });
+
   for (const runtime of RUNTIMES) {
     const other = nextTo(runtime);
     testOn(

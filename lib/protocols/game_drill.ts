@@ -7,7 +7,7 @@
  * ```ts
  * import { Drill } from "./game_drill.ts";
  *
- * const ann = new Drill("ann");
+ * const ann = new Drill(0);
  * ann.inWords; // "ann: 0 of 120 states came; 6 moves, sent 0 times"
  * ```
  *
@@ -23,11 +23,12 @@ export const LAST_TICK = 120;
 /** So many ticks before it holds, a move is made. */
 export const AHEAD = 10;
 
-/** What the players do. */
-const PLANS = {
-  ann: movesOf([16, 1], [30, 0], [58, -1], [70, 0], [96, 1], [110, 0]),
-  bob: movesOf([24, 1], [36, 0], [50, -1], [77, 0], [100, 1], [112, 0]),
-};
+/** What the players do, and what they are called: left, right. */
+const PLANS = [
+  movesOf([16, 1], [30, 0], [58, -1], [70, 0], [96, 1], [110, 0]),
+  movesOf([24, 1], [36, 0], [50, -1], [77, 0], [100, 1], [112, 0]),
+];
+const NAMES = ["ann", "bob"];
 
 function movesOf(...moves: [tick: number, direction: Direction][]): Move[] {
   return moves.map(([tick, direction]) => ({ tick, direction }));
@@ -35,16 +36,16 @@ function movesOf(...moves: [tick: number, direction: Direction][]): Move[] {
 
 /** One of the players. */
 export class Drill {
-  readonly #name: keyof typeof PLANS;
+  readonly #side: 0 | 1;
   readonly #due: Move[];
   readonly #moves = new MoveSender();
   readonly #ticks = new Set<number>();
   /** The newest state, in words. */
   result = "";
 
-  constructor(name: keyof typeof PLANS) {
-    this.#name = name;
-    this.#due = [...PLANS[name]];
+  constructor(side: 0 | 1) {
+    this.#side = side;
+    this.#due = [...PLANS[side]];
   }
 
   /**
@@ -64,7 +65,9 @@ export class Drill {
 
   /** How much was lost, and what that has cost. */
   get inWords(): string {
-    return `${this.#name}: ${this.#ticks.size} of ${LAST_TICK} states came; ` +
-      `${PLANS[this.#name].length} moves, sent ${this.#moves.sends} times`;
+    return `${
+      NAMES[this.#side]
+    }: ${this.#ticks.size} of ${LAST_TICK} states came; ` +
+      `${PLANS[this.#side].length} moves, sent ${this.#moves.sends} times`;
   }
 }

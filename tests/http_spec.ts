@@ -8,7 +8,7 @@ import net from "node:net";
 import { formatChunk } from "../lib/protocols/http_body.ts";
 import { formatHead } from "../lib/protocols/http_format.ts";
 import { RequestParser, ResponseParser } from "../lib/protocols/http.ts";
-import { HttpFault } from "../lib/protocols/http_lines.ts";
+import { HTTP_LIMITS, HttpFault } from "../lib/protocols/http_lines.ts";
 import { serverOn } from "./support/ends.ts";
 import { fuzzHttp, outcomeOf, toBytes } from "./support/fuzz_http.ts";
 import { WIRE_CASES, type WireCase } from "./support/http_cases.ts";
@@ -111,6 +111,28 @@ describe("RequestParser", () => {
     parser.push(toBytes("ab"));
     expect(parser.next()?.body).toEqual(toBytes("ab"));
     expect([...stages, parser.stage]).toEqual(["head", "body", "nothing"]);
+  });
+
+  test("refuses chunks that are too long together before they come", () => {
+    const parser = new RequestParser({ ...HTTP_LIMITS, body: 5 });
+    const head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+    parser.push(toBytes(`${head}\r\n3\r\nabc\r\n2\r\n`));
+    expect(parser.next()).toBeUndefined();
+    const other = new RequestParser({ ...HTTP_LIMITS, body: 5 });
+    other.push(toBytes(`${head}\r\n3\r\nabc\r\n3\r\n`));
+    expect(() => other.next()).toThrow("the body is too long");
+  });
+
+  test("says once that a client is to continue, if it still waits", () => {
+    const head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" +
+      "Expect: 100-continue\r\n\r\n";
+    for (const [body, expected] of [["", true], ["a", false]] as const) {
+      const parser = new RequestParser();
+      parser.push(toBytes(head + body));
+      parser.next();
+      expect(parser.mustContinue()).toBe(expected);
+      expect(parser.mustContinue()).toBe(false);
+    }
   });
 
   test("joins fields of one name, and knows the path", () => {
@@ -223,6 +245,22 @@ describe("ResponseParser", () => {
     ["fields without end", OK + "a: b\r\n".repeat(101), ["refused"]],
     ["cut off in the head", `${OK}a: b\r\n`, []],
   ];
+  test("knows whether another answer may follow", () => {
+    for (
+      const [say, persists] of [
+        [`${OK}Content-Length: 0\r\n\r\n`, true],
+        [`${OK}Content-Length: 0\r\nConnection: close\r\n\r\n`, false],
+        [`${OK}\r\n`, false], // the end of the stream ends it
+        ["HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false],
+      ] as const
+    ) {
+      const parser = new ResponseParser();
+      parser.push(toBytes(say));
+      const answer = parser.next("GET") ?? parser.end();
+      expect([say, answer?.persists]).toEqual([say, persists]);
+    }
+  });
+
   for (const [name, say, found, methods = []] of CASES) {
     test(name, () => {
       expect(answersIn(say, [...methods])).toEqual(found);

@@ -126,7 +126,8 @@ export class HttpHead {
       if (line === undefined) return;
       this.#left = room - line.length;
       if (!this.#begun) {
-        if (line === "") continue; // RFC 9112 section 2.2
+        // One empty line is ignored, RFC 9112 section 2.2; more would be a drip.
+        if (line === "" && room + 2 === this.#limits.head) continue;
         this.#begun = true;
         this.#first(line);
       } else if (line === "") return this.#fields;

@@ -202,7 +202,7 @@ const served: WireCase[] = [
     not: /text\/html/,
   },
   {
-    name: "also in place of our own page",
+    name: "also with another ending of HTML",
     say: put("index.htm", "Content-Length: 8\r\n", "<script>") +
       get("/index.htm"),
     statuses: [201, 200],
@@ -222,6 +222,11 @@ const served: WireCase[] = [
       "ab",
     ),
     statuses: [400],
+  },
+  {
+    name: "a page that is compressed",
+    say: put("n12", "Content-Encoding: gzip\r\n", "") + get("/n12"),
+    statuses: [415, 404],
   },
   {
     name: "POST is not allowed",
@@ -357,10 +362,13 @@ const refused: WireCase[] = [
     "a bare LF behind a size": chunked("3\nabc\r\n0\r\n\r\n"),
     "a bare LF behind a chunk": chunked("3\r\nabc\n0\r\n\r\n"),
     "a bare LF behind the last chunk": chunked("3\r\nabc\r\n0\n\r\n"),
+    "a bare LF behind data that ends with CR": chunked(
+      "3\r\nab\r\n0\r\n\r\n",
+    ),
     "a control character in an extension": chunked("3;\0\r\nabc\r\n0\r\n\r\n"),
     "a long extension": chunked(`3;${X(300)}\r\nabc\r\n0\r\n\r\n`),
     "extensions that are long together": chunked(
-      `1;${X(250)}\r\na\r\n`.repeat(80),
+      `${`1;${X(250)}\r\na\r\n`.repeat(80)}0\r\n\r\n`,
     ),
     "a trailer that is no field": chunked("0\r\nabc\r\n\r\n"),
     "no version": `GET /\r\n${H}\r\n`,
@@ -368,6 +376,7 @@ const refused: WireCase[] = [
     "two spaces": `GET  / HTTP/1.1\r\n${H}\r\n`,
     "a space behind the version": `GET / HTTP/1.1 \r\n${H}\r\n`,
     "a tab for a space": `GET\t/ HTTP/1.1\r\n${H}\r\n`,
+    "two empty lines before a request": `\r\n\r\n${get("/")}`,
     "a space before the method": ` GET / HTTP/1.1\r\n${H}\r\n`,
     "a space in the target": get("/a b"),
     "a version in small letters": `GET / http/1.1\r\n${H}\r\n`,
@@ -395,6 +404,8 @@ const refused: WireCase[] = [
     ".. escaped twice": get("/%252e%252e/a"),
     ".. with a parameter": get("/..;a/b"),
     ".. with a space": get("/..%20/b"),
+    ".. behind a space": get("/%20../b"),
+    ".. with a third dot": get("/.../b"),
     ".. of wide dots": get("/%ef%bc%8e%ef%bc%8e/a"),
     ".. as one character": get("/%e2%80%a5/a"),
     ".. in an absolute target": get("http://a/../b"),

@@ -236,6 +236,21 @@ describe("messages", () => {
     expect(decodeMessage(Uint8Array.of(...whole, 0))).toBeUndefined();
   });
 
+  test("have data as long as they say, and one OPT of the root", () => {
+    const whole = encodeMessage(message);
+    const [body, opt] = [whole.slice(0, -11), whole.slice(-11)];
+    const twice = Uint8Array.of(...whole, ...opt);
+    twice[11] = 2; // additional records
+    const named = Uint8Array.of(...body, 0xc0, 12, ...opt.slice(1));
+    const answers = [record("A", "1.2.3.4")];
+    const address = encodeMessage({ ...message, answers, edns: undefined });
+    expect(decodeMessage(address)).toBeDefined();
+    address[address.length - 5] = 3;
+    for (const bytes of [twice, named, address]) {
+      expect(decodeMessage(bytes)).toBeUndefined();
+    }
+  });
+
   test("of any kind harm neither end", () => fuzzDnsMessages(5_000));
 });
 

@@ -75,7 +75,7 @@ export const RELAYS = [
     "<eve>",
     '<"postmaster@b">',
   ],
-  ...['<"a.test:eve"@lab.test>', "<postmasters>"],
+  ...['<"test:eve"@lab.test>', "<postmasters>"],
 ].map((path) => recipient(path, 550));
 
 /** Paths that are none. */

@@ -265,6 +265,7 @@ describe("pages", () => {
     mkdirSync(join(folder, "in"));
     writeFileSync(join(folder, "in", "a.html"), "<p>");
     writeFileSync(join(folder, "long"), long);
+    writeFileSync(join(folder, "a.constructor"), "");
     symlinkSync("/etc/passwd", join(folder, "link"));
     const ask = asking(await openPages(folder));
     expect(await ask("GET", "/in/a.html")).toMatchObject({
@@ -274,6 +275,9 @@ describe("pages", () => {
         "Content-Type": "text/html; charset=utf-8",
         "X-Content-Type-Options": "nosniff",
       },
+    });
+    expect(await ask("GET", "/a.constructor")).toMatchObject({
+      fields: { "Content-Type": "application/octet-stream" },
     });
     const { body, text } = await ask("GET", "/long");
     expect([text === long, body]).toMatchObject([true, { size: 3_000_000 }]);
@@ -285,7 +289,9 @@ describe("pages", () => {
     expect((await ask("PUT", "/new.html", "x")).status).toBe(201);
     expect((await ask("PUT", "/long", "y")).status).toBe(201);
     expect((await ask("GET", "/long")).text).toBe("y");
-    expect(readdirSync(folder).sort()).toEqual(["in", "link", "long"]);
+    expect(readdirSync(folder).sort()).toEqual(
+      ["a.constructor", "in", "link", "long"],
+    );
     rmSync(folder, { recursive: true });
   });
 

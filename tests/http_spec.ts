@@ -135,6 +135,25 @@ describe("RequestParser", () => {
     }
   });
 
+  // A pattern that tries each space twice needs a minute for these.
+  test("is not slow to read what is written in order to be slow", () => {
+    const head = "GET / HTTP/1.1\r\nHost: a\r\n";
+    const spaces = " ".repeat(16_000);
+    for (
+      const text of [
+        `${head}a:${spaces}\x01\r\n\r\n`,
+        `${head}Connection: a${spaces}b\r\n\r\n`,
+        `${head}Transfer-Encoding: a${spaces}b\r\n\r\n`,
+        `GET /%${"25".repeat(4000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+      ]
+    ) {
+      const bytes = toBytes(text);
+      for (let i = 0; i < 200; i++) {
+        outcomeOf(new RequestParser(), bytes, Infinity);
+      }
+    }
+  }, 20_000);
+
   test("joins fields of one name, and knows the path", () => {
     const parser = new RequestParser();
     parser.push(

@@ -94,6 +94,12 @@ const served: WireCase[] = [
     hear: /\r\nConnection: keep-alive\r\n[^]*\r\nConnection: close\r\n/,
   },
   {
+    name: "HTTP/1.0 with another option",
+    say: "GET / HTTP/1.0\r\nConnection: x\r\n\r\n" + NEXT,
+    statuses: [200],
+    hear: CLOSES,
+  },
+  {
     name: "a later minor version is 1.1",
     say: `GET / HTTP/1.7\r\n${H}\r\n`,
     statuses: [200],
@@ -109,6 +115,7 @@ const served: WireCase[] = [
     statuses: [200],
   },
   { name: "an escaped target", say: get("/%69ndex%2Ehtml"), statuses: [200] },
+  { name: "a name that looks escaped", say: get("/a%2520b"), statuses: [404] },
   { name: "a query", say: get("/index.html?a=../b&c=%zz"), statuses: [200] },
   {
     name: "an empty line before a request",
@@ -402,6 +409,9 @@ const refused: WireCase[] = [
     ".. and a backslash": get("/..\\a"),
     ".. and an escaped backslash": get("/a%5c..%5cb"),
     ".. escaped twice": get("/%252e%252e/a"),
+    ".. escaped twice, behind a percent sign": get("/%25/%252e%252e/a"),
+    ".. of wide dots, escaped twice": get("/%25ef%25bc%258e."),
+    "an escape that is escaped again and again": get(`/%${"25".repeat(9)}41`),
     ".. with a parameter": get("/..;a/b"),
     ".. with a space": get("/..%20/b"),
     ".. behind a space": get("/%20../b"),

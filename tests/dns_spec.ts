@@ -177,6 +177,13 @@ describe("messages", () => {
     );
   });
 
+  test("have an rcode of 12 bits, and strings of 255 bytes at most", () => {
+    const late = encodeMessage({ ...message, rcode: "BADVERS" }); // 16
+    expect([late[3] & 0xf, late.at(-6)]).toEqual([0, 1]);
+    const answers = [record("TXT", "x".repeat(256))];
+    expect(() => encodeMessage({ ...message, answers })).toThrow(RangeError);
+  });
+
   test("give back every type of record", () => {
     const answers = [
       record("A", "165.165.80.80"),

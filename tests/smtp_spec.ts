@@ -256,6 +256,15 @@ describe("SmtpSession", () => {
       letter: ".\r\n..x\r\n\xff\0\r\n",
     }]);
   });
+
+  test("gives a long letter as it was", () => {
+    const letter = Array.from({ length: 9000 }, (_, i) => `${i}\r\n`).join("");
+    const [{ say }] = SMTP_CASES.filter(({ name }) => name === "dots");
+    const begin = say.slice(0, say.indexOf("DATA\r\n") + 6);
+    const bytes = toBytes(`${begin}${letter}.\r\n`);
+    const { mails } = outcomeOf(bytes, () => 1000);
+    expect(mails.map(({ letter }) => letter)).toEqual([letter]);
+  });
 });
 
 test("mailsOf() gives each command a time limit of its own", async () => {

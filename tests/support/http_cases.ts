@@ -77,7 +77,7 @@ const served: WireCase[] = [
   },
   {
     name: "close among other options, in capitals",
-    say: get("/", `${H}Connection: Upgrade, CLOSE\r\n`) + NEXT,
+    say: get("/", `${H}Connection: Upgrade, CLOSE , x\r\n`) + NEXT,
     statuses: [200],
     hear: CLOSES,
   },

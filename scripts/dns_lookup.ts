@@ -29,7 +29,7 @@ import { SOCK_DGRAM, SOCK_STREAM, socket } from "../lib/mod.ts";
 import { askInDatagram, askInStream } from "../lib/services/dns_client.ts";
 import { isTruncated, linesOf, queriesOf } from "../lib/services/dns_client.ts";
 import { repliesOver, replyTo } from "../lib/services/dns_zone.ts";
-import { DNS_FLAGS as flags } from "../lib/services/flag_values.ts";
+import { DNS_FLAGS } from "../lib/services/flag_values.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
 
@@ -89,5 +89,6 @@ export async function client({ address, flags, print }: End) {
 }
 
 if (import.meta.main) {
+  const flags = DNS_FLAGS;
   await experiment({ url: import.meta.url, port: 1053, flags, server, client });
 }

@@ -96,5 +96,5 @@ export async function client({ address, flags, print, terminal }: End) {
 
 if (import.meta.main) {
   const { url } = import.meta;
-  await experiment({ url, port: 27960, flags, server, client });
+  await experiment({ url, port: 27960, clock: true, flags, server, client });
 }

@@ -86,6 +86,12 @@ export function openScreen(onKey: (key: string) => void) {
   };
 }
 
+/** Stops what `typed` gives, so that the process can end. */
+export function stopTyped(): void {
+  if ("Deno" in globalThis) Deno.stdin.close(); // a pending read would go on
+  else process.stdin.destroy();
+}
+
 /** Closes the input, so that the process can end. */
 export function close(): void {
   input?.reader.close();

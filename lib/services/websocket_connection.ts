@@ -78,6 +78,7 @@ export class WebSocketConnection {
   async receive(
     { signal, patient = false }: Receive = {},
   ): Promise<string | Uint8Array | undefined> {
+    if (this.#closed) return;
     const limit = this.socket.gettimeout();
     let late = patient ? undefined : timeoutOf(limit);
     let asked = false;

@@ -4,9 +4,51 @@
  *
  * @module
  */
-import type { HttpRequest } from "../protocols/http.ts";
+import { type HttpRequest, inWords } from "../protocols/http.ts";
+import type { StreamSocket } from "../sockets/stream_socket.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
+import { HttpConnection } from "./http_server.ts";
+import { WebSocketConnection } from "./websocket_connection.ts";
 import { acceptOf, hasToken } from "./websocket_key.ts";
+
+/** How a server takes part in HTTP, before one of its clients leaves it. */
+export interface Site {
+  /** Where a WebSocket can be had. */
+  readonly path: string;
+  /** The answer to a request for anything else. */
+  readonly page: (request: HttpRequest) => Answer;
+  /** The longest message that is received, in bytes (64 KiB). */
+  readonly limit?: number;
+  /** Prints each request, and why one or a frame is refused. */
+  print(line: string): void;
+}
+
+/**
+ * Answers the requests of a client, and counts them, until one asks for a WebSocket
+ * and gets it. Without one, the client has ended.
+ */
+export async function acceptWebSocket(
+  client: StreamSocket,
+  { path, page, limit, print }: Site,
+): Promise<{ requests: number; websocket?: WebSocketConnection }> {
+  const http = new HttpConnection(client, { refused: print });
+  for await (const request of http) {
+    print(inWords(request));
+    const answer = request.path === path
+      ? await answerUpgrade(request)
+      : page(request);
+    await http.answer(answer);
+    if (answer.status !== 101) continue;
+    const websocket = new WebSocketConnection(client, {
+      role: "server",
+      rest: http.rest(),
+      limit,
+      refused: print,
+    });
+    return { requests: http.count, websocket };
+  }
+  return { requests: http.count };
+}
 
 /**
  * The answer to a request for a WebSocket, RFC 6455 section 4.2: 101; 426 for

@@ -55,10 +55,14 @@ const PAGE = `<!DOCTYPE html>
 <body>
 <header>
   <h1>Chat</h1>
-  <p id="status" role="status">You are not in the room.</p>
+  <p id="status" role="status">Not in the room.</p>
+  <button type="button" id="leave" hidden>Leave</button>
 </header>
 <main>
-  <ol id="log" role="log" aria-label="What is said" tabindex="0"></ol>
+  <div id="log" role="log" aria-label="What is said" tabindex="0">
+    <div class="note"><p>Join with a name. Others can join from another window, or
+    from a terminal: <code>websocket_chat.ts client</code></p></div>
+  </div>
   <form id="enter">
     <label for="name">Your name</label>
     <div class="row">
@@ -75,7 +79,6 @@ const PAGE = `<!DOCTYPE html>
     <div class="row">
       <input id="text" maxlength="${LINE_LIMIT}" autocomplete="off" enterkeyhint="send">
       <button>Send</button>
-      <button type="button" id="leave">Leave</button>
     </div>
   </form>
 </main>

@@ -9,7 +9,8 @@
 export const SCRIPT = `"use strict";
 const byId = (id) => document.getElementById(id);
 const [log, status, problem] = ["log", "status", "problem"].map(byId);
-const [enter, speak, name, text] = ["enter", "speak", "name", "text"].map(byId);
+const [enter, name] = ["enter", "name"].map(byId);
+const [speak, text, leave] = ["speak", "text", "leave"].map(byId);
 let socket;
 
 enter.addEventListener("submit", (event) => {
@@ -30,7 +31,7 @@ function hear(line) {
     socket.send(name.value);
   } else if (line.startsWith("* ")) {
     if (speak.hidden) show(true);
-    status.textContent = "You are in the room as " + name.value + ".";
+    status.textContent = "In the room as " + name.value + ".";
     add("note", "", line.slice(2));
   } else {
     const [speaker, ...said] = line.split(": ");
@@ -53,27 +54,27 @@ text.addEventListener("input", () => {
   );
 });
 
-byId("leave").addEventListener("click", () => socket?.close(1000));
+leave.addEventListener("click", () => socket?.close(1000));
 
 function ended({ code, reason }) {
   socket = undefined;
   const joined = !speak.hidden;
   show(false);
   const why = reason || (code === 1006 ? "the server is gone" : "");
-  status.textContent = joined ? "You have left the room." : "You are not in the room.";
-  problem.textContent = code === 1000 ? "" : "Closed" + (why && ": " + why);
-  if (joined) add("note", "", problem.textContent || "You have left");
+  status.textContent = "Not in the room.";
+  problem.textContent = code === 1000 ? "" : "Closed" + (why && ": " + why) + ".";
+  if (joined) add("note", "", problem.textContent || "You have left.");
 }
 
 function show(joined) {
-  speak.hidden = !joined;
+  speak.hidden = leave.hidden = !joined;
   enter.hidden = joined;
   (joined ? text : name).focus();
 }
 
 function add(kind, speaker, said) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  const item = document.createElement("li");
+  const item = document.createElement("div");
   item.className = kind;
   if (speaker) {
     const who = document.createElement("b");
@@ -123,13 +124,17 @@ body {
 header {
   display: flex;
   flex-wrap: wrap;
-  align-items: baseline;
+  align-items: center;
   gap: 0.25rem 1rem;
-  padding: 1rem 1rem 0.75rem;
+  padding: 0.5rem 1rem;
+  min-height: 3.5rem;
   border-bottom: 1px solid var(--rule);
 }
 h1, p { margin: 0; }
 h1 { font: 600 1.6rem/1.2 Charter, "Bitstream Charter", Cambria, Georgia, serif; }
+#status { flex: 1; }
+#leave { min-height: 2.25rem; padding: 0 0.75rem; }
+code { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 #status, #takes, time, .note, label { color: var(--quiet); font-size: 0.9rem; }
 main { flex: 1; min-height: 0; display: flex; flex-direction: column; }
 #log {
@@ -137,20 +142,19 @@ main { flex: 1; min-height: 0; display: flex; flex-direction: column; }
   margin: 0;
   padding: 1rem;
   overflow-y: auto;
-  list-style: none;
   display: flex;
   flex-direction: column;
   gap: 0.6rem;
 }
 #log > :first-child { margin-top: auto; }
-li { max-width: 85%; align-self: flex-start; }
-li p { padding: 0.4rem 0.8rem; border-radius: 0 0.9rem 0.9rem; background: var(--field); width: fit-content; }
+#log > div { max-width: 85%; align-self: flex-start; }
+#log p { padding: 0.4rem 0.8rem; border-radius: 0 0.9rem 0.9rem; background: var(--field); width: fit-content; }
 .other b { color: var(--client); }
-.own { align-self: flex-end; text-align: end; }
+#log > .own { align-self: flex-end; text-align: end; }
 .own b { color: var(--server); }
-.own p { margin-inline-start: auto; border-radius: 0.9rem 0 0.9rem 0.9rem; background: var(--own); text-align: start; }
-.note { align-self: center; }
-.note p { padding: 0; background: none; text-align: center; }
+#log .own p { margin-inline-start: auto; border-radius: 0.9rem 0 0.9rem 0.9rem; background: var(--own); text-align: start; }
+#log > .note { max-width: 100%; margin-inline: auto; align-self: center; }
+#log .note p { padding: 0; background: none; text-align: center; text-wrap: balance; }
 form { padding: 0.75rem 1rem max(1rem, env(safe-area-inset-bottom)); border-top: 1px solid var(--rule); }
 label { display: block; margin-bottom: 0.3rem; }
 .row { display: flex; gap: 0.5rem; }

@@ -6,6 +6,7 @@
  */
 import { LINE_LIMIT } from "../protocols/chat.ts";
 import { SocketError } from "../sockets/socket_error.ts";
+import { innerOf } from "../sockets/stream_socket.ts";
 import { type Channel, Closed } from "./chat_member.ts";
 import type { Reach } from "./chat_room.ts";
 import type { Receive, WebSocketConnection } from "./websocket_connection.ts";
@@ -51,7 +52,7 @@ export function reachOf(websocket: WebSocketConnection): Reach {
 /** A member's channel in which each text is a message. */
 export function inMessages(websocket: WebSocketConnection): Channel {
   const connection = websocket.socket;
-  const server = connection.getpeername();
+  const server = innerOf(connection).peer!;
   const decoder = new TextDecoder();
   let line = "";
   return {

@@ -363,6 +363,7 @@ describe("openWebSocket()", () => {
     expect(await websocket.receive()).toBe("early");
     expect(await websocket.receive()).toBeUndefined();
     expect(websocket.closed).toEqual({ code: 1005, reason: "" });
+    await websocket.close();
     expect(await websocket.receive()).toBeUndefined();
     const error = await failureOf(websocket.send("late"));
     expect(error).toMatchObject({ code: "EPIPE" });

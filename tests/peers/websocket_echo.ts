@@ -15,9 +15,10 @@ const site = {
 async function serve(client: StreamSocket): Promise<void> {
   const { websocket } = await acceptWebSocket(client, site);
   if (!websocket) return;
-  for await (const message of websocket.messages()) {
-    await websocket.send(message);
+  for (let one; (one = await websocket.receive()) !== undefined;) {
+    await websocket.send(one);
   }
+  await websocket.close();
 }
 
 const listener = socket();

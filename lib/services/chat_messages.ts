@@ -54,6 +54,10 @@ export function inMessages(websocket: WebSocketConnection): Channel {
   const server = innerOf(connection).peer!;
   const decoder = new TextDecoder();
   let line = "";
+  // Once the server has closed, next() tells why.
+  const send = async (texts: string[]) => {
+    if (!websocket.closed) await websocket.send(...texts);
+  };
   return {
     connection,
     async next() {
@@ -63,17 +67,17 @@ export function inMessages(websocket: WebSocketConnection): Channel {
       await websocket.close();
       throw new Closed(server, websocket.closed?.reason);
     },
-    say: (...texts) => websocket.send(...texts),
+    say: (...texts) => send(texts),
     async type(bytes) {
       line += decoder.decode(bytes, { stream: true });
       const lines = line.split(/\r?\n/);
       line = lines.pop()!;
       // The server refuses a line that is too long; it need not be whole for that.
       if (line.length > LINE_LIMIT) lines.push(line);
-      if (lines.length > 0) await websocket.send(...lines);
+      if (lines.length > 0) await send(lines);
     },
     async end() {
-      if (line) await websocket.send(line);
+      if (line) await send([line]);
       await websocket.sendClose();
     },
   };

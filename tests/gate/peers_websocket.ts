@@ -10,6 +10,7 @@ import { expect, test } from "bun:test";
 import {
   type Browser,
   noChromium,
+  type Page,
   startChromium,
 } from "../support/chromium.ts";
 import { clientOn, command, nextTo, serverOn } from "../support/ends.ts";
@@ -199,6 +200,10 @@ for (const runtime of RUNTIMES) {
     await second.type("ann");
     await second.press("Enter");
     await second.until("problem.textContent.includes('the name ann is taken')");
+    await second.look({ width: 320, mobile: true });
+    const width = "document.documentElement.scrollWidth";
+    expect(await second.evaluate(width)).toBe(320);
+    for (const each of [page, second]) expect(await nameless(each)).toEqual([]);
     await foreign(browser, port, url);
 
     // By the keys alone: out, and in again with the same name.
@@ -226,6 +231,15 @@ function said(kind: string, words: string): string {
     `.some(({ textContent }) => textContent.includes(${
       JSON.stringify(words)
     }))`;
+}
+
+/** The roles of controls that have no name for a screen reader. */
+async function nameless(page: Page): Promise<string[]> {
+  const { nodes } = await page.send("Accessibility.getFullAXTree");
+  return (nodes as Record<"role" | "name", { value: string } | undefined>[])
+    .filter(({ role }) => /^(button|textbox|log)$/.test(role?.value ?? ""))
+    .filter(({ name }) => !name?.value)
+    .map(({ role }) => role!.value);
 }
 
 /** A page of another host gets no WebSocket, and the page can reach no other. */

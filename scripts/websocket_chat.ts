@@ -21,8 +21,8 @@
  *     client: bob hears: ann: Here it is.
  *     client: ann hears: bob: No.
  *     server: ann leaves: 1 here
- *     server: ann: 1 request, 3 messages to it
- *     server: bob: 1 request, 4 messages to it
+ *     server: ann: requests 1, messages to it 3
+ *     server: bob: requests 1, messages to it 4
  */
 import {
   AF_INET,
@@ -62,7 +62,7 @@ export async function server({ address, print, ready, serve }: End) {
         await leave();
       }
       await websocket.close();
-      print(`${name}: ${requests} request, ${websocket.sent} messages to it`);
+      print(`${name}: requests ${requests}, messages to it ${websocket.sent}`);
     });
   }
   return { joined: room.joined };

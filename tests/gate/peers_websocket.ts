@@ -77,7 +77,7 @@ async function both(runtime: RuntimeName) {
   const stop = async () => {
     await echo.stop();
     const printed = await chat.stop();
-    expect(printed).toContain("\nann: 1 request, 3 messages to it\n");
+    expect(printed).toContain("\nann: requests 1, messages to it 3\n");
   };
   return { ports: [chat.port, echo.port], stop };
 }
@@ -220,7 +220,7 @@ for (const runtime of RUNTIMES) {
     await page.until("problem.textContent.startsWith('Closed')");
     expect(page.console).toEqual([]);
     expect((await server.finished).stdout)
-      .toMatch(/^ann: 1 request, 4 messages to it$/m);
+      .toMatch(/^ann: requests 1, messages to it 4$/m);
     await browser.close();
   }, 240_000);
 }

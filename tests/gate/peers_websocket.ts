@@ -5,8 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import process from "node:process";
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import {
   type Browser,
   noChromium,
@@ -36,7 +35,7 @@ test(
 
 /** The package ws, in a folder of its own. */
 const folder = mkdtempSync(`${tmpdir()}/ws-`);
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const noWs = spawnSync("npm", ["install", "--prefix", folder, "ws@8"], {
     timeout: 60_000,
   }).status === 0
@@ -163,7 +162,7 @@ for (const runtime of RUNTIMES) {
     noTerminal;
   needing(reason, `${runtime}: Chromium and a terminal`, async () => {
     const { port, server } = await serverOn("websocket_chat", runtime);
-    const browser = await startChromium();
+    await using browser = await startChromium();
     const url = `http://127.0.0.1:${port}/`;
     const page = await browser.open(url);
     await page.type("ann");
@@ -221,7 +220,6 @@ for (const runtime of RUNTIMES) {
     expect(page.console).toEqual([]);
     expect((await server.finished).stdout)
       .toMatch(/^ann: requests 1, messages to it 4$/m);
-    await browser.close();
   }, 240_000);
 }
 

@@ -32,6 +32,7 @@ export interface Look {
 export interface Browser {
   open(url: string, look?: Look): Promise<Page>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface Page {
@@ -95,6 +96,14 @@ export async function startChromium(): Promise<Browser> {
     return await answer.promise;
   }
 
+  async function close(): Promise<void> {
+    if (!channel.closed) await send("Browser.close").catch(() => {});
+    await reading;
+    await channel.close();
+    await running.finished;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
   return {
     async open(url, look = {}) {
       const { targetId } = await send("Target.createTarget", {
@@ -118,13 +127,8 @@ export async function startChromium(): Promise<Browser> {
       await page.until("document.readyState === 'complete'");
       return page;
     },
-    async close() {
-      await send("Browser.close").catch(() => {});
-      await reading;
-      await channel.close();
-      await running.finished;
-      rmSync(folder, { recursive: true, maxRetries: 5 });
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

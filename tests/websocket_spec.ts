@@ -327,6 +327,7 @@ async function answering(
   await listener.listen();
   (async () => {
     for await (const [client] of listener) {
+      client.settimeout(null); // another test may have set a default
       (async () => {
         let text = "";
         while (!text.includes("\r\n\r\n")) {

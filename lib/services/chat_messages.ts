@@ -11,40 +11,46 @@ import { type Channel, Closed } from "./chat_member.ts";
 import type { Reach } from "./chat_room.ts";
 import type { Receive, WebSocketConnection } from "./websocket_connection.ts";
 
-/** The server asks a member for its name; it is empty at the end. */
-export async function askName(
-  websocket: WebSocketConnection,
-): Promise<string> {
-  await websocket.send(PROMPT);
-  return await nextText(websocket) ?? "";
+/** A member at the server. */
+export interface MemberMessages {
+  /**
+   * Asks for its name. One that has a problem is told so, and closed: 1008; then,
+   * and at the end, there is no name.
+   */
+  askName(
+    problem: (name: string) => string | undefined,
+  ): Promise<string | undefined>;
+  /** Its other texts, up to its end. Throws the reason of `lost`. */
+  texts(lost: AbortSignal): AsyncIterable<string>;
+  readonly reach: Reach;
 }
 
-/** The other texts of a member, up to its end; throws the reason of `lost`. */
-export async function* textsOf(
+/** Receives a member's messages. Who sends bytes is closed: 1003. */
+export function receiveMessages(
   websocket: WebSocketConnection,
-  lost: AbortSignal,
-): AsyncGenerator<string> {
-  const wait = { signal: lost, patient: true };
-  for (let text; (text = await nextText(websocket, wait)) !== undefined;) {
-    yield text;
+): MemberMessages {
+  async function next(wait?: Receive): Promise<string | undefined> {
+    const message = await websocket.receive(wait);
+    if (!(message instanceof Uint8Array)) return message;
+    await websocket.close(1003, "a message is a text");
   }
-}
 
-/** The next text. Who sends bytes is closed with 1003. */
-async function nextText(
-  websocket: WebSocketConnection,
-  wait?: Receive,
-): Promise<string | undefined> {
-  const message = await websocket.receive(wait);
-  if (!(message instanceof Uint8Array)) return message;
-  await websocket.close(1003, "a message is a text");
-}
-
-/** Sends texts to a member. */
-export function reachOf(websocket: WebSocketConnection): Reach {
   return {
-    peer: websocket.socket.getpeername(),
-    send: (texts) => websocket.send(...texts),
+    async askName(problem) {
+      await websocket.send(PROMPT);
+      const name = await next();
+      const refusal = name === undefined ? "" : problem(name);
+      if (refusal === undefined) return name;
+      await websocket.close(1008, refusal);
+    },
+    async *texts(lost) {
+      const wait = { signal: lost, patient: true };
+      for (let text; (text = await next(wait)) !== undefined;) yield text;
+    },
+    reach: {
+      peer: innerOf(websocket.socket).peer!,
+      send: (texts) => websocket.send(...texts),
+    },
   };
 }
 

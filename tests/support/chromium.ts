@@ -65,6 +65,7 @@ export async function startChromium(): Promise<Browser> {
   const [, port, path] = await running
     .said(/DevTools listening on ws:\/\/127\.0\.0\.1:(\d+)(\/\S+)/);
   const connection = socket(AF_INET, SOCK_STREAM);
+  connection.settimeout(null); // a page may be silent
   await connection.connect(["127.0.0.1", Number(port)]);
   const limit = 64 * 2 ** 20; // a picture is one message
   const channel = await openWebSocket(connection, path, { limit });

@@ -10,6 +10,7 @@ import { HttpFault } from "../protocols/http_lines.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
+import { paceOf } from "./pace.ts";
 
 /**
  * Gives the requests of a client, one after the other: so answers keep their order
@@ -46,6 +47,8 @@ export class HttpConnection {
     const parser = this.#parser;
     const limit = this.#client.gettimeout() ?? PATIENCE;
     let late: AbortSignal | undefined;
+    let expectPace: ReturnType<typeof paceOf> | undefined;
+    let received = 0;
     try {
       while (true) {
         const request = parser.next();
@@ -57,10 +60,12 @@ export class HttpConnection {
         if (parser.mustContinue()) {
           await this.#client.sendall(`${statusLine(100)}\r\n\r\n`);
         }
-        // A head has one time limit, however its bytes drip.
+        // A head has one time limit, however its bytes drip; a body keeps a pace.
         const limited = parser.stage === "head";
         late = limited ? late ?? AbortSignal.timeout(limit) : undefined;
+        if (parser.stage === "body") expectPace ??= paceOf(this.#client);
         const bytes = await this.#client.recv(SIZE, late && { signal: late });
+        expectPace?.(received += bytes.length);
         if (bytes.length > 0) parser.push(bytes);
         else if (parser.stage === "nothing") return DONE;
         else throw new HttpFault(400, "the stream ended within a request");

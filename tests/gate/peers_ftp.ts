@@ -14,7 +14,7 @@ import {
   pyftpdlib,
   vsftpd,
 } from "../peers/ftp.ts";
-import { clientOn, serverOn } from "../support/ends.ts";
+import { clientOn, command } from "../support/ends.ts";
 import {
   find,
   python,
@@ -22,18 +22,23 @@ import {
   run,
   type RuntimeName,
   RUNTIMES,
+  start,
 } from "../support/runtimes.ts";
 import { ROOT } from "../support/scripts.ts";
 import { needing } from "../support/test_on.ts";
 
 const ALLOWED = ["--allow-net", "--allow-read", "--allow-write"];
+/** A thousand files take a minute on a busy machine, in ms. */
+const LIMIT = 300_000;
 const BIG = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 3);
 
 /** A server with an inbox, and a folder for a client with a file in it. */
 async function served(runtime: RuntimeName) {
   const [inbox, own] = [folder(), folder()];
-  const flags = ["--inbox", inbox.path];
-  const { port, stop } = await serverOn("ftp_files", runtime, flags, ALLOWED);
+  const flags = ["server", "--port", "0", "--inbox", inbox.path];
+  const words = command("ftp_files", runtime, flags, ALLOWED);
+  const server = start(words, { limit: LIMIT });
+  const [, port] = await server.said(/Listening on [\d.]+:(\d+)/);
   writeFileSync(`${own.path}/big`, BIG);
   return {
     port,
@@ -41,18 +46,21 @@ async function served(runtime: RuntimeName) {
     own: own.path,
     url: `ftp://lab:lab@127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
-      await stop();
+      server.kill("SIGINT");
+      expect((await server.finished).code).toBe(0);
       for (const each of [inbox, own]) each[Symbol.dispose]();
     },
   };
 }
 
 /** Runs a command in a folder; it must succeed. */
-async function shell(cwd: string, ...command: string[]): Promise<string> {
+async function shell(cwd: string, ...words: string[]): Promise<string> {
   const env = { HOME: cwd, LC_ALL: "C.UTF-8", TZ: "UTC" };
-  const { code, stdout, stderr } = await run(command, { cwd, env });
-  expect([command.join(" "), code, stderr]).toEqual([
-    command.join(" "),
+  const { code, stdout, stderr } = await run(words, {
+    ...{ cwd, env, limit: LIMIT },
+  });
+  expect([words.join(" "), code, stderr]).toEqual([
+    words.join(" "),
     0,
     expect.not.stringMatching(/fail|error/i),
   ]);
@@ -241,6 +249,6 @@ for (const runtime of RUNTIMES) {
       await shell(own, "diff", "-r", "tree", "back");
       await shell(own, "diff", "-r", "tree/d1", `${inbox}/up`);
       await shell(own, "diff", "-r", "tree/d1", "four");
-    }, 120_000);
+    }, LIMIT);
   }
 }

@@ -2,11 +2,17 @@
  * What an honest client of each experiment sends and receives, as raw bytes.
  * Hostile peers begin such an exchange; after each attack one must succeed.
  */
+import { requestFor } from "../support/raw_websocket.ts";
+import {
+  encodeAll,
+  joined,
+  type RawFrame,
+} from "../support/websocket_cases.ts";
 
 /** On a stream: everything is sent, then FIN, then the answer is received. */
 export interface StreamExchange {
   kind: "stream";
-  say: string;
+  say: string | Uint8Array;
   /** Matches the start of the answer, or all of a short one. */
   hear: RegExp;
   /** The length of the answer, where it matters. */
@@ -19,7 +25,7 @@ export interface StreamExchange {
   /** How many connections a crowd opens at once, if there is one. */
   crowd?: number;
   /** Messages that are malformed, each for a connection of its own. */
-  malformed?: string[];
+  malformed?: (string | Uint8Array)[];
   /** The exchange of datagrams on the same port. */
   datagrams?: DatagramExchange;
 }
@@ -91,6 +97,28 @@ const HTTP = [
   "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000),
 ];
 
+/** The request for a WebSocket, and frames behind it. */
+const websocket = (frames: RawFrame[], fields = {}) =>
+  joined([
+    Buffer.from(requestFor("/chat", "8080", fields)),
+    encodeAll(frames, "client"),
+  ]);
+const text = (payload: string | Uint8Array) => ({ opcode: 1, payload });
+const ANN = text("ann");
+const WEBSOCKET: RawFrame[][] = [
+  ...[[ANN, { opcode: 3 }], [{ ...ANN, mask: null }], [text("x".repeat(17))]],
+  ...[[{ opcode: 2, payload: "ann" }], [ANN, text("x".repeat(1001))]],
+  [ANN, { opcode: 1, length: 2n ** 62n }],
+  [ANN, text(Uint8Array.of(0xff))],
+  [ANN, text("\x1b[2J\u202e\u0000")],
+  [text("\x1b[2J")],
+  [ANN, { opcode: 1, payload: "x", final: false }],
+  [ANN, ...Array(1000).fill({ opcode: 0, final: false })],
+  Array(10_000).fill({ opcode: 9, payload: "x".repeat(125) }),
+  [ANN, { opcode: 8, payload: Uint8Array.of(3, 238) }], // 1006
+  [ANN, { opcode: 8 }, ...Array(10_000).fill(text("behind it"))],
+];
+
 /** A query: its number, flags, counts, question (a.lab.test A), and more. */
 const dns = (
   { flags = "\0\0", counts = "\0\x01\0\0\0\0\0\0", more = "" } = {},
@@ -146,6 +174,34 @@ const TFTP: DatagramExchange = {
     tftp(2, "new", "octet", "tsize", "9".repeat(15)),
     tftp(1, "a".repeat(500), "octet"),
   ],
+};
+
+const ONES = "\xff\xff\xff\xff";
+/** A datagram of a game that runs: version, kind, side, a key of none, and more. */
+const game = (kind: number, more = "", side = 2) =>
+  `\x01${String.fromCharCode(kind, side)}${"k".repeat(8)}${more}`;
+/** Numbers of four bytes: of a state, its tick, the first move. */
+const NEWEST = "\0\0\0\x01".repeat(3);
+const GAME: DatagramExchange = {
+  kind: "datagram",
+  say: `${ONES}getchallenge ${"0".repeat(24)}`,
+  hear: /^\xff{4}challengeResponse [0-9a-f]{16}$/,
+  malformed: [
+    ...["getinfo\n", "getstatus", "getstatus \x1b[2J", "getstatus", "rcon a b"],
+    ...["getchallenge", "challengeResponse x", "statusResponse\n\\a\\b\n"],
+    ...["", "connect", 'connect "', "connect \\name", "connect \\name\\\n"],
+    'connect "\\challenge\\0123456789abcdef\\name\\eve\\match\\"',
+    `connect \\challenge\\0123456789abcdef\\name\\eve\\match\\${
+      "0".repeat(16)
+    }`,
+    "connect \\__proto__\\x\\constructor\\y\\challenge\\",
+    `connect ${"\\".repeat(400)}`,
+  ].map((words) => `${ONES}${words}`).concat(
+    [0, 1, 2, 3, 4, 5, 6, 255].map((kind) => game(kind, NEWEST)),
+    [game(1, `${NEWEST}\0`), game(1, `${NEWEST}\0`, 0), game(1, "\xff")],
+    [game(1, `${NEWEST}\xff${"\x01".repeat(160)}`), game(2), game(2, "", 1)],
+    [game(4, "\0\0\0\x01"), game(5, "\0\0\0\x01"), "\x02", "\x01\x01"],
+  ),
 };
 
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
@@ -300,6 +356,19 @@ export const EXCHANGES: Record<string, Exchange> = {
     hear: /^HTTP\/1\.1 200 OK\r\n[^]*\r\n3c\r\nWho reads .* is\.\r\n0\r\n\r\n$/,
     malformed: HTTP,
   },
+  websocket_chat: {
+    kind: "stream",
+    say: websocket([ANN, text("Is it raining?")]),
+    hear:
+      /^HTTP\/1\.1 101 [^]*\* Your name\?[^]*(Welcome, ann: \d+ here|the name ann is taken)/,
+    flood: 20,
+    filling: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    malformed: [
+      ...WEBSOCKET.map((frames) => websocket(frames)),
+      websocket([ANN], { Origin: "http://evil.test" }),
+      ...HTTP.map((request) => request.replace(" / ", " /chat ")),
+    ],
+  },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },
   udp_stop_and_wait: {
@@ -319,6 +388,7 @@ export const EXCHANGES: Record<string, Exchange> = {
       ...["FIN all 0.1 -", "FIN all 0.1 -"],
     ],
   },
+  game_snapshots: GAME,
   udp_broadcast: {
     kind: "datagram",
     say: "Is anybody there?",

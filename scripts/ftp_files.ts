@@ -89,7 +89,7 @@ export async function client({ address, flags, print }: End) {
   await ftp.ask("200", "EPRT", formatExtendedPort(listener.getsockname()));
   await ftp.retrieve(name, () => acceptFrom(listener, ftp.serverHost));
 
-  // 4. Tell the address of another machine, which the server must not attack.
+  // 4. Tell the address of another machine: the server must not connect to it.
   await ftp.ask("", "EPRT", formatExtendedPort(["192.0.2.1", 50_000]));
   await ftp.ask("221", "QUIT");
 }

@@ -3,11 +3,11 @@
  * programs, as facts (RFC 3659, section 7). Times are UTC.
  *
  * ```ts
- * import { formatFacts, formatLine } from "./ftp_listing.ts";
+ * import { FACTS, formatFacts, formatLine } from "./ftp_listing.ts";
  *
  * const file = { name: "a", size: 5, folder: false, modified: 0 };
- * formatLine(file, { now: 0 }); // "-rw-r--r-- 1 lab lab 5 Jan  1 00:00 a"
- * formatFacts(file, FACTS); // "type=file;size=5;modify=19700101000000; a"
+ * formatLine(file, { now: 0 }); // "-rw-r--r-- 1 lab lab ... Jan  1 00:00 a"
+ * formatFacts(file, { facts: FACTS }); // "type=file;size=5;modify=1970...; a"
  * ```
  *
  * @module

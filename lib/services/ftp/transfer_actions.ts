@@ -114,14 +114,19 @@ async function store(session: Session, path: string): Promise<Answer> {
   return await transfer(session, async (data) => {
     const [room, expectPace] = [new Uint8Array(2 ** 18), paceOf(data)];
     const text = session.type === "A" ? new TextReceiver() : undefined;
-    let bytes = 0;
-    for (let count; (count = await data.recv_into(room)) > 0;) {
+    let [bytes, held] = [0, 0];
+    const flush = (last = false) => {
+      const piece = room.subarray(0, held);
+      saving.write(text ? text.push(piece, last) : piece);
+      held = 0;
+    };
+    // A call of the disk costs as much for a few bytes as for many.
+    for (let count; (count = await data.recv_into(room.subarray(held))) > 0;) {
       expectPace(bytes += count);
       if (bytes > MOST) throw new SocketError("EFBIG", "save", name);
-      const piece = room.subarray(0, count);
-      saving.write(text ? text.push(piece) : piece);
+      if ((held += count) === room.length) flush();
     }
-    if (text) saving.write(text.push(new Uint8Array(0), true));
+    flush(true);
     // A client that was killed ends both connections: its file may be cut.
     await new Promise((turn) => setTimeout(turn));
     if (session.control.ended) return [426, "Stopped"];

@@ -1,436 +1,372 @@
 /**
- * The board's page: orders a run, and shows what comes of it while it comes.
- * The text stands in index.html; rows of the drawing and the result are made by
- * the server, all else is set as text.
+ * What the board's page does: it orders a run, and shows what comes of it. Rows
+ * of the drawing and the result are the server's markup; all else is text.
  */
 
-const GONE =
-  "The board does not answer. Start it again, and open the address " +
-  "that it prints.";
-const FOREIGN = "This page has no key to the board. Open the whole address " +
-  "that the board has printed, with all that follows the #.";
+const GONE = "The board does not answer. Start it again, and open the " +
+  "address that it prints.";
+const FOREIGN =
+  "This page lacks the board's key. Open the whole address that " +
+  "the board has printed, with what follows the #.";
 
-const $ = (id) => document.getElementById(id);
-const all = (selector, within = document) => [
-  ...within.querySelectorAll(selector),
-];
-const form = $("order").elements;
-const dialog = $("details");
+const $ = (selector) => document.querySelector(selector);
+const $$ = (selector) => [...document.querySelectorAll(selector)];
+const form = $("#order").elements;
+const dialog = $("dialog");
+const keys = Object.fromEntries(
+  $$("[data-key]").map((button) => {
+    button.ariaKeyShortcuts = button.dataset.key;
+    return [button.dataset.key, button];
+  }),
+);
 
-/** What is known of each end: its calls that are held, and those that wait. */
-const ends = Object.fromEntries(["server", "client"].map((name) => {
-  const panel = document.querySelector(`.end.${name}`);
-  return [name, {
-    name,
-    state: panel.querySelector(".state"),
-    next: panel.querySelector("[data-next]"),
-    on: panel.querySelector("[data-on]"),
-    terminal: document.querySelector(`.part.${name} pre`),
-    held: [],
-    waiting: [],
-    said: "has not started",
-  }];
-}));
+/** Each end: its calls that are held, those that wait, and what else it does. */
+const ends = ["server", "client"].map((name) => {
+  const end = { name, held: [], waiting: [], said: "not started" };
+  end.panel = $(`.end.${name}`).children;
+  end.buttons = $$(`.end.${name} button`);
+  end.buttons[0].ariaLabel = `Next call of the ${name}`;
+  end.buttons[1].ariaLabel = `Run on with the ${name}`;
+  end.terminal = $(`.part.${name} pre`);
+  end.now = $(`#now .${name}`);
+  return end;
+});
 
 let token = "";
 let choices = { experiments: [], runtimes: [] };
-let run; // { id, experiment, over, fault, same, calls, controller }
-
-// --- What to run ---
+let run = { over: true, calls: 0 };
 
 /**
- * The key is in the part of the address that no browser sends. It leaves the
- * address bar, which a projector or a picture would show; a reload finds it in
- * this tab's storage.
+ * Takes the key from the part of the address that a browser keeps to itself, and
+ * removes it there, where a projector or a screenshot would show it. A reload
+ * finds it in the storage of this tab.
  */
 function takeToken() {
-  const [, given] = location.hash.match(/^#([0-9a-f]{32})$/) ?? [];
-  if (given) {
-    sessionStorage.setItem("token", given);
-    history.replaceState(null, "", location.pathname);
-  }
-  token = given ?? sessionStorage.getItem("token") ?? "";
+  token = location.hash.slice(1) || sessionStorage.getItem("token");
+  if (!token) throw new Error(FOREIGN);
+  sessionStorage.setItem("token", token);
+  history.replaceState(null, "", location.pathname);
+}
+
+/** Asks the board; throws what the reader should know if it refuses. */
+async function ask(path, order, signal) {
+  const response = await fetch(path, {
+    method: order ? "POST" : "GET",
+    headers: { "Lab-Token": token, "Content-Type": "application/json" },
+    body: order && JSON.stringify(order),
+    signal,
+  }).catch(() => {
+    throw new Error(GONE);
+  });
+  if (response.ok) return response;
+  throw new Error(response.status === 403 ? FOREIGN : await response.text());
 }
 
 async function start() {
   takeToken();
-  update();
-  if (!token) throw new Error(FOREIGN);
   choices = await (await ask("/choices")).json();
-  const { experiments, runtimes } = choices;
   form.experiment.replaceChildren(
-    ...experiments.map(({ name }) => new Option(name)),
+    ...choices.experiments.map(({ name }) => new Option(name)),
   );
+  form.experiment.value = "tcp_time";
   for (const end of [form.server, form.client]) {
     end.replaceChildren(
-      ...runtimes.map(({ name, version }) =>
+      ...choices.runtimes.map(({ name, version }) =>
         new Option(`${name} ${version}`, name)
       ),
     );
   }
-  const first = experiments.find(({ name }) => name === "tcp_time");
-  if (first) form.experiment.value = first.name;
   choose();
-  say("Ready.");
 }
 
-const chosen = () =>
-  choices.experiments.find(({ name }) => name === form.experiment.value);
-
-/** Shows what the chosen experiment is about, and its own options. */
+/** Shows what the chosen experiment is about, and its options. */
 function choose() {
-  const { title, fact, output, steps, flags } = chosen();
-  const rest = fact.startsWith(title) ? fact.slice(title.length) : ` ${fact}`;
-  $("fact").replaceChildren(element("b", title), rest);
-  $("output").lastElementChild.textContent = output.join("\n");
-  $("flags").hidden = flags.length === 0;
-  $("flags").lastElementChild.replaceChildren(...flags.map(field));
-  const [step, through] = form.pace;
-  step.disabled = !steps;
-  step.parentElement.title = steps ? "" : "This experiment lives by the clock";
-  (steps ? step : through).checked = true;
+  const { title, fact, output, steps, flags } =
+    choices.experiments[form.experiment.selectedIndex];
+  $("#fact").replaceChildren(element("b", title), fact.replace(title, ""));
+  $("#output pre").textContent = output.join("\n");
+  $("#flags").hidden = flags.length === 0;
+  $("#flags div").replaceChildren(...flags.map(({ name, value, help }) => {
+    const input = element("input");
+    input.name = name;
+    if (!value) input.type = "checkbox";
+    return element("label", `--${name}: ${help}`, input);
+  }));
+  form.pace[0].disabled = !steps;
+  form.pace.value = steps ? "step" : "through";
+  say(
+    steps ? "Ready." : "Ready. No step by step here: this lives by the clock.",
+  );
   update();
-}
-
-function field({ name, value, help }) {
-  const input = element("input");
-  input.name = `--${name}`;
-  if (!value) input.type = "checkbox";
-  return element(
-    "label",
-    ...(value ? [] : [input]),
-    element("code", `--${name}`),
-    ` ${help}`,
-    ...(value ? [input] : []),
-  );
-}
-
-/** The options that are filled in or ticked. */
-function flags() {
-  return Object.fromEntries(
-    all("input", $("flags")).flatMap(
-      ({ name, type, checked, value }) =>
-        (type === "checkbox" ? checked : value)
-          ? [[name.slice(2), type === "checkbox" ? "" : value]]
-          : [],
-    ),
-  );
-}
-
-// --- The server ---
-
-/** Asks the board; throws what to tell the reader if it refuses. */
-async function ask(path, order, signal) {
-  const headers = { "Lab-Token": token };
-  if (order) headers["Content-Type"] = "application/json";
-  const response = await fetch(path, {
-    method: order ? "POST" : "GET",
-    headers,
-    body: order && JSON.stringify(order),
-    signal,
-  }).catch((error) => {
-    throw signal?.aborted ? error : new Error(GONE);
-  });
-  if (response.ok) return response;
-  const text = (await response.text()).trim();
-  throw new Error(response.status === 403 ? FOREIGN : text);
 }
 
 async function startRun() {
-  run?.controller.abort();
-  const step = form.pace.value === "step";
-  const controller = new AbortController();
-  const own = run = { controller, step, experiment: form.experiment.value };
-  own.calls = 0;
-  queue.length = 0;
-  for (const end of Object.values(ends)) {
-    Object.assign(end, { held: [], waiting: [], said: "starts" });
+  run.controller?.abort();
+  const { experiment, server, client, pace } = form;
+  const step = pace.value === "step";
+  const own = run = { step, name: experiment.value, calls: 0 };
+  own.controller = new AbortController();
+  for (const end of ends) {
+    Object.assign(end, {
+      held: [],
+      waiting: [],
+      said: "starting",
+      over: false,
+    });
     end.terminal.replaceChildren();
   }
-  $("calls").replaceChildren();
-  $("hint").hidden = true;
-  $("result").hidden = true;
-  $("stage").classList.toggle("stepping", step);
-  say("Starting both ends …");
+  events.length = 0;
+  $("#calls").replaceChildren();
+  $("#hint").replaceChildren();
+  $("#result").hidden = true;
+  $("#stage").classList.toggle("stepping", step);
+  $("#status").scrollIntoView({ block: "nearest" });
+  say("Starting.");
   update();
-  if ($("stage").getBoundingClientRect().top > innerHeight / 2) {
-    $("status").scrollIntoView();
-  }
-  const { experiment, server, client } = form;
-  const order = {
-    experiment: experiment.value,
-    server: server.value,
-    client: client.value,
-    step,
-    flags: flags(),
-  };
+  const flags = Object.fromEntries(
+    $$("#flags input").filter(({ type, checked, value }) =>
+      type === "checkbox" ? checked : value
+    ).map(({ name, type, value }) => [name, type === "checkbox" ? "" : value]),
+  );
+  const order = { experiment: own.name, server: server.value, step, flags };
+  order.client = client.value;
   try {
-    const { body } = await ask("/runs", order, controller.signal);
+    const { body } = await ask("/runs", order, own.controller.signal);
     await follow(body, own);
+    throw new Error(GONE);
   } catch (error) {
-    if (run === own && !controller.signal.aborted) {
-      run.fault = error instanceof TypeError ? GONE : error.message;
-    }
-  }
-  if (run === own && !own.over) {
-    own.over = true;
-    own.fault ??= GONE;
-    tell();
+    if (run !== own || own.over) return;
+    Object.assign(own, { over: true, fault: error.message });
     update();
+    tell();
   }
 }
 
-/** Takes each line of the answer as an event, until it ends. */
+/** Takes each line of the answer as an event. */
 async function follow(body, own) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done || run !== own) return;
+  for (let rest = ""; run === own;) {
+    const { done, value } = await reader.read().catch(() => ({ done: true }));
+    if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
-    queue.push(...lines.filter(Boolean).map((line) => JSON.parse(line)));
-    if (queue.length > 0) requestAnimationFrame(draw);
+    events.push(...lines.map((line) => JSON.parse(line)));
+    requestAnimationFrame(draw);
   }
 }
 
-async function next(end, on) {
-  const order = { end: end.name, run: on };
-  if (on) end.held = [];
-  else end.held.shift();
-  end.said = "runs";
-  update();
-  await ask(`/runs/${run.id}/next`, order);
-}
-
-const stop = () => ask(`/runs/${run.id}/stop`, {});
-
-async function download({ dataset: { file } }) {
-  const blob = await (await ask(`/runs/${run.id}/${file}`)).blob();
-  const link = element("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `${run.experiment}.${file.split(".").at(-1)}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-// --- What comes of it ---
-
-const queue = [];
+const events = [];
 
 /** Shows as many events as a frame has time for. */
 function draw() {
-  if (queue.length === 0) return;
-  const boxes = all(".scroll").filter((box) =>
+  const atEnd = $$(".scroll").filter((box) =>
     box.scrollHeight - box.scrollTop - box.clientHeight < 40
   );
   const end = performance.now() + 10; // ms
-  while (queue.length > 0 && performance.now() < end) take(queue.shift());
+  while (events.length > 0 && performance.now() < end) take(events.shift());
   update();
   tell();
-  for (const box of boxes) box.scrollTop = box.scrollHeight;
-  if (queue.length > 0) requestAnimationFrame(draw);
+  for (const box of atEnd) box.scrollTop = box.scrollHeight;
+  if (events.length > 0) requestAnimationFrame(draw);
 }
 
 function take(event) {
-  const end = ends[event.end];
+  const end = ends.find(({ name }) => name === event.end);
   switch (event.event) {
     case "run":
       run.id = event.id;
-      for (const { name, terminal } of Object.values(ends)) {
-        terminal.append(element("kbd", `$ ${event.commands[name]}`));
-        ends[name].said = "runs";
+      for (const end of ends) {
+        end.terminal.append(element("kbd", `$ ${event.commands[end.name]}`));
+        end.said = "running";
       }
       break;
     case "line":
       end.terminal.append(element("span", event.line));
       break;
     case "held":
-      end.held.push(event);
-      break;
     case "waiting":
-      end.waiting.push(event);
+      end[event.event].push(event);
       break;
     case "call":
       addCall(event, end);
       break;
     case "ended":
-      Object.assign(end, { held: [], waiting: [], said: event.how });
+      Object.assign(end, {
+        held: [],
+        waiting: [],
+        said: event.how,
+        over: true,
+      });
+      run.over = ends.every(({ over }) => over);
       break;
     case "done":
       run.same = event.same;
-      $("result").children[1].replaceChildren(parsed(event.html));
-      $("result").hidden = false;
+      $("#result div").replaceChildren(parsed(event.html));
+      $("#result").hidden = false;
       break;
     case "fault":
-      run.fault = event.text;
+      Object.assign(run, { over: true, fault: event.text });
   }
-  run.over ||= Boolean(event.event === "fault" || event.event === "done");
 }
 
-/** The last row of a call is the call itself, those before it what arrived. */
+/** Adds the rows of a call: what has arrived with it, and the call itself. */
 function addCall({ id, html }, end) {
   const rows = parsed(html);
-  for (const row of rows.children) row.role = "listitem";
-  for (const cell of all("td", rows)) cell.role = "presentation";
+  for (const row of rows.children) {
+    row.role = "listitem";
+    for (const cell of row.children) cell.role = "presentation";
+  }
   const call = rows.querySelector(".call code");
+  call.dataset.id = id;
   call.role = "button";
   call.ariaHasPopup = "dialog";
-  call.tabIndex = run.calls === 0 ? 0 : -1;
-  call.dataset.id = id;
   call.ariaLabel = `${end.name}: ${call.textContent}`;
-  $("calls").append(rows);
-  run.calls++;
-  const made = call.textContent.replace(/^\[.*?\]\s/, "");
-  const ended = end.waiting.findIndex(({ text }) =>
-    made.startsWith(text.match(/^\w+\(\d*/)[0])
+  call.tabIndex = run.calls++ === 0 ? 0 : -1;
+  $("#calls").append(rows);
+  const made = end.waiting.findIndex(({ text }) =>
+    call.textContent.includes(text.match(/^\w+\(\d*/)[0])
   );
-  if (ended >= 0) end.waiting.splice(ended, 1);
+  if (made >= 0) end.waiting.splice(made, 1);
 }
 
-/** Says what each end does, and which orders it takes. */
+/** Says what each end does, and which buttons have something to do. */
 function update() {
-  const running = Boolean(run && !run.over);
-  enable($("run"), choices.experiments.length > 0 && !running);
-  enable($("stop"), running && run.id);
-  $("count").textContent = run?.calls ? `(${run.calls})` : "";
-  const pace = running ? run.step : form.pace.value === "step";
-  const rows = Object.values(ends).flatMap((end) => {
-    for (const button of [end.next, end.on]) {
-      button.hidden = !pace;
-      enable(button, running && end.held.length > 0);
+  enable($("#run"), run.over && choices.experiments.length > 0);
+  enable($("#stop"), !run.over && run.id);
+  $("#count").textContent = run.calls ? `(${run.calls})` : "";
+  for (const end of ends) {
+    const { what, call } = standing(end);
+    const [, , said, text, man] = end.panel;
+    said.textContent = what;
+    text.textContent = call?.text ?? "";
+    man.textContent = call?.man ?? "";
+    const code = element("code", `${what}: ${call?.text}`);
+    code.className = end.held.length > 0 ? "held" : "waiting";
+    end.now.replaceChildren(...(call ? [code] : []));
+    for (const button of end.buttons) {
+      button.hidden = !(run.over ? form.pace.value === "step" : run.step);
+      enable(button, !run.over && end.held.length > 0);
     }
-    const { said, call } = standing(end);
-    const lines = [element("p", call ? `${said}:` : said)];
-    if (call) {
-      lines.push(element("p", element("code", call.text)));
-      lines.push(element("p", call.man));
-    }
-    const key = `${said} ${call?.text} ${end.waiting.length}`;
-    if (end.key !== key) {
-      end.key = key;
-      end.state.replaceChildren(...lines);
-    }
-    if (!call) return [];
-    const kind = end.held.length > 0 ? "held" : "waiting";
-    return row(`call ${kind}`, end.name, `${said}: ${call.text}`);
-  });
-  $("now").replaceChildren(...rows, row("rest", ""));
+  }
 }
 
-/** What an end does, and the call that this is about. */
 function standing({ held, waiting, said }) {
-  if (held.length > 0) return { said: "Next call", call: held[0] };
-  if (waiting.length === 0) return { said };
+  if (held.length > 0) return { what: "next call", call: held[0] };
   const call = waiting.at(-1);
-  return { said: `waiting in ${call.call}()`, call };
+  return { what: call ? `waiting in ${call.call}()` : said, call };
 }
 
-function row(kind, end, text) {
-  const cell = element("td", ...(text ? [element("code", text)] : []));
-  cell.colSpan = 2;
-  cell.className = end;
-  const row = element("tr", element("td"), cell);
-  row.firstChild.className = "time";
-  row.className = kind;
-  return row;
+/** A button without a use keeps the focus: it is never `disabled`. */
+function enable(button, on) {
+  button.ariaDisabled = String(!on);
 }
-
-// --- The status ---
 
 let quiet; // a timer
 
-/** Tells how the run stands when nothing has happened for a moment. */
+/** Says how the run stands, once nothing more has happened for a moment. */
 function tell() {
   clearTimeout(quiet);
-  quiet = setTimeout(() => say(...howItStands()), 200); // ms
-}
-
-function howItStands() {
-  if (run.fault) return [run.fault, true];
-  if (run.same === true) {
-    return ["Both ends have ended. The output is what the header says."];
-  }
-  if (run.same === false) {
-    return [
-      "Both ends have ended. The output is not what the header says.",
-      true,
-    ];
-  }
-  const [server, client] = Object.values(ends).map((end) => {
-    const { said, call } = standing(end);
-    return said === "Next call" ? `next is ${call.call}()` : said;
-  });
-  return [`Running. Server: ${server}. Client: ${client}.`];
+  quiet = setTimeout(() => {
+    if (run.fault) return say(run.fault, true);
+    if (run.over) {
+      const not = run.same ? "" : "not ";
+      const text =
+        `Both ends have ended. The output is ${not}what the header of `;
+      return say(`${text}${run.name} says.`, !run.same);
+    }
+    const [server, client] = ends.map((end) => {
+      const { what, call } = standing(end);
+      return end.held.length > 0 ? `stands before ${call.call}()` : what;
+    });
+    say(`Server: ${server}. Client: ${client}.`);
+  }, 200); // ms
 }
 
 function say(text, failed = false) {
-  $("status").classList.toggle("failed", failed);
-  if ($("status").textContent !== text) $("status").textContent = text;
+  $("#status").classList.toggle("failed", failed);
+  if ($("#status").textContent !== text) $("#status").textContent = text;
 }
 
-// --- A call ---
+function press(button) {
+  if (button.ariaDisabled === "true" || button.hidden) return;
+  const { id, dataset } = button;
+  if (id === "run") return startRun();
+  if (id === "stop") return ask(`/runs/${run.id}/stop`, {});
+  if (id === "close") return dialog.close();
+  if (dataset.file) return download(dataset.file);
+  if (dataset.id) return show(dataset.id);
+  const end = ends.find(({ buttons }) => buttons.includes(button));
+  const on = button === end.buttons[1];
+  end.held = on ? [] : end.held.slice(1);
+  update();
+  return ask(`/runs/${run.id}/next`, { end: end.name, run: on });
+}
 
-async function showCall({ dataset: { id } }) {
+async function download(file) {
+  const blob = await (await ask(`/runs/${run.id}/${file}`)).blob();
+  const link = element("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = file.replace(/^\w+/, run.name);
+  link.click();
+}
+
+/** Opens all that is known of a call. */
+async function show(id) {
   const call = await (await ask(`/runs/${run.id}/calls/${id}`)).json();
-  const { text, end, time, begun, took, bytes, data, cut, man } = call;
-  $("call").textContent = `${end}: ${text}`;
-  dialog.querySelector(".man").textContent = man ?? "";
+  const { text, end, time, begun = time, took, bytes, data, cut, man } = call;
+  const [, name, about, facts, ...content] = dialog.children;
+  name.textContent = `${end}: ${text}`;
+  about.textContent = man;
   const ms = (value) => `${value.toFixed(3)} ms`;
-  const facts = {
-    Made: `${ms(begun ?? time)} after the start`,
-    Done: `${ms(time)} after the start`,
-    Took: took ? ms(took) : "returned at once",
-    ...(bytes === undefined ? {} : { Bytes: bytes.toLocaleString("en") }),
-  };
-  dialog.querySelector("dl").replaceChildren(
-    ...Object.entries(facts).map(([name, value]) =>
+  facts.replaceChildren(
+    ...Object.entries({
+      Made: `${ms(begun)} after the start`,
+      Done: `${ms(time)} after the start`,
+      Took: took ? ms(took) : "returned at once",
+      Bytes: bytes === undefined ? "none" : bytes.toLocaleString("en"),
+    }).map(([name, value]) =>
       element("div", element("dt", name), element("dd", value))
     ),
   );
-  const octets = Uint8Array.from(atob(data ?? ""), (c) => c.charCodeAt(0));
-  const [head, shown, , hex] = dialog.querySelector(".bytes").children;
-  dialog.querySelector(".bytes").hidden = octets.length === 0;
-  head.textContent = cut ? "The first bytes as text" : "Bytes as text";
-  shown.textContent = textOf(octets);
-  hex.replaceChildren(...hexRows(octets));
+  const octets = Uint8Array.from(atob(data ?? ""), (one) => one.charCodeAt(0));
+  for (const part of content) part.hidden = octets.length === 0;
+  content[0].textContent = cut ? "The first bytes as text" : "Bytes as text";
+  content[1].textContent = textOf(octets);
+  content[3].textContent = hexOf(octets);
   dialog.showModal();
-  dialog.scrollTop = 0;
 }
 
-/** UTF-8 if it is; what cannot be seen is escaped. */
+/** UTF-8, or else each byte; what cannot be seen is escaped. */
 function textOf(octets) {
+  let text;
   try {
-    return escaped(new TextDecoder("utf-8", { fatal: true }).decode(octets));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(octets);
   } catch {
-    return escaped(Array.from(octets, (o) => String.fromCharCode(o)).join(""));
+    text = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
   }
-}
-
-function escaped(text) {
-  const names = { "\n": "\\n\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
   return text.replace(/[\p{C}\p{Zl}\p{Zp}\\\x80-\xff]/gu, (one) => {
+    const short =
+      { "\n": "\\n\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" }[one];
     const hex = one.codePointAt(0).toString(16).padStart(2, "0");
-    return names[one] ?? (hex.length > 2 ? `\\u{${hex}}` : `\\x${hex}`);
+    return short ?? (hex.length > 2 ? `\\u{${hex}}` : `\\x${hex}`);
   });
 }
 
-/** 16 bytes a row: the offset, twice eight in hex, twice eight as text. */
-function* hexRows(octets) {
-  for (let at = 0; at < octets.length; at += 16) {
-    const halves = [at, at + 8].map((from) => octets.subarray(from, from + 8));
-    const [hex, text] = [
-      (o) => o.toString(16).padStart(2, "0"),
-      (o) => o > 31 && o < 127 ? String.fromCharCode(o) : ".",
-    ].map((write, index) =>
-      halves.map((half) => Array.from(half, write).join(index ? "" : " "))
+/** The offset, 16 bytes in hex (8 on a narrow screen), and the same as text. */
+function hexOf(octets) {
+  const size = matchMedia("(min-width: 40rem)").matches ? 16 : 8;
+  let text = "";
+  for (let at = 0; at < octets.length; at += size) {
+    const some = [...octets.subarray(at, at + size)];
+    const hex = some.map((octet) => octet.toString(16).padStart(2, "0"));
+    const seen = some.map((octet) =>
+      octet > 31 && octet < 127 ? String.fromCharCode(octet) : "."
     );
-    const cells = [at.toString(16).padStart(4, "0"), ...hex, ...text];
-    yield element("div", ...cells.map((cell) => element("span", cell)));
+    text += `${at.toString(16).padStart(4, "0")}  ` +
+      `${hex.join(" ").padEnd(3 * size)} ${seen.join("")}\n`;
   }
+  return text;
 }
-
-// --- Elements ---
 
 function element(tag, ...content) {
   const made = document.createElement(tag);
@@ -438,31 +374,14 @@ function element(tag, ...content) {
   return made;
 }
 
-/** The server's own markup: rows, or a paragraph. */
 function parsed(html) {
   const template = element("template");
   template.innerHTML = html;
   return template.content;
 }
 
-/** A button that rests keeps the focus, so it is never `disabled`. */
-function enable(button, on) {
-  button.ariaDisabled = String(!on);
-}
-
-function click(button) {
-  if (button.ariaDisabled === "true" || button.hidden) return;
-  const end = ends[button.closest(".end")?.querySelector("h2").id];
-  if (end) return next(end, "on" in button.dataset);
-  if (button.id === "run") return startRun();
-  if (button.id === "stop") return stop();
-  if (button.id === "close") return dialog.close();
-  if (button.dataset.file) return download(button);
-  if (button.dataset.id) return showCall(button);
-}
-
-/** Tells the reader what went wrong. */
-async function safely(work) {
+/** Does it, or says why not. */
+async function attempt(work) {
   try {
     await work();
   } catch (error) {
@@ -472,51 +391,39 @@ async function safely(work) {
 
 addEventListener("click", ({ target }) => {
   const button = target.closest("button, [role=button]");
-  if (button) safely(() => click(button));
+  if (button) attempt(() => press(button));
 });
-$("order").addEventListener("submit", (event) => event.preventDefault());
-$("order").addEventListener("change", ({ target }) => {
+$("#order").addEventListener("submit", (event) => event.preventDefault());
+$("#order").addEventListener("change", ({ target }) => {
   if (target === form.experiment) choose();
   else update();
 });
-addEventListener("hashchange", () => safely(start));
-
-const keys = {
-  s: ends.server.next,
-  c: ends.client.next,
-  S: ends.server.on,
-  C: ends.client.on,
-  r: $("run"),
-  Escape: $("stop"),
-};
+addEventListener("hashchange", () => attempt(start));
 
 addEventListener("keydown", (event) => {
-  const { key, target } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
-  if (target.role === "button" && moved(event)) return event.preventDefault();
-  const typing = target.matches(
-    "select, input:not([type=radio], [type=checkbox])",
-  );
-  if (typing || !$("keys").checked || !keys[key]) return;
-  event.preventDefault();
-  safely(() => click(keys[key]));
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  const field = "select, input:not([type=radio], [type=checkbox])";
+  if (ctrlKey || metaKey || altKey || dialog.open || target.matches(field)) {
+    return;
+  }
+  if (target.dataset.id && move(key, target)) event.preventDefault();
+  else if (keys[key] && $("#keys").checked) attempt(() => press(keys[key]));
 });
 
-/** In the list of calls: Enter opens, and arrows lead from call to call. */
-function moved({ key, target }) {
-  if (key === "Enter" || key === " ") target.click();
-  const calls = all("#calls [role=button]");
+/** On a call: Enter opens it, and the arrows lead to others. */
+function move(key, target) {
+  const calls = $$("#calls [role=button]");
   const at = calls.indexOf(target);
-  const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: -1 }[key];
-  const next = to === undefined ? undefined : calls.at(
-    Math.min(Math.max(to, key === "End" ? -1 : 0), calls.length - 1),
-  );
-  if (next) {
+  const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0 };
+  moves.End = calls.length - 1;
+  if (key === "Enter" || key === " ") target.click();
+  else if (calls[moves[key]]) {
     target.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-  }
-  return key === "Enter" || key === " " || next;
+    calls[moves[key]].tabIndex = 0;
+    calls[moves[key]].focus();
+  } else return false;
+  return true;
 }
 
-safely(start);
+update();
+attempt(start);

@@ -17,7 +17,10 @@ export interface Own {
 
 /** 128 random bits in hexadecimal. */
 export function newToken(): string {
-  return crypto.getRandomValues(new Uint8Array(16)).toHex();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }
 
 /**

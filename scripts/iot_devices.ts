@@ -146,5 +146,6 @@ if (import.meta.main) {
     interval: { ...some, help: "with so many ms between them (200)" },
     collector: { ...PORT, help: "to this port (that of the time server)" },
   };
-  await experiment({ url: import.meta.url, port: 1123, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 1123, clock: true, flags, server, client });
 }

@@ -96,5 +96,6 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9999, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9999, clock: true, server, client });
 }

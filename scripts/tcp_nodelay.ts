@@ -96,5 +96,6 @@ async function median(connection: StreamSocket, ...pieces: string[]) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 8000, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 8000, clock: true, server, client });
 }

@@ -96,5 +96,6 @@ if (import.meta.main) {
     put: { value: "FILE", help: "write this file to the server" },
     save: { value: "FILE", help: "keep the file that was read" },
   };
-  await experiment({ url: import.meta.url, port: 6969, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 6969, clock: true, flags, server, client });
 }

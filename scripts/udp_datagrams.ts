@@ -96,5 +96,6 @@ if (import.meta.main) {
   const loss = { ...FRACTION, help: "lose this share of the pings (0.3)" };
   const seed = { ...WHOLE_NUMBER, help: "choose which ones (7)" };
   const flags = { loss, seed };
-  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, flags, server, client });
 }

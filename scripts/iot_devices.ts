@@ -10,8 +10,7 @@
  *
  * The server tells the time (SNTP over UDP) and collects the readings (syslog
  * over TCP), due at multiples of `--interval 200` ms. Of `--devices 4`, `--deaf 1`
- * gets no answer, and its readings say so. `--collector 1514` sends them to
- * event_log or rsyslog.
+ * gets no answer, and says so. `--collector 1514` sends to event_log or rsyslog.
  *
  * Output:
  *

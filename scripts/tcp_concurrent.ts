@@ -33,8 +33,7 @@ export async function server({ address, done, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client, and answer its request. A request may set how the
-  //    server serves the clients after it.
+  // 2. Accept each client, and answer it. A request may choose how to serve.
   let way = "One at a time";
   let answered = 0;
   for await (const [client] of listener) {

@@ -85,7 +85,6 @@ export async function client({ address, print }: End) {
       break;
     }
   }
-
   // 4. Print how many were lost, and the round-trip times of the others.
   print(`10 sent, ${times.length} received, ${100 - 10 * times.length}% lost`);
   if (times.length > 0) print(`min/avg/max: ${minAvgMax(times)} ms`);

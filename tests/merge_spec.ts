@@ -150,11 +150,42 @@ describe("Merge", () => {
       const doubled = client.toSpliced(place, 0, receive);
       const lost = client.toSpliced(place, 1);
       for (const calls of i < 3 ? [doubled, lost] : [doubled]) {
-        const merged = merge(server, calls);
+        const early = calls.map((call) => ({ ...call, at: call.at - 50 }));
+        const merged = merge(server, early);
         expect(merged).toHaveLength(server.length + calls.length);
         expect(backwards(merged)).toEqual([]);
       }
     }
+  });
+
+  test("numbers the clients of a server of datagrams as they do", async () => {
+    const calls = await traceOf("udp_datagrams");
+    const other = (call: TracedCall) => ({ ...call, connection: 7 });
+    const [server, client] = split(calls);
+    const numbered = client.map((call) => call.connection ? other(call) : call);
+    expect(linesOf(merge(server, numbered)))
+      .toEqual(
+        linesOf(calls.map((call) => call.connection ? other(call) : call)),
+      );
+  });
+
+  test("lets a call whose cause is nowhere go before its followers", () => {
+    const call: TracedCall = {
+      ...{ time: 0, at: 0, end: "client", connection: 1, socket: 1 },
+      ...{ descriptor: 3, call: "accept", args: [], result: "4" },
+      ...{ name: "('127.0.0.1', 40000)", peer: "('192.0.2.1', 8000)", made: 4 },
+    };
+    const local = { ...call, peer: "('127.0.0.1', 50000)", descriptor: 5 };
+    const names = { name: local.peer, peer: local.name };
+    const connect: TracedCall = { ...local, call: "connect", ...names };
+    const listen: TracedCall = { ...local, call: "listen", end: "server" };
+    const merged = merge([{ ...local, at: -9 }, listen], [call, connect]);
+    expect(merged.map(({ call, peer }) => [call, peer])).toEqual([
+      ["accept", call.peer],
+      ["accept", local.peer],
+      ["listen", local.peer],
+      ["connect", connect.peer],
+    ]);
   });
 
   test("passes over calls that are not done, and keeps numbers", () => {

@@ -1,13 +1,13 @@
 /**
- * Chromium without a window, driven over its DevTools protocol: what a page shows
- * is read from the page, and keys and clicks take the way of a user's.
- * https://chromedevtools.github.io/devtools-protocol/
+ * Chromium without a window: what a page shows is read from the page, and keys and
+ * clicks take the way of a user's.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { within } from "../../scripts/tools/support/processes.ts";
+import { DevTools, type Fields } from "./devtools.ts";
 import { having } from "./proc.ts";
 import { start } from "./started.ts";
 
@@ -44,9 +44,72 @@ const FLAGS = [
 const PATIENCE = 60_000;
 
 /** A browser with a profile of its own; it ends with its processes. */
-export interface Browser extends AsyncDisposable {
+export class Browser implements AsyncDisposable {
+  readonly #running: ReturnType<typeof start>;
+  readonly #profile: string;
+  readonly #devTools: DevTools;
+
+  private constructor(
+    running: ReturnType<typeof start>,
+    profile: string,
+    devTools: DevTools,
+  ) {
+    this.#running = running;
+    this.#profile = profile;
+    this.#devTools = devTools;
+  }
+
+  static async start(): Promise<Browser> {
+    const profile = mkdtempSync(join(tmpdir(), "socket-lab-browser-"));
+    const running = start(
+      [PROGRAM!, ...FLAGS, `--user-data-dir=${profile}`, "about:blank"],
+      { env: { DBUS_SESSION_BUS_ADDRESS: "disabled:" } },
+    );
+    const early = running.ended.then(({ code }): never => {
+      throw new Error(`chromium ended with ${code}: ${running.written.stderr}`);
+    });
+    const url = running.said(/^DevTools listening on (ws:\S+)$/m);
+    const [, address] = await Promise.race([url, early]);
+    const devTools = await DevTools.connect(address);
+    await devTools.call("Browser.setDownloadBehavior", {
+      behavior: "allowAndName",
+      downloadPath: profile,
+      eventsEnabled: true,
+    });
+    return new Browser(running, profile, devTools);
+  }
+
   /** Opens a page in a window of its own, and waits until it is loaded. */
-  open(url: string, size?: Size): Promise<Page>;
+  async open(url: string, size: Size = { width: 900 }): Promise<Page> {
+    const page = await Page.open(this.#devTools);
+    await page.resize(size);
+    await page.load(url);
+    return page;
+  }
+
+  /** The bytes of the file that is downloaded next, and the name that it gets. */
+  async download(
+    begin: () => Promise<void>,
+  ): Promise<[name: string, bytes: Uint8Array]> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let name = "";
+    this.#devTools.hear((method, { guid, state, suggestedFilename }) => {
+      if (method === "Browser.downloadWillBegin") name ||= suggestedFilename;
+      if (state === "completed") resolve(guid);
+    });
+    await begin();
+    return [name, readFileSync(join(this.#profile, await promise))];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#devTools.call("Browser.close").catch(() => {}); // it may not answer
+    const { ended, signal } = this.#running;
+    await within(2000, ended);
+    signal("SIGKILL");
+    await ended;
+    while (having(this.#profile).length > 0) await Bun.sleep(10);
+    rmSync(this.#profile, { recursive: true });
+  }
 }
 
 export interface Size {
@@ -58,206 +121,144 @@ export interface Size {
 export interface Accessible {
   role: string;
   name: string;
-  description: string;
 }
 
-export interface Page {
-  /** What the page has complained about: exceptions, errors, what its policy forbids. */
-  readonly faults: string[];
-  /** The value of a JavaScript expression in the page; a promise is awaited. */
-  evaluate<T = unknown>(expression: string): Promise<T>;
-  /** Waits until an expression is true in the page, and gives its value. */
-  until<T = unknown>(expression: string): Promise<T>;
-  /** Loads another address, or the same one anew. */
-  load(url: string): Promise<void>;
-  reload(): Promise<void>;
-  /** Presses keys one after the other: `Tab`, `Enter`, `ArrowDown`, `n`. */
-  press(...keys: string[]): Promise<void>;
-  /** Clicks the middle of the first element that a selector finds. */
-  click(selector: string): Promise<void>;
-  resize(size: Size): Promise<void>;
-  /** Sets what the page's media queries see, such as `prefers-color-scheme`. */
-  prefer(features: Record<string, string>): Promise<void>;
-  /** Writes a picture of the whole page. */
-  picture(file: string): Promise<void>;
-  accessibility(): Promise<Accessible[]>;
-  close(): Promise<void>;
-}
+export class Page {
+  /** Exceptions, errors in the console, what its policy forbids, dialogs. */
+  readonly faults: string[] = [];
+  /** The addresses that it has asked for. */
+  readonly requests: string[] = [];
+  readonly #devTools: DevTools;
+  readonly #target: string;
+  readonly #session: string;
+  #loaded = Promise.withResolvers<void>();
 
-/** Starts the browser. */
-export async function startBrowser(): Promise<Browser> {
-  const profile = mkdtempSync(join(tmpdir(), "socket-lab-browser-"));
-  const running = start(
-    [PROGRAM!, ...FLAGS, `--user-data-dir=${profile}`, "about:blank"],
-    { env: { DBUS_SESSION_BUS_ADDRESS: "disabled:" } },
-  );
-  const [, url] = await Promise.race([
-    running.said(/^DevTools listening on (ws:\S+)$/m),
-    running.ended.then(({ code }) => {
-      throw new Error(`chromium ended with ${code}: ${running.written.stderr}`);
-    }),
-  ]);
-  const protocol = await connect(url);
-  return {
-    open: (url, size) => open(protocol, url, size),
-    async [Symbol.asyncDispose]() {
-      protocol.call("Browser.close").catch(() => {}); // it may not answer any more
-      await within(2000, running.ended);
-      running.signal("SIGKILL");
-      await running.ended;
-      while (having(profile).length > 0) await Bun.sleep(10);
-      rmSync(profile, { recursive: true });
-    },
-  };
-}
-
-// --- the protocol ---
-
-// deno-lint-ignore no-explicit-any
-type Fields = Record<string, any>;
-
-/** Calls and events of the browser, or of one page (a session). */
-interface Protocol {
-  call(method: string, params?: Fields, session?: string): Promise<Fields>;
-  /** Is called with each event of a session. */
-  hear(session: string, listener: Listener): void;
-}
-
-type Listener = (method: string, params: Fields) => void;
-
-async function connect(url: string): Promise<Protocol> {
-  const socket = new WebSocket(url);
-  await new Promise((resolve, reject) => {
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  });
-  let last = 0;
-  const waiting = new Map<number, PromiseWithResolvers<Fields>>();
-  const listeners = new Map<string, Listener>();
-  socket.onmessage = ({ data }) => {
-    const { id, result, error, sessionId, method, params } = JSON.parse(data);
-    if (id === undefined) return listeners.get(sessionId)?.(method, params);
-    const { resolve, reject } = waiting.get(id)!;
-    waiting.delete(id);
-    if (error) reject(new Error(error.message));
-    else resolve(result);
-  };
-  socket.onclose = () => {
-    for (const { reject } of waiting.values()) {
-      reject(new Error("The browser has ended"));
-    }
-  };
-  return {
-    call(method, params = {}, sessionId) {
-      const answer = Promise.withResolvers<Fields>();
-      waiting.set(++last, answer);
-      socket.send(JSON.stringify({ id: last, method, params, sessionId }));
-      return answer.promise;
-    },
-    hear: (session, listener) => void listeners.set(session, listener),
-  };
-}
-
-// --- a page ---
-
-async function open(
-  protocol: Protocol,
-  url: string,
-  size: Size = { width: 900 },
-): Promise<Page> {
-  const { targetId } = await protocol.call("Target.createTarget", {
-    url: "about:blank",
-    newWindow: true,
-  });
-  const { sessionId } = await protocol.call("Target.attachToTarget", {
-    targetId,
-    flatten: true,
-  });
-  const call = (method: string, params?: Fields) =>
-    protocol.call(method, params, sessionId);
-  const faults: string[] = [];
-  let loaded = Promise.withResolvers<void>();
-  protocol.hear(sessionId, (method, params) => {
-    if (method === "Page.loadEventFired") loaded.resolve();
-    const fault = faultIn(method, params);
-    if (fault) faults.push(fault);
-  });
-  const loading = async (work: () => Promise<unknown>) => {
-    loaded = Promise.withResolvers();
-    await work();
-    await loaded.promise;
-  };
-  for (const domain of ["Page", "Runtime", "Log"]) {
-    await call(`${domain}.enable`);
+  private constructor(devTools: DevTools, target: string, session: string) {
+    this.#devTools = devTools;
+    this.#target = target;
+    this.#session = session;
+    devTools.hear((method, params) => {
+      if (method === "Page.loadEventFired") this.#loaded.resolve();
+      if (method === "Network.requestWillBeSent") {
+        this.requests.push(params.request.url);
+      }
+      const fault = faultIn(method, params);
+      if (fault) this.faults.push(fault);
+    }, session);
   }
-  await call("Emulation.setFocusEmulationEnabled", { enabled: true });
 
-  const page: Page = {
-    faults,
-    async evaluate<T>(expression: string) {
-      const { result, exceptionDetails: thrown } = await call(
-        "Runtime.evaluate",
-        { expression, awaitPromise: true, returnByValue: true },
-      );
-      if (thrown) {
-        throw new Error(thrown.exception?.description ?? thrown.text);
+  static async open(devTools: DevTools): Promise<Page> {
+    const { targetId } = await devTools.call("Target.createTarget", {
+      url: "about:blank",
+      newWindow: true,
+    });
+    const { sessionId } = await devTools.call("Target.attachToTarget", {
+      targetId,
+      flatten: true,
+    });
+    const page = new Page(devTools, targetId, sessionId);
+    for (const domain of ["Page", "Runtime", "Log", "Network"]) {
+      await page.#call(`${domain}.enable`);
+    }
+    await page.#call("Emulation.setFocusEmulationEnabled", { enabled: true });
+    return page;
+  }
+
+  #call(method: string, params?: Fields): Promise<Fields> {
+    return this.#devTools.call(method, params, this.#session);
+  }
+
+  async load(url: string): Promise<void> {
+    this.#loaded = Promise.withResolvers();
+    await this.#call("Page.navigate", { url });
+    await this.#loaded.promise;
+  }
+
+  async reload(): Promise<void> {
+    this.#loaded = Promise.withResolvers();
+    await this.#call("Page.reload");
+    await this.#loaded.promise;
+  }
+
+  async close(): Promise<void> {
+    await this.#devTools.call("Target.closeTarget", { targetId: this.#target });
+  }
+
+  // --- what it shows ---
+
+  /** The value of a JavaScript expression in the page; a promise is awaited. */
+  async evaluate<T = unknown>(expression: string): Promise<T> {
+    const how = { expression, awaitPromise: true, returnByValue: true };
+    const { result, exceptionDetails: thrown } = await this.#call(
+      "Runtime.evaluate",
+      how,
+    );
+    if (thrown) throw new Error(thrown.exception?.description ?? thrown.text);
+    return result.value;
+  }
+
+  /** Waits until an expression is true in the page, and gives its value. */
+  async until<T = unknown>(expression: string): Promise<T> {
+    for (const late = performance.now() + PATIENCE;;) {
+      const value = await this.evaluate<T>(expression);
+      if (value) return value;
+      if (performance.now() > late) {
+        throw new Error(`The page is never so: ${expression}`);
       }
-      return result.value as T;
-    },
-    async until<T>(expression: string) {
-      for (const late = performance.now() + PATIENCE;;) {
-        const value = await page.evaluate<T>(expression);
-        if (value) return value;
-        if (performance.now() > late) {
-          throw new Error(`The page is never so: ${expression}`);
-        }
-        await Bun.sleep(10);
-      }
-    },
-    load: (url) => loading(() => call("Page.navigate", { url })),
-    reload: () => loading(() => call("Page.reload")),
-    async press(...keys) {
-      for (const key of keys) await press(call, key);
-    },
-    async click(selector) {
-      const point = await page.until<Fields>(middleOf(selector));
-      for (const type of ["mouseMoved", "mousePressed", "mouseReleased"]) {
-        const button = type === "mouseMoved" ? "none" : "left";
-        await call("Input.dispatchMouseEvent", {
-          ...{ type, button, clickCount: 1 },
-          ...{ x: point.x, y: point.y },
-        });
-      }
-    },
-    resize: ({ width, height = 800 }) =>
-      call("Emulation.setDeviceMetricsOverride", {
-        ...{ width, height, deviceScaleFactor: 1, mobile: false },
-      }).then(() => {}),
-    prefer: (features) =>
-      call("Emulation.setEmulatedMedia", {
-        features: Object.entries(features)
-          .map(([name, value]) => ({ name, value })),
-      }).then(() => {}),
-    async picture(file) {
-      const options = { format: "png", captureBeyondViewport: true };
-      const { data } = await call("Page.captureScreenshot", options);
-      writeFileSync(file, Buffer.from(data, "base64"));
-    },
-    async accessibility() {
-      const { nodes } = await call("Accessibility.getFullAXTree");
-      return (nodes as Fields[]).filter(({ ignored }) => !ignored)
-        .map(({ role, name, description }) => ({
-          role: role?.value ?? "",
-          name: name?.value ?? "",
-          description: description?.value ?? "",
-        }));
-    },
-    close: () =>
-      protocol.call("Target.closeTarget", { targetId }).then(() => {}),
-  };
-  await page.resize(size);
-  await page.load(url);
-  return page;
+      await Bun.sleep(10);
+    }
+  }
+
+  async accessibility(): Promise<Accessible[]> {
+    const { nodes } = await this.#call("Accessibility.getFullAXTree");
+    return (nodes as Fields[]).filter(({ ignored }) => !ignored)
+      .map(({ role, name }) => ({
+        role: role?.value ?? "",
+        name: name?.value ?? "",
+      }));
+  }
+
+  /** Writes a picture of the whole page. */
+  async picture(file: string): Promise<void> {
+    const options = { format: "png", captureBeyondViewport: true };
+    const { data } = await this.#call("Page.captureScreenshot", options);
+    writeFileSync(file, Buffer.from(data, "base64"));
+  }
+
+  // --- what its reader does ---
+
+  /** Presses keys one after the other: `Tab`, `Enter`, `Shift+Tab`, `n`. */
+  async press(...keys: string[]): Promise<void> {
+    for (const name of keys) {
+      const event = keyEvent(name);
+      const type = event.text ? "keyDown" : "rawKeyDown";
+      await this.#call("Input.dispatchKeyEvent", { ...event, type });
+      const up = { ...event, text: undefined, type: "keyUp" };
+      await this.#call("Input.dispatchKeyEvent", up);
+    }
+  }
+
+  /** Clicks the middle of the first element that a selector finds. */
+  async click(selector: string): Promise<void> {
+    const { x, y } = await this.until<Fields>(middleOf(selector));
+    for (const type of ["mouseMoved", "mousePressed", "mouseReleased"]) {
+      const button = type === "mouseMoved" ? "none" : "left";
+      const event = { type, button, clickCount: 1, x, y };
+      await this.#call("Input.dispatchMouseEvent", event);
+    }
+  }
+
+  async resize({ width, height = 800 }: Size): Promise<void> {
+    const screen = { width, height, deviceScaleFactor: 1, mobile: false };
+    await this.#call("Emulation.setDeviceMetricsOverride", screen);
+  }
+
+  /** Sets what media queries see, such as `prefers-color-scheme`. */
+  async prefer(preferences: Record<string, string>): Promise<void> {
+    const features = Object.entries(preferences)
+      .map(([name, value]) => ({ name, value }));
+    await this.#call("Emulation.setEmulatedMedia", { features });
+  }
 }
 
 /** What an event says is wrong with the page. */
@@ -268,19 +269,20 @@ function faultIn(method: string, params: Fields): string | undefined {
       return exception?.description ?? text;
     }
     case "Runtime.consoleAPICalled":
-      if (!["error", "warning", "assert"].includes(params.type)) return;
+      if (!/error|warning|assert/.test(params.type)) return;
       return (params.args as Fields[])
         .map(({ value, description }) => description ?? value).join(" ");
     case "Log.entryAdded": {
       const { level, text, url = "" } = params.entry;
-      return level === "error" || level === "warning"
-        ? `${text} ${url}`.trim()
-        : undefined;
+      if (/error|warning/.test(level)) return `${text} ${url}`.trim();
+      return;
     }
+    case "Page.javascriptDialogOpening":
+      return `${params.type}: ${params.message}`;
   }
 }
 
-/** An expression that scrolls to an element, and gives its middle once it is there. */
+/** An expression that scrolls to an element, and gives its middle if it is there. */
 function middleOf(selector: string): string {
   return `(() => {
     const element = document.querySelector(${JSON.stringify(selector)});
@@ -289,16 +291,16 @@ function middleOf(selector: string): string {
     const { left, top, width, height } = element.getBoundingClientRect();
     const point = { x: left + width / 2, y: top + height / 2 };
     const hit = document.elementFromPoint(point.x, point.y);
-    if (element.contains(hit) || hit?.contains(element)) return point;
+    if (element.contains(hit)) return point;
   })()`;
 }
 
-/** The keys that write no letter, and what they write. */
+/** The keys that have a name, and what they write. */
 const KEYS: Record<string, { code: number; text?: string }> = {
   Tab: { code: 9 },
   Enter: { code: 13, text: "\r" },
   Escape: { code: 27 },
-  " ": { code: 32, text: " " },
+  Space: { code: 32, text: " " },
   End: { code: 35 },
   Home: { code: 36 },
   ArrowLeft: { code: 37 },
@@ -307,21 +309,15 @@ const KEYS: Record<string, { code: number; text?: string }> = {
   ArrowDown: { code: 40 },
 };
 
-/** Presses a key and lets it go; `Shift+Tab` with Shift held. */
-async function press(
-  call: (method: string, params: Fields) => Promise<unknown>,
-  name: string,
-): Promise<void> {
+function keyEvent(name: string) {
   const [, shift, key] = name.match(/^(Shift\+)?(.+)$/s)!;
-  const { code, text } = KEYS[key] ??
-    { code: key.toUpperCase().charCodeAt(0), text: key };
-  const event = {
-    key,
-    code: /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : key,
-    windowsVirtualKeyCode: code,
+  const named = KEYS[key];
+  const letter = shift ? key.toUpperCase() : key;
+  return {
+    key: key === "Space" ? " " : named ? key : letter,
+    code: named ? key : `Key${key.toUpperCase()}`,
+    windowsVirtualKeyCode: named?.code ?? key.toUpperCase().charCodeAt(0),
     modifiers: shift ? 8 : 0,
+    text: named ? named.text : letter,
   };
-  const type = text ? "keyDown" : "rawKeyDown";
-  await call("Input.dispatchKeyEvent", { ...event, type, text });
-  await call("Input.dispatchKeyEvent", { ...event, type: "keyUp" });
 }

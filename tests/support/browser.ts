@@ -286,7 +286,7 @@ function faultIn(method: string, params: Fields): string | undefined {
 function middleOf(selector: string): string {
   return `(() => {
     const element = document.querySelector(${JSON.stringify(selector)});
-    if (!element || element.disabled) return;
+    if (!element || element.disabled || element.ariaDisabled === "true") return;
     element.scrollIntoView({ block: "center", behavior: "instant" });
     const { left, top, width, height } = element.getBoundingClientRect();
     const point = { x: left + width / 2, y: top + height / 2 };

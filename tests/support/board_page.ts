@@ -1,6 +1,7 @@
 /**
  * The board's page in a browser: what its reader does and sees.
  */
+import type { ArrowCall } from "./arrows.ts";
 import type { RuntimeName } from "./runtimes.ts";
 import type { Browser, Page, Size } from "./browser.ts";
 import type { Board, Order } from "./board.ts";
@@ -149,6 +150,15 @@ export class BoardPage {
         return [drawn];
       });
     }`);
+  }
+
+  /** The calls as the board keeps them, the data of datagrams a character a byte. */
+  async traced(): Promise<(ArrowCall & { at?: number })[]> {
+    const { run } = JSON.parse(await this.get("trace.json"));
+    return run.calls.map((call: ArrowCall) => ({
+      ...call,
+      data: call.data && atob(call.data),
+    }));
   }
 
   /** What the board tells about the page's run at a path such as `trace.json`. */

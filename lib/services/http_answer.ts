@@ -8,15 +8,15 @@ import { REASONS } from "../protocols/http_format.ts";
 /** An answer to a request, RFC 9110. */
 export interface Answer {
   readonly status: number;
-  /** Beside Date, Connection and Content-Length. */
+  /** Beside Date, Connection and what tells the end of the body. */
   readonly fields?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | SizedBody;
+  readonly body?: Uint8Array | BodyInPieces;
 }
 
 /** A body that is sent in pieces. */
-export interface SizedBody {
-  /** In bytes. */
-  readonly size: number;
+export interface BodyInPieces {
+  /** In bytes; undefined if nobody knows it before the last piece. */
+  readonly size?: number;
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 

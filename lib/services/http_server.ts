@@ -6,10 +6,11 @@
  */
 import { type HttpRequest, RequestParser } from "../protocols/http.ts";
 import { formatHead, REASONS, statusLine } from "../protocols/http_format.ts";
-import { HttpFault } from "../protocols/http_lines.ts";
+import { HttpFault, type HttpLimits } from "../protocols/http_lines.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import { type Answer, textAnswer } from "./http_answer.ts";
+import { sendStream, streamOf } from "./http_stream.ts";
 
 /**
  * Gives the requests of a client, one after the other: so answers keep their order
@@ -19,15 +20,16 @@ import { type Answer, textAnswer } from "./http_answer.ts";
 export class HttpConnection {
   readonly #client: StreamSocket;
   readonly #refused: ((line: string) => void) | undefined;
-  readonly #parser = new RequestParser();
+  readonly #parser: RequestParser;
   #request: HttpRequest | undefined;
   #count = 0;
 
   constructor(
     client: StreamSocket,
-    options: { refused?: (line: string) => void } = {},
+    options: { refused?: (line: string) => void; limits?: HttpLimits } = {},
   ) {
     this.#client = client;
+    this.#parser = new RequestParser(options.limits);
     this.#refused = options.refused;
     // Of two answers, the second must not wait for the first one's ACK.
     client.setsockopt("TCP_NODELAY", true);
@@ -76,11 +78,27 @@ export class HttpConnection {
     return this.#count;
   }
 
-  /** Answers the last request; to HEAD, without the body. */
-  answer(answer: Answer): Promise<void> {
+  /**
+   * Answers the last request; to HEAD, without the body. A body of unknown size is
+   * sent until its last piece, or until the client ends the stream.
+   */
+  async answer(answer: Answer): Promise<void> {
     const { method, minor, persists } = this.#request!;
-    const connection = !persists ? "close" : minor === 0 ? "keep-alive" : "";
-    return this.#send(answer, connection, method === "HEAD");
+    const stream = streamOf(answer);
+    const last = !persists || (stream !== undefined && minor === 0);
+    const connection = last ? "close" : minor === 0 ? "keep-alive" : "";
+    const coding = stream && minor === 1 ? "chunked" : undefined;
+    await this.#send(answer, connection, method === "HEAD", coding);
+    if (last) this.#end();
+    if (!stream || method === "HEAD") return;
+    const push = (bytes: Uint8Array) => this.#parser.push(bytes);
+    const options = { chunked: coding !== undefined, received: push };
+    if (!await sendStream(this.#client, stream, options)) this.#end();
+  }
+
+  /** No request follows. */
+  #end(): void {
+    this.#request = { ...this.#request!, persists: false };
   }
 
   /** The bytes behind the last request, which asks for another protocol (Upgrade). */
@@ -115,16 +133,18 @@ export class HttpConnection {
     { status, fields = {}, body = NOTHING }: Answer,
     connection: string,
     headOnly: boolean,
+    coding?: "chunked",
   ): Promise<void> {
     const size = body instanceof Uint8Array ? body.length : body.size;
     const all: [string, string][] = [["Date", httpDate()]];
     for (const name in fields) all.push([name, fields[name]]);
-    if (status >= 200 && status !== 204) {
+    if (coding) all.push(["Transfer-Encoding", coding]);
+    else if (size !== undefined && status >= 200 && status !== 204) {
       all.push(["Content-Length", String(size)]);
     }
     if (connection) all.push(["Connection", connection]);
     const head = formatHead(statusLine(status), all);
-    if (headOnly || size === 0) return await this.#client.sendall(head);
+    if (headOnly || !size) return await this.#client.sendall(head);
     if (body instanceof Uint8Array && size <= SIZE) {
       const message = new Uint8Array(head.length + size);
       encoder.encodeInto(head, message);

@@ -146,7 +146,7 @@ export async function make(
     ...(own || shown ? { experiment: await runEnds(source, runtimes) } : {}),
     ...(study ? { study: await guided("study") } : {}),
     ...(quiz ? { quiz: await guided("quiz") } : {}),
-    command: `${commandName()} ${name}${flags}`,
+    command: `${commandName("report")} ${name}${flags}`,
   };
 }
 
@@ -173,9 +173,10 @@ function guided(name: string) {
   return runGuided(name, readHeader(sourceOf(name)));
 }
 
-function commandName(): string {
-  if ("Deno" in globalThis) return "deno task report";
-  return `${process.versions.bun ? "bun" : "node"} scripts/tools/report.ts`;
+/** The command of a tool, under the runtime that runs this. */
+export function commandName(tool: string): string {
+  if ("Deno" in globalThis) return `deno task ${tool}`;
+  return `${process.versions.bun ? "bun" : "node"} scripts/tools/${tool}.ts`;
 }
 
 const OPTIONS = {

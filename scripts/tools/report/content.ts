@@ -79,7 +79,8 @@ export function contentOf(
 
 function ranWith({ experiment }: Made, runtime: string): string {
   if (!experiment?.processes) return runtime;
-  const { server, client } = experiment.processes;
+  const { server, client, traced } = experiment.processes;
+  if (traced) return `${server.runtime} and ${client.runtime}`;
   return `${server.runtime} and ${client.runtime} (the output), and with ` +
     `${runtime} (the calls)`;
 }
@@ -166,7 +167,9 @@ function introduction({ name, header, experiment }: Made): Content {
   if (experiment?.source.name !== name) return readTheory("introduction");
   const blocks = [factOf(header), ...header.prose].map(paragraph);
   const { processes, run: { calls } } = experiment;
-  const run = processes ? "a run with both ends in one process" : "this run";
+  const run = processes && !processes.traced
+    ? "a run with both ends in one process"
+    : "this run";
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
       args.slice(0, 2).join(", ").replaceAll('"', "")
@@ -321,7 +324,10 @@ function sequence({ experiment }: Made): Content {
   const cut = `${leftOut}; \`${command} --trace\` prints all.`;
   return {
     blocks: [
-      ...(processes ? [paragraph(`${ORDER} (\`${command}\`).`)] : []),
+      ...(processes?.traced ? [paragraph(MERGED)] : []),
+      ...(processes && !processes.traced
+        ? [paragraph(`${ORDER} (\`${command}\`).`)]
+        : []),
       ...(leftOut ? [paragraph(cut)] : []),
       { kind: "calls", rows },
     ],
@@ -330,6 +336,10 @@ function sequence({ experiment }: Made): Content {
 
 const ORDER = "The calls of two processes have no common clock, and so no " +
   "common order: these are from a run with both ends in one process";
+
+const MERGED =
+  "The calls of both processes in one order: nothing is received " +
+  "before it was sent, and else the clock of the machine decides.";
 
 /** `20 November 2026`. */
 export function dateOf(date: Date): string {

@@ -103,13 +103,8 @@ export function readRun(
   const lines: Run["lines"] = [];
   const calls: Call[] = [];
   for (const text of stdout.split("\n").filter((line) => line !== "")) {
-    let event;
-    try {
-      event = JSON.parse(
-        text,
-        (_, value) => typeof value === "string" ? escapeControls(value) : value,
-      );
-    } catch {
+    const event = readEvent(text);
+    if (event === undefined) {
       const start = escapeControls(text.slice(0, 60));
       throw new ToolError(`${name} has printed a line without JSON: ${start}`);
     }
@@ -120,6 +115,19 @@ export function readRun(
   }
   if (calls.length === 0) throw new ToolError(`${name} made no calls`);
   return { lines, calls, notes: linesOf(stderr) };
+}
+
+/** A line of JSON, in which all text is escaped; undefined if it is none. */
+// deno-lint-ignore no-explicit-any
+export function readEvent(text: string): any {
+  try {
+    return JSON.parse(
+      text,
+      (_, value) => typeof value === "string" ? escapeControls(value) : value,
+    );
+  } catch {
+    return;
+  }
 }
 
 function commandOf({ commands }: Pick<Header, "commands">) {

@@ -92,6 +92,7 @@ async function faultsOf(shown: BoardPage, name: string): Promise<string[]> {
     }
   }
   found.push(...backwards(traced));
+  if (backwards(traced.toReversed()).length === 0) found.push("no arrows");
   return found.filter((each) => each !== null)
     .map((each) => `${name}: ${each}`);
 }

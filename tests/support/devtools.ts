@@ -1,7 +1,10 @@
 /**
- * Calls and events of a browser, by the DevTools protocol.
- * https://chromedevtools.github.io/devtools-protocol/
+ * Calls and events of a browser, by the DevTools protocol, on the lab's own
+ * WebSocket client. https://chromedevtools.github.io/devtools-protocol/
  */
+import { AF_INET, SOCK_STREAM, socket } from "../../lib/mod.ts";
+import { openWebSocket } from "../../lib/services/websocket_client.ts";
+import type { WebSocketConnection } from "../../lib/services/websocket_connection.ts";
 
 // deno-lint-ignore no-explicit-any
 export type Fields = Record<string, any>;
@@ -11,28 +14,27 @@ export type Listener = (method: string, params: Fields) => void;
 
 /** The browser at the other end of a WebSocket; a session of it is a page. */
 export class DevTools {
-  readonly #socket: WebSocket;
+  readonly #connection: WebSocketConnection;
   readonly #waiting = new Map<number, PromiseWithResolvers<Fields>>();
   readonly #listeners = new Map<string | undefined, Set<Listener>>();
   #last = 0;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
-    socket.onclose = () => {
+  private constructor(connection: WebSocketConnection) {
+    this.#connection = connection;
+    this.#receive().catch((error) => error).then((error) => {
       for (const { reject } of this.#waiting.values()) {
-        reject(new Error("The browser has ended"));
+        reject(new Error("The browser has ended", { cause: error }));
       }
-    };
+    });
   }
 
   static async connect(url: string): Promise<DevTools> {
-    const socket = new WebSocket(url);
-    await new Promise((resolve, reject) => {
-      socket.onopen = resolve;
-      socket.onerror = reject;
-    });
-    return new DevTools(socket);
+    const { hostname, port, pathname } = new URL(url);
+    const connection = socket(AF_INET, SOCK_STREAM);
+    await connection.connect([hostname, Number(port)]);
+    return new DevTools(
+      await openWebSocket(connection, pathname, { limit: MOST }),
+    );
   }
 
   /** Calls a method of the browser, or of a session. */
@@ -40,7 +42,8 @@ export class DevTools {
     const answer = Promise.withResolvers<Fields>();
     const id = ++this.#last;
     this.#waiting.set(id, answer);
-    this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
+    this.#connection.send(JSON.stringify({ id, method, params, sessionId }))
+      .catch(answer.reject);
     return answer.promise;
   }
 
@@ -48,6 +51,12 @@ export class DevTools {
   hear(listener: Listener, session?: string): void {
     const all = this.#listeners.get(session) ?? new Set();
     this.#listeners.set(session, all.add(listener));
+  }
+
+  async #receive(): Promise<void> {
+    for await (const message of this.#connection.messages()) {
+      this.#take(JSON.parse(message as string));
+    }
   }
 
   #take({ id, result, error, sessionId, method, params }: Fields): void {
@@ -63,3 +72,6 @@ export class DevTools {
     else resolve(result);
   }
 }
+
+/** The longest message, such as a picture, in bytes. */
+const MOST = 2 ** 26;

@@ -19,7 +19,7 @@ import {
 } from "./support/board.ts";
 import { nextTo } from "./support/ends.ts";
 import { noProc } from "./support/proc.ts";
-import { find, RUNTIMES } from "./support/runtimes.ts";
+import { find, type RuntimeName, RUNTIMES } from "./support/runtimes.ts";
 import { needing } from "./support/test_on.ts";
 
 const missing = RUNTIMES.map((name) => find(name).reason).find(Boolean) ??
@@ -161,47 +161,56 @@ const HOSTILE: unknown[] = [
 ];
 
 for (const runtime of RUNTIMES) {
-  needing(missing, `${runtime}: the board refuses strangers`, async () => {
-    await using board = await Board.start(runtime);
-    const wrong: unknown[] = [];
-    const check = async (statuses: number[], request: Request) => {
-      const answer = await board.ask(request);
-      const { status, body } = answer;
-      const line = /^[^\n]{1,300}\n?$/.test(body);
-      if (!statuses.includes(status) || !line || isOpen(answer)) {
-        wrong.push([JSON.stringify(request).slice(0, 300), status, body]);
-      }
-    };
-    for (const [status, request] of FOREIGN) await check([status], request);
-    for (const request of SIMPLE) await check([400, 403, 405, 415], request);
-    for (const [status, path] of PATHS) await check([status, 400], { path });
-    for (const body of WRONG) await check([400], { ...POST, body });
-    for (const value of HOSTILE) {
-      const flags = { loss: value, seed: "7" };
-      const order = { ...ORDER, experiment: "udp_datagrams", flags };
-      await check([400], { ...POST, body: order });
-    }
-    for (const method of ["DELETE", "PUT", "POST"]) {
-      await check([405, 403, 404], { method, path: "/choices", body: {} });
-    }
-    await check([405, 404, 403], { path: "/runs" });
-    await check([400, 413], { ...POST, body: " ".repeat(2 ** 20 + 1) });
-    expect(wrong).toEqual([]);
-    expect(board.ends).toEqual([]);
-    expect(existsSync("/tmp/board-was-here")).toBe(false);
+  needing(
+    missing,
+    `${runtime}: the board serves its own page alone`,
+    async () => {
+      await using board = await Board.start(runtime);
+      await refusesStrangers(board);
+      await runsExperiment(board, runtime);
+      await endsRuns(board);
+    },
+  );
+}
 
-    // Its own page is not refused.
-    const own = [`127.0.0.1:${board.port}`, `localhost:${board.port}`];
-    for (const host of [...own, `[::1]:${board.port}`]) {
-      expect([host, (await board.ask({ host })).status]).toEqual([host, 200]);
+async function refusesStrangers(board: Board): Promise<void> {
+  const wrong: unknown[] = [];
+  const check = async (statuses: number[], request: Request) => {
+    const answer = await board.ask(request);
+    const { status, body } = answer;
+    const line = /^[^\n]{1,300}\n?$/.test(body);
+    if (!statuses.includes(status) || !line || isOpen(answer)) {
+      wrong.push([JSON.stringify(request).slice(0, 300), status, body]);
     }
-    const twice = board.textOf({}).replace(
-      "\r\n",
-      "\r\nHost: evil.example\r\n",
-    );
-    expect((await answerTo(board.port, twice)).status).toBe(400);
-    expect(await board.stop()).toEqual([130, ""]);
-  });
+  };
+  for (const [status, request] of FOREIGN) await check([status], request);
+  for (const request of SIMPLE) await check([400, 403, 405, 415], request);
+  for (const [status, path] of PATHS) await check([status, 400], { path });
+  for (const body of WRONG) await check([400], { ...POST, body });
+  for (const value of HOSTILE) {
+    const flags = { loss: value, seed: "7" };
+    const order = { ...ORDER, experiment: "udp_datagrams", flags };
+    await check([400, 413], { ...POST, body: order });
+  }
+  for (const method of ["DELETE", "PUT", "POST"]) {
+    await check([405, 403, 404], { method, path: "/choices", body: {} });
+  }
+  await check([405, 404, 403], { path: "/runs" });
+  await check([400, 413], { ...POST, body: " ".repeat(2 ** 20 + 1) });
+  expect(wrong).toEqual([]);
+  expect(board.ends).toEqual([]);
+  expect(existsSync("/tmp/board-was-here")).toBe(false);
+
+  // Its own page is not refused.
+  const own = [`127.0.0.1:${board.port}`, `localhost:${board.port}`];
+  for (const host of [...own, `[::1]:${board.port}`]) {
+    expect([host, (await board.ask({ host })).status]).toEqual([host, 200]);
+  }
+  const twice = board.textOf({}).replace(
+    "\r\n",
+    "\r\nHost: evil.example\r\n",
+  );
+  expect((await answerTo(board.port, twice)).status).toBe(400);
 }
 
 /** What lets nobody embed, guess or keep an answer. */
@@ -217,128 +226,122 @@ function expectClosed({ fields }: Answer, type: string): void {
   expect(policy).not.toMatch(/unsafe|\*|https?:|data:|blob:/);
 }
 
-for (const runtime of RUNTIMES) {
-  needing(missing, `${runtime}: the board runs an experiment`, async () => {
-    await using board = await Board.start(runtime);
-    const statics = [["/", "text/html"], ["/board.css", "text/css"]];
-    for (const [path, type] of [...statics, ["/board.js", "text/javascript"]]) {
-      const answer = await board.ask({ path, token: null });
-      expect(answer.status).toBe(200);
-      expectClosed(answer, type);
-      expect(isOpen(answer)).toBe(false);
-      expect(answer.body).not.toContain(board.token);
-    }
-    const choices = await board.ask({});
-    expectClosed(choices, "application/json");
-    const { experiments, runtimes } = JSON.parse(choices.body);
-    expect(runtimes.map(({ name }: { name: string }) => name).sort())
-      .toEqual(RUNTIMES.toSorted());
-    expect(experiments.map(({ name }: { name: string }) => name))
-      .toEqual(allNames().filter((name) => hasTwoEnds(sourceOf(name))));
-    const flags = experiments.flatMap((one: { flags: { name: string }[] }) =>
-      one.flags.map(({ name }) => name)
-    );
-    expect(flags).toContain("loss");
-    for (const own of ["host", "port", "timeout", "json", "trace"]) {
-      expect(flags).not.toContain(own);
-    }
-
-    const client = nextTo(runtime);
-    const order = { experiment: "tcp_time", server: runtime, client };
-    const run = await board.run(order);
-    const path = `/runs/${await run.id}`;
-    const done = await run.event("done");
-    expect(done.same).toBe(true);
-    const header = readHeader(sourceOf("tcp_time"));
-    expect(difference(header.output, run.printed)).toBeNull();
-    const [{ commands }] = run.events as [RunEvent & { commands: Commands }];
-    const of = (name: string) =>
-      header.commands.find((command) => command.startsWith(name));
-    expect(commands.server).toStartWith(`${of(runtime)} server`);
-    expect(commands.client).toStartWith(`${of(client)} client`);
-    expect((await run.event("ended", { end: "server" })).code).toBe(0);
-    expect((await run.event("ended", { end: "client" })).code).toBe(0);
-
-    const trace = await board.ask({ path: `${path}/trace.json` });
-    expectClosed(trace, "application/json");
-    const drawn = run.events.filter(({ event }) => event === "call");
-    expect(drawn.map(({ id }) => id)).toEqual(drawn.map((_, i) => i + 1));
-    for (
-      const [name, type, content] of [
-        ["report.html", "text/html", /<title>/],
-        ["report.md", "text/markdown", /^# /],
-        ["diagram.mmd", "text/", /^sequenceDiagram/m],
-      ] as const
-    ) {
-      const answer = await board.ask({ path: `${path}/${name}` });
-      expect(answer.status).toBe(200);
-      expectClosed(answer, type);
-      expect(answer.body).toMatch(content);
-    }
-    await run.leave();
-    await board.quiet();
-    expect((await board.ask({ path: `${path}/trace.json` })).status).toBe(404);
-    expect(await board.stop()).toEqual([130, ""]);
-  });
-
-  needing(
-    missing,
-    `${runtime}: the board ends what it has started`,
-    async () => {
-      await using board = await Board.start(runtime);
-      const order = { experiment: "tcp_time", step: true };
-      const runs = [];
-      for (let i = 0; i < 4; i++) runs.push(await board.run(order));
-      const [first, second, third] = runs;
-      const fifth = { ...POST, body: { ...ORDER, ...order } };
-      expect((await board.ask(fifth)).status).toBe(503);
-      for (const run of runs) await run.event("held", { end: "client" });
-      expect(board.ends.length).toBeGreaterThanOrEqual(8);
-      const early = { path: `/runs/${await first.id}/report.html` };
-      expect((await board.ask(early)).status).toBe(409);
-
-      // A foreign page neither lets a call go nor stops a run.
-      const next = `/runs/${await first.id}/next`;
-      const body = { end: "client", run: false };
-      const foreign = ["Origin: http://evil.example"];
-      const going = { method: "POST", path: next, body };
-      for (
-        const [status, request] of [
-          [403, { ...going, token: null }],
-          [403, { ...going, fields: foreign }],
-          [403, {
-            ...going,
-            path: next.replace("next", "stop"),
-            fields: foreign,
-          }],
-          [400, { ...going, body: { end: "both", run: false } }],
-          [400, { ...going, body: { end: "client\nrun", run: false } }],
-          [400, { ...going, body: { end: "client", run: "true" } }],
-          [404, { ...going, path: "/runs/0/next" }],
-        ] as [number, Request][]
-      ) {
-        expect([request, (await board.ask(request)).status])
-          .toEqual([request, status]);
-      }
-      const held = first.events.length;
-      await Bun.sleep(50);
-      expect(first.events.length).toBe(held);
-      expect((await board.ask(going)).status).toBe(204);
-      await first.event("call", { end: "client" });
-
-      await second.leave(); // a closed tab
-      const stop = { method: "POST", path: `/runs/${await third.id}/stop` };
-      expect((await board.ask({ ...stop, body: {} })).status).toBe(204);
-      await third.event("ended", { end: "server" });
-      await until(() => board.ends.length <= 4);
-      const again = await board.run(order); // there is room again
-      await again.event("held", { end: "server" });
-      const [code, stderr] = await board.stop();
-      expect([code, stderr]).toEqual([130, ""]);
-      await board.quiet();
-      expect(await again.over(2000)).toBe(true);
-    },
+async function runsExperiment(
+  board: Board,
+  runtime: RuntimeName,
+): Promise<void> {
+  const statics = [["/", "text/html"], ["/board.css", "text/css"]];
+  for (const [path, type] of [...statics, ["/board.js", "text/javascript"]]) {
+    const answer = await board.ask({ path, token: null });
+    expect(answer.status).toBe(200);
+    expectClosed(answer, type);
+    expect(isOpen(answer)).toBe(false);
+    expect(answer.body).not.toContain(board.token);
+  }
+  const choices = await board.ask({});
+  expectClosed(choices, "application/json");
+  const { experiments, runtimes } = JSON.parse(choices.body);
+  expect(runtimes.map(({ name }: { name: string }) => name).sort())
+    .toEqual(RUNTIMES.toSorted());
+  expect(experiments.map(({ name }: { name: string }) => name))
+    .toEqual(allNames().filter((name) => hasTwoEnds(sourceOf(name))));
+  const flags = experiments.flatMap((one: { flags: { name: string }[] }) =>
+    one.flags.map(({ name }) => name)
   );
+  expect(flags).toContain("loss");
+  for (const own of ["host", "port", "timeout", "json", "trace"]) {
+    expect(flags).not.toContain(own);
+  }
+
+  const client = nextTo(runtime);
+  const order = { experiment: "tcp_time", server: runtime, client };
+  const run = await board.run(order);
+  const path = `/runs/${await run.id}`;
+  const done = await run.event("done");
+  expect(done.same).toBe(true);
+  const header = readHeader(sourceOf("tcp_time"));
+  expect(difference(header.output, run.printed)).toBeNull();
+  const [{ commands }] = run.events as [RunEvent & { commands: Commands }];
+  const of = (name: string) =>
+    header.commands.find((command) => command.startsWith(name));
+  expect(commands.server).toStartWith(`${of(runtime)} server`);
+  expect(commands.client).toStartWith(`${of(client)} client`);
+  expect((await run.event("ended", { end: "server" })).code).toBe(0);
+  expect((await run.event("ended", { end: "client" })).code).toBe(0);
+
+  const trace = await board.ask({ path: `${path}/trace.json` });
+  expectClosed(trace, "application/json");
+  const drawn = run.events.filter(({ event }) => event === "call");
+  expect(drawn.map(({ id }) => id)).toEqual(drawn.map((_, i) => i + 1));
+  for (
+    const [name, type, content] of [
+      ["report.html", "text/html", /<title>/],
+      ["report.md", "text/markdown", /^# /],
+      ["diagram.mmd", "text/", /^sequenceDiagram/m],
+    ] as const
+  ) {
+    const answer = await board.ask({ path: `${path}/${name}` });
+    expect(answer.status).toBe(200);
+    expectClosed(answer, type);
+    expect(answer.body).toMatch(content);
+  }
+  await run.leave();
+  await board.quiet();
+  expect((await board.ask({ path: `${path}/trace.json` })).status).toBe(404);
+}
+
+async function endsRuns(board: Board): Promise<void> {
+  const order = { experiment: "tcp_time", step: true };
+  const runs = [];
+  for (let i = 0; i < 4; i++) runs.push(await board.run(order));
+  const [first, second, third] = runs;
+  const fifth = { ...POST, body: { ...ORDER, ...order } };
+  expect((await board.ask(fifth)).status).toBe(503);
+  for (const run of runs) await run.event("held", { end: "client" });
+  expect(board.ends.length).toBeGreaterThanOrEqual(8);
+  const early = { path: `/runs/${await first.id}/report.html` };
+  expect((await board.ask(early)).status).toBe(409);
+
+  // A foreign page neither lets a call go nor stops a run.
+  const next = `/runs/${await first.id}/next`;
+  const body = { end: "client", run: false };
+  const foreign = ["Origin: http://evil.example"];
+  const going = { method: "POST", path: next, body };
+  for (
+    const [status, request] of [
+      [403, { ...going, token: null }],
+      [403, { ...going, fields: foreign }],
+      [403, {
+        ...going,
+        path: next.replace("next", "stop"),
+        fields: foreign,
+      }],
+      [400, { ...going, body: { end: "both", run: false } }],
+      [400, { ...going, body: { end: "client\nrun", run: false } }],
+      [400, { ...going, body: { end: "client", run: "true" } }],
+      [404, { ...going, path: "/runs/0/next" }],
+    ] as [number, Request][]
+  ) {
+    expect([request, (await board.ask(request)).status])
+      .toEqual([request, status]);
+  }
+  const held = first.events.length;
+  await Bun.sleep(50);
+  expect(first.events.length).toBe(held);
+  expect((await board.ask(going)).status).toBe(204);
+  await first.event("call", { end: "client" });
+
+  await second.leave(); // a closed tab
+  const stop = { method: "POST", path: `/runs/${await third.id}/stop` };
+  expect((await board.ask({ ...stop, body: {} })).status).toBe(204);
+  await third.event("ended", { end: "server" });
+  await until(() => board.ends.length <= 4);
+  const again = await board.run(order); // there is room again
+  await again.event("held", { end: "server" });
+  const [code, stderr] = await board.stop();
+  expect([code, stderr]).toEqual([130, ""]);
+  await board.quiet();
+  expect(await again.over(2000)).toBe(true);
 }
 
 interface Commands {

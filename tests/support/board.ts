@@ -147,6 +147,9 @@ export class Board implements AsyncDisposable {
   }
 }
 
+/** Lines in the terminal of a server that are not the experiment's own. */
+export const OTHERS = /^server: (Listening on .* \((Ctrl|one)|\^C$)/;
+
 /** The stream of a run. */
 export class Run {
   readonly events: RunEvent[] = [];
@@ -207,7 +210,7 @@ export class Run {
   get printed(): string[] {
     return this.events.filter(({ event }) => event === "line")
       .map(({ end, line }) => `${end}: ${line}`)
-      .filter((line) => !/^server: Listening on .* \((Ctrl|one)/.test(line));
+      .filter((line) => !OTHERS.test(line));
   }
 
   /** Leaves, as a page that is closed; resolves when the stream has ended. */

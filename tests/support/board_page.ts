@@ -4,7 +4,7 @@
 import type { ArrowCall } from "./arrows.ts";
 import type { RuntimeName } from "./runtimes.ts";
 import type { Browser, Page, Size } from "./browser.ts";
-import type { Board, Order } from "./board.ts";
+import { type Board, type Order, OTHERS } from "./board.ts";
 
 export type EndName = "server" | "client";
 
@@ -128,7 +128,7 @@ export class BoardPage {
       return shown.map((line) => `${end}: ${line}`);
     }));
     return lines.flat()
-      .filter((line) => !/^server: Listening on .* \((Ctrl|one)/.test(line));
+      .filter((line) => !OTHERS.test(line));
   }
 
   async calls(): Promise<Drawn[]> {

@@ -85,15 +85,10 @@ export class HttpConnection {
   async answer(answer: Answer): Promise<void> {
     const { method, minor, persists } = this.#request!;
     const stream = streamOf(answer);
-    const last = !persists || (stream !== undefined && minor === 0);
+    const last = !persists || (stream && minor === 0);
     const connection = last ? "close" : minor === 0 ? "keep-alive" : "";
-    const coding = stream && minor === 1 ? "chunked" : undefined;
-    await this.#send(answer, connection, method === "HEAD", coding);
     if (last) this.#end();
-    if (!stream || method === "HEAD") return;
-    const push = (bytes: Uint8Array) => this.#parser.push(bytes);
-    const options = { chunked: coding !== undefined, received: push };
-    if (!await sendStream(this.#client, stream, options)) this.#end();
+    await this.#send(answer, connection, method === "HEAD");
   }
 
   /** No request follows. */
@@ -130,20 +125,28 @@ export class HttpConnection {
   }
 
   async #send(
-    { status, fields = {}, body = NOTHING }: Answer,
+    answer: Answer,
     connection: string,
     headOnly: boolean,
-    coding?: "chunked",
   ): Promise<void> {
+    const { status, fields = {}, body = NOTHING } = answer;
     const size = body instanceof Uint8Array ? body.length : body.size;
+    const chunked = size === undefined && this.#request!.minor === 1;
     const all: [string, string][] = [["Date", httpDate()]];
     for (const name in fields) all.push([name, fields[name]]);
-    if (coding) all.push(["Transfer-Encoding", coding]);
+    if (chunked) all.push(["Transfer-Encoding", "chunked"]);
     else if (size !== undefined && status >= 200 && status !== 204) {
       all.push(["Content-Length", String(size)]);
     }
     if (connection) all.push(["Connection", connection]);
     const head = formatHead(statusLine(status), all);
+    const stream = headOnly ? undefined : streamOf(answer);
+    if (stream) {
+      const received = (bytes: Uint8Array) => this.#parser.push(bytes);
+      const options = { head, chunked, received };
+      if (!await sendStream(this.#client, stream, options)) this.#end();
+      return;
+    }
     if (headOnly || !size) return await this.#client.sendall(head);
     if (body instanceof Uint8Array && size <= SIZE) {
       const message = new Uint8Array(head.length + size);

@@ -19,7 +19,7 @@ export function streamOf(
 }
 
 /**
- * Sends the pieces, in chunks or as they are. Resolves to false if the client has
+ * Sends a head and the pieces, in chunks or as they are. Resolves to false if the client has
  * ended the stream before; then, and after an error, it calls `return()` of the
  * iterator, which must settle a `next()` that waits. What the client sends
  * meanwhile is given to `received`: if that is much, it is no client of HTTP.
@@ -27,7 +27,8 @@ export function streamOf(
 export async function sendStream(
   client: StreamSocket,
   pieces: AsyncIterable<Uint8Array>,
-  { chunked, received }: {
+  { head, chunked, received }: {
+    head: string;
     chunked: boolean;
     received: (bytes: Uint8Array) => void;
   },
@@ -37,6 +38,7 @@ export async function sendStream(
   const { signal } = over;
 
   async function sendAll(): Promise<boolean> {
+    await client.sendall(head);
     while (true) {
       const { value, done } = await iterator.next();
       if (signal.aborted) return false;

@@ -232,9 +232,9 @@ export function read(args: string[]): Request | undefined {
   };
 }
 
-/** The name of a file as a shell takes it. */
-function quoted(file: string): string {
-  if (/^[\w./-]+$/.test(file)) return file;
+/** A word, such as the name of a file, as a shell takes it. */
+export function quoted(file: string): string {
+  if (/^[\w./=@:,+-]+$/.test(file)) return file;
   return `'${escapeControls(file).replaceAll("'", "'\\''")}'`;
 }
 

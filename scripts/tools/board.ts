@@ -1,0 +1,52 @@
+/**
+ * Shows two real programs and the calls between them in a browser, while they run.
+ *
+ *     deno task board [--port N]
+ *     bun scripts/tools/board.ts
+ *     node scripts/tools/board.ts
+ *
+ * `--help` explains the flags.
+ */
+import { readFlags, wholeNumber } from "../../lib/experiment/flags.ts";
+import { onStop } from "../../lib/process/process.ts";
+import { readChoices } from "./board/choices.ts";
+import { newToken } from "./board/guard.ts";
+import { answerer } from "./board/routes.ts";
+import { listenOn, portOf, serveAll } from "./board/serve.ts";
+import { runTool } from "./support/tool.ts";
+
+const HELP = `Shows an experiment in a browser: two programs, call by call.
+
+  deno task board [--port N]      (bun, node: scripts/tools/board.ts)
+
+  --port N   listen on this port (a free one)
+  --help     print this
+
+It prints the address to open, which holds a secret: only who has it can start
+a program. It listens on this machine only, until Ctrl-C.`;
+
+const OPTIONS = {
+  port: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** Reads the command line; undefined if help is asked for. */
+function read(args: string[]): { port: number } | undefined {
+  const { values } = readFlags(args, OPTIONS);
+  if (values.help) return;
+  return { port: wholeNumber("port", values.port, 1, 65535) ?? 0 };
+}
+
+async function run(request: { port: number }): Promise<number> {
+  const listeners = await listenOn(request.port);
+  const own = { port: portOf(listeners[0]), token: newToken() };
+  const choices = readChoices();
+  const answer = answerer(own, choices);
+  onStop(() => listeners.forEach((listener) => listener.close()));
+  console.log(`http://127.0.0.1:${own.port}/#${own.token}`);
+  const served = listeners.map((listener) => serveAll(listener, answer));
+  await Promise.all([choices, ...served]);
+  return 0;
+}
+
+if (import.meta.main) await runTool({ help: () => HELP, read, run });

@@ -68,7 +68,7 @@ export class BoardPage {
       pace.dispatchEvent(new Event("change", { bubbles: true }));
       const flags = ${JSON.stringify(flags)};
       for (const [name, value] of Object.entries(flags)) {
-        document.querySelector(\`#flags [name="--\${name}"]\`).value = value;
+        document.querySelector(\`#flags [name="\${name}"]\`).value = value;
       }
     }`);
   }
@@ -85,15 +85,15 @@ export class BoardPage {
 
   /** Lets the call go before which an end stands; or all of them. */
   async next(end: EndName, all = false): Promise<void> {
-    await this.page.click(`.end.${end} [data-${all ? "on" : "next"}]`);
+    await this.page.click(`.end.${end} .${all ? "on" : "next"}`);
   }
 
   /** Waits until an end stands before this call, letting those before it go. */
   async upTo(end: EndName, call: RegExp): Promise<void> {
     for (;;) {
       const state = await this.page.until<string>(
-        `document.querySelector(".end.${end} [data-next]").ariaDisabled === "false"
-          && document.querySelector(".end.${end} .state code")?.textContent`,
+        `document.querySelector(".end.${end} .next").ariaDisabled === "false"
+          && document.querySelector(".end.${end} .call").textContent`,
       );
       if (call.test(state)) return;
       await this.next(end);

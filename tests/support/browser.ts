@@ -41,7 +41,7 @@ const FLAGS = [
 ];
 
 /** How long a page may take to show what a test waits for, in ms. */
-const PATIENCE = 60_000;
+const PATIENCE = 20_000;
 
 /** A browser with a profile of its own; it ends with its processes. */
 export class Browser implements AsyncDisposable {

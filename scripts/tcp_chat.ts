@@ -95,6 +95,6 @@ export async function client({ address, flags, print, terminal }: End) {
 }
 
 if (import.meta.main) {
-  const flags = { name: { ...NAME, help: "be yourself, with this name" } };
+  const flags = { name: NAME };
   await experiment({ url: import.meta.url, port: 5555, flags, server, client });
 }

@@ -31,8 +31,7 @@ import {
   SOCK_STREAM,
   socket,
 } from "../lib/mod.ts";
-import { NAME, PROMPT } from "../lib/protocols/chat.ts";
-import { converse, enter } from "../lib/services/chat_member.ts";
+import { CHAT_FLAGS, converse, enter } from "../lib/services/chat_member.ts";
 import * as chat from "../lib/services/chat_messages.ts";
 import { chatSite } from "../lib/services/chat_page.ts";
 import { openRoom } from "../lib/services/chat_room.ts";
@@ -52,7 +51,7 @@ export async function server({ address, print, ready, serve }: End) {
       const { websocket, requests } = await acceptWebSocket(client, site);
       if (!websocket) return;
       // 3. From now on the server may send at any time. It asks for a name.
-      const name = await chat.ask(websocket, PROMPT);
+      const name = await chat.askName(websocket);
       const refusal = room.problem(name);
       if (refusal) return await websocket.close(1008, refusal);
       // 4. Let it join, and send what it says to all others, who have not asked.
@@ -62,6 +61,7 @@ export async function server({ address, print, ready, serve }: End) {
       } finally {
         await leave();
       }
+      await websocket.close();
       print(`${name}: ${requests} request, ${websocket.sent} messages to it`);
     });
   }
@@ -95,6 +95,6 @@ export async function client({ address, flags, print, terminal }: End) {
 }
 
 if (import.meta.main) {
-  const flags = { name: { ...NAME, help: "be yourself, with this name" } };
+  const flags = CHAT_FLAGS;
   await experiment({ url: import.meta.url, port: 8080, flags, server, client });
 }

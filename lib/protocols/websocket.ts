@@ -104,8 +104,8 @@ export class WebSocketParser {
       if (!frame) return;
       const part = this.#input.subarray(0, frame.left);
       this.#input = this.#input.subarray(part.length);
+      frame.payload.add(part, frame);
       frame.left -= part.length;
-      frame.payload.add(part, frame.mask);
       if (frame.left > 0) return;
       this.#frame = undefined;
       if (frame.opcode >= OPCODES.close) return this.#control(frame);
@@ -141,6 +141,7 @@ export class WebSocketParser {
       opcode,
       final,
       mask,
+      length,
       left: length,
       payload: this.#payload(opcode),
     };
@@ -203,6 +204,7 @@ interface Frame {
   readonly final: boolean;
   readonly mask: Uint8Array | undefined;
   readonly payload: Payload;
+  readonly length: number;
   /** How many bytes of the payload are still to come. */
   left: number;
 }
@@ -221,8 +223,8 @@ class Payload {
     return this.#kept.subarray(0, this.size);
   }
 
-  /** Takes a part of a frame off its mask, and turns the mask for the next part. */
-  add(part: Uint8Array, mask: Uint8Array | undefined): void {
+  /** Adds a part of a frame, without its mask. */
+  add(part: Uint8Array, { mask, length, left }: Frame): void {
     const size = this.size + part.length;
     if (size > this.#kept.length) {
       const longer = new Uint8Array(this.size === 0 ? size : 2 * size);
@@ -232,11 +234,7 @@ class Payload {
     this.#kept.set(part, this.size);
     const added = this.#kept.subarray(this.size, size);
     this.size = size;
-    if (mask) {
-      applyMask(added, mask);
-      const turn = part.length % 4;
-      mask.set([...mask.subarray(turn), ...mask.subarray(0, turn)]);
-    }
+    if (mask) applyMask(added, mask, length - left);
     if (this.#check?.push(added) === false) throw NO_TEXT;
   }
 

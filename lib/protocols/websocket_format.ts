@@ -64,9 +64,13 @@ export function formatClosure({ code, reason }: Closure): Uint8Array {
   return payload.subarray(0, 2 + written);
 }
 
-/** Puts a mask on, or takes it off: RFC 6455 section 5.3. */
-export function applyMask(bytes: Uint8Array, mask: Uint8Array): void {
-  for (let i = 0; i < bytes.length; i++) bytes[i] ^= mask[i & 3];
+/** Masks the bytes of a payload from `at` on, or unmasks them: RFC 6455 section 5.3. */
+export function applyMask(
+  bytes: Uint8Array,
+  mask: Uint8Array,
+  at = 0,
+): void {
+  for (let i = 0; i < bytes.length; i++) bytes[i] ^= mask[(at + i) & 3];
 }
 
 /** The longest payload of a control frame, RFC 6455 section 5.5. */

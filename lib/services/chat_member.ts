@@ -4,12 +4,15 @@
  *
  * @module
  */
-import { closedReason, isWelcome } from "../protocols/chat.ts";
+import { closedReason, isWelcome, NAME } from "../protocols/chat.ts";
 import { type Address, displayAddress } from "../sockets/address.ts";
 import { escapeControls } from "../sockets/escape.ts";
 import { Reader } from "../sockets/reader.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
+
+/** The flag of a client that is a person. */
+export const CHAT_FLAGS = { name: NAME };
 
 /** The server has closed the connection; it may say why. */
 export class Closed extends SocketError {

@@ -4,18 +4,18 @@
  *
  * @module
  */
-import { LINE_LIMIT } from "../protocols/chat.ts";
+import { LINE_LIMIT, PROMPT } from "../protocols/chat.ts";
 import { SocketError } from "../sockets/socket_error.ts";
+import { innerOf } from "../sockets/stream_socket.ts";
 import { type Channel, Closed } from "./chat_member.ts";
 import type { Reach } from "./chat_room.ts";
 import type { Receive, WebSocketConnection } from "./websocket_connection.ts";
 
-/** The server asks a member for a text; it is empty at the end. */
-export async function ask(
+/** The server asks a member for its name; it is empty at the end. */
+export async function askName(
   websocket: WebSocketConnection,
-  question: string,
 ): Promise<string> {
-  await websocket.send(question);
+  await websocket.send(PROMPT);
   return await nextText(websocket) ?? "";
 }
 
@@ -51,7 +51,7 @@ export function reachOf(websocket: WebSocketConnection): Reach {
 /** A member's channel in which each text is a message. */
 export function inMessages(websocket: WebSocketConnection): Channel {
   const connection = websocket.socket;
-  const server = connection.getpeername();
+  const server = innerOf(connection).peer!;
   const decoder = new TextDecoder();
   let line = "";
   return {
@@ -60,6 +60,7 @@ export function inMessages(websocket: WebSocketConnection): Channel {
       const message = await websocket.receive();
       if (typeof message === "string") return message;
       if (message) throw new SocketError("EPROTO", "recv", server);
+      await websocket.close();
       throw new Closed(server, websocket.closed?.reason);
     },
     say: (...texts) => websocket.send(...texts),

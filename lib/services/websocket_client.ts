@@ -8,7 +8,7 @@ import { formatHead } from "../protocols/http_format.ts";
 import { escapeControls } from "../sockets/escape.ts";
 import { displayAddress } from "../sockets/address.ts";
 import { SocketError } from "../sockets/socket_error.ts";
-import type { StreamSocket } from "../sockets/stream_socket.ts";
+import { innerOf, type StreamSocket } from "../sockets/stream_socket.ts";
 import { AnswerReader, hostOf } from "./http_client.ts";
 import { acceptOf, base64, hasToken } from "./websocket_key.ts";
 import { WebSocketConnection } from "./websocket_connection.ts";
@@ -23,7 +23,7 @@ export async function openWebSocket(
   target: string,
   { host, limit }: { host?: string; limit?: number } = {},
 ): Promise<WebSocketConnection> {
-  const server = socket.getpeername();
+  const server = innerOf(socket).peer!;
   const key = base64(crypto.getRandomValues(new Uint8Array(16)));
   const request = formatHead(`GET ${target} HTTP/1.1`, [
     ["Host", host ?? hostOf(server)],

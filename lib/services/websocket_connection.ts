@@ -71,7 +71,8 @@ export class WebSocketConnection {
   }
 
   /**
-   * The next message; undefined once the WebSocket is closed. The socket's time
+   * The next message; undefined once the peer has closed the WebSocket, for which
+   * `close` is the answer; what waits can still be sent before. The socket's time
    * limit is for the whole message: ETIMEDOUT. Of a server that breaks the
    * protocol EPROTO, and EMSGSIZE for a message that is too long.
    */
@@ -86,7 +87,7 @@ export class WebSocketConnection {
       while (!this.#closed) {
         const event = this.#parser.next();
         if (event?.kind === "message") return event.data;
-        if (event?.kind === "close") await this.#end(event);
+        if (event?.kind === "close") this.#closed = closureOf(event);
         else if (event?.kind === "ping") {
           await this.#sender.control("pong", event.data, either(signal, late));
         }
@@ -101,19 +102,13 @@ export class WebSocketConnection {
         asked = bytes === undefined;
         if (!bytes) await this.#sender.control("ping", NOTHING, signal);
         else if (bytes.length > 0) this.#parser.push(bytes);
-        else await this.#end({ code: 1006, reason: "" });
+        else this.#closed = ABNORMAL;
       }
     } catch (error) {
       if (error instanceof WebSocketFault) return await this.#refuse(error);
       if (!late?.aborted || signal?.aborted) throw error;
       throw new SocketError("ETIMEDOUT", "recv", this.#peer);
     }
-  }
-
-  /** The messages up to the end, from a peer that may be silent. */
-  async *messages(signal?: AbortSignal): AsyncGenerator<string | Uint8Array> {
-    const wait = { signal, patient: true };
-    for (let next; (next = await this.receive(wait)) !== undefined;) yield next;
   }
 
   /** Says that this end closes; the peer's messages can still be received. */
@@ -123,17 +118,12 @@ export class WebSocketConnection {
 
   /**
    * Says that this end closes, and waits until the peer has said so, too, but not
-   * longer than 2 s.
+   * longer than 2 s. A peer that has closed is answered with its own code.
    */
   async close(code = 1000, reason = ""): Promise<void> {
-    await this.#finish({ code, reason });
-  }
-
-  /** The peer has closed: it is answered with its own code. */
-  async #end({ code, reason }: Closure): Promise<void> {
-    this.#closed = { code, reason };
-    if (code === 1006) this.#sender.end();
-    await this.#finish({ code, reason: "" });
+    if (this.#closed === ABNORMAL) this.#sender.end();
+    const answer = this.#closed && { code: this.#closed.code, reason: "" };
+    await this.#finish(answer ?? { code, reason });
   }
 
   async #refuse({ code, message }: WebSocketFault): Promise<undefined> {
@@ -158,7 +148,7 @@ export class WebSocketConnection {
       if (fault) await this.socket.shutdown("SHUT_WR");
       for (let left = UNREAD; left > 0;) {
         for (let event; !this.#closed && (event = this.#parser.next());) {
-          if (event.kind === "close") this.#closed = event;
+          if (event.kind === "close") this.#closed = closureOf(event);
         }
         if (this.#closed && !client && !fault) break;
         const bytes = await this.socket.recv(SIZE, { signal });
@@ -171,9 +161,13 @@ export class WebSocketConnection {
         error instanceof WebSocketFault;
       if (!known && !signal.aborted) throw error;
     }
-    this.#closed ??= { code: 1006, reason: "" };
+    this.#closed ??= ABNORMAL;
     if (client) await this.socket.close();
   }
+}
+
+function closureOf({ code, reason }: Closure): Closure {
+  return { code, reason };
 }
 
 function timeoutOf(ms: number | null): AbortSignal | undefined {
@@ -188,6 +182,8 @@ function isSilence(error: unknown): boolean {
   return error instanceof SocketError && error.code === "ETIMEDOUT";
 }
 
+/** The stream has ended without a Close frame. */
+const ABNORMAL: Closure = { code: 1006, reason: "" };
 /** The longest wait for a peer that was told that this is the end, in ms. */
 const LINGER = 2000;
 /** How much of what it still sends is received, in bytes. */

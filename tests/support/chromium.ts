@@ -121,6 +121,7 @@ export async function startChromium(): Promise<Browser> {
     async close() {
       await send("Browser.close").catch(() => {});
       await reading;
+      await channel.close();
       await running.finished;
       rmSync(folder, { recursive: true, maxRetries: 5 });
     },

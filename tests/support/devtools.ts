@@ -54,9 +54,11 @@ export class DevTools {
   }
 
   async #receive(): Promise<void> {
-    for await (const message of this.#connection.messages()) {
-      this.#take(JSON.parse(message as string));
+    const wait = { patient: true };
+    for (let next; (next = await this.#connection.receive(wait));) {
+      this.#take(JSON.parse(next as string));
     }
+    await this.#connection.close();
   }
 
   #take({ id, result, error, sessionId, method, params }: Fields): void {

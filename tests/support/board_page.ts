@@ -85,14 +85,14 @@ export class BoardPage {
 
   /** Lets the call go before which an end stands; or all of them. */
   async next(end: EndName, all = false): Promise<void> {
-    await this.page.click(`.end.${end} .${all ? "on" : "next"}`);
+    await this.page.click(buttonOf(end, all));
   }
 
   /** Waits until an end stands before this call, letting those before it go. */
   async upTo(end: EndName, call: RegExp): Promise<void> {
     for (;;) {
       const state = await this.page.until<string>(
-        `document.querySelector(".end.${end} .next").ariaDisabled === "false"
+        `document.querySelector("${buttonOf(end)}").ariaDisabled === "false"
           && document.querySelector(".end.${end} .call").textContent`,
       );
       if (call.test(state)) return;
@@ -102,10 +102,10 @@ export class BoardPage {
 
   /** Waits until both ends have ended, and gives the status line. */
   async done(): Promise<string> {
-    await this.page.until(`document.querySelector("#status").textContent
-      .startsWith("Both ends have ended") ||
-      document.querySelector("#status.failed")`);
-    return await this.status();
+    return await this.page.until(`{
+      const { textContent, className } = document.querySelector("#status");
+      (className || /what the header/.test(textContent)) && textContent;
+    }`);
   }
 
   status(): Promise<string> {
@@ -169,6 +169,12 @@ export class BoardPage {
     if (answer.status !== 200) throw new Error(`${answer.status} ${path}`);
     return answer.body;
   }
+}
+
+/** The button that lets a call go, or all of them. */
+export function buttonOf(end: EndName, all = false): string {
+  const key = end[0];
+  return `[data-key=${all ? key.toUpperCase() : key}]`;
 }
 
 /** The runtimes of the two ends, in three pairs: each is once a server. */

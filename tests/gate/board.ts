@@ -11,7 +11,11 @@ import {
   hasTwoEnds,
   sourceOf,
 } from "../../scripts/tools/support/experiments.ts";
-import { difference, readHeader } from "../../scripts/tools/support/header.ts";
+import {
+  contradiction,
+  difference,
+  readHeader,
+} from "../../scripts/tools/support/header.ts";
 import { backwards } from "../support/arrows.ts";
 import { Board } from "../support/board.ts";
 import { BoardPage, PAIRS } from "../support/board_page.ts";
@@ -72,11 +76,14 @@ PAIRS.forEach(([server, client], i) => {
 async function faultsOf(shown: BoardPage, name: string): Promise<string[]> {
   const found: (string | null)[] = [];
   const status = await shown.done();
-  if (!/The output is what the header of \w+ says/.test(status)) {
-    found.push(status);
-  }
-  const { output } = readHeader(sourceOf(name));
-  found.push(difference(output, await shown.printed()));
+  const header = readHeader(sourceOf(name));
+  const printed = await shown.printed();
+  found.push(difference(header.output, printed));
+  // On a busy machine a run may contradict the fact, and the page says so.
+  const as = contradiction(header, printed) === null
+    ? "is what"
+    : "is not what";
+  if (!status.includes(`The output ${as} the header`)) found.push(status);
 
   await shown.page.click("#calls [data-id]"); // tells the number of the run
   await shown.page.until(`document.querySelector("dialog").open`);
@@ -93,7 +100,7 @@ async function faultsOf(shown: BoardPage, name: string): Promise<string[]> {
       break;
     }
   }
-  found.push(...backwards(traced));
+  found.push(...backwards(traced).slice(0, 3));
   if (backwards(traced.toReversed()).length === 0) found.push("no arrows");
   return found.filter((each) => each !== null)
     .map((each) => `${name}: ${each}`);

@@ -12,17 +12,10 @@ export type MergedCall = TracedCall;
 
 type End = TracedCall["end"];
 
-/** A connection over a stream, as far as it has been merged. */
-interface Link {
-  readonly connection: number;
-  /** Its sockets: the one that connected, and the one that accept() made. */
-  readonly sockets: Record<"connect" | "accept", Stream>;
-}
-
-/** One end of a connection. */
+/** One end of a connection over a stream, as far as that has been merged. */
 interface Stream {
-  /** As `socketOf` names it, once it is known. */
-  socket?: string;
+  /** The number of the client. */
+  readonly connection: number;
   /** How many bytes it has sent; nobody knows after a call that failed. */
   sent: number;
   received: number;
@@ -31,6 +24,8 @@ interface Stream {
   /** It may receive without a cause: the end after SHUT_RD or a reset. */
   free: boolean;
 }
+
+type Ends = [own: Stream, peer: Stream];
 
 /** A datagram that was sent, and the sockets that have received it. */
 interface Datagram {
@@ -68,9 +63,9 @@ export class Merge {
   readonly #ended = new Set<End>();
   /** The ports on which somebody listens, and paths. */
   readonly #listening = new Set<string>();
-  /** Connections that have not been accepted, by `linkKey`. */
-  readonly #connected = new Map<string, Link[]>();
-  readonly #streams = new Map<string, [own: Stream, peer: Stream, Link]>();
+  /** Connections that have not been accepted, by `keyOf`. */
+  readonly #connected = new Map<string, Ends[]>();
+  readonly #streams = new Map<string, Ends>();
   readonly #datagrams: Datagram[] = [];
   /** The peers of datagram sockets after connect(), and the sockets themselves. */
   readonly #peers = new Map<string, string | undefined>();
@@ -126,10 +121,10 @@ export class Merge {
       return (other) => other.call === "listen" && portOf(other.name) === port;
     }
     if (name === "accept") {
-      const key = linkKey(call.peer, call.name);
+      const key = keyOf(call.peer, call.name);
       if (this.#connected.get(key)?.length) return;
       return (other) =>
-        other.call === "connect" && linkKey(other.name, other.peer) === key;
+        other.call === "connect" && keyOf(other.name, other.peer) === key;
     }
     if (!/^(recv|lose)/.test(name)) return;
     if (this.#isDatagram(call)) {
@@ -141,10 +136,7 @@ export class Merge {
     if (!own || !peer || peer.sent >= own.received + bytes && bytes > 0) return;
     if (bytes === 0 && (peer.finished || own.free)) return;
     return (other) =>
-      /^(send|shutdown|close)/.test(other.call) &&
-      (peer.socket
-        ? socketOf(other.end, other.descriptor) === peer.socket
-        : other.end !== end);
+      other.end !== end && /^(send|shutdown|close)/.test(other.call);
   }
 
   /** Notes what a call causes, and gives it the client's number. */
@@ -159,35 +151,31 @@ export class Merge {
     if (name === "listen" && !failed) this.#listening.add(portOf(call.name));
     if (name === "connect" && !failed) this.#connect(call, socket);
     if (name === "accept" && !failed) return this.#accept(call);
-    const [own, , link] = this.#streams.get(socket) ?? [];
-    if (!own || !link) return call;
+    const [own] = this.#streams.get(socket) ?? [];
+    if (!own) return call;
     if (name.startsWith("send")) own.sent += failed ? Infinity : bytes;
     if (name.startsWith("recv")) own.received += bytes;
     if (name.startsWith("recv") && failed || /_RD(WR)?$/.test(args[0])) {
       own.free = true;
     }
     if (name === "close" || /_(RD)?WR$/.test(args[0])) own.finished = true;
-    return { ...call, connection: link.connection };
+    return { ...call, connection: own.connection };
   }
 
   #connect(call: TracedCall, socket: string): void {
-    const [own, peer] = [newStream(socket), newStream()];
-    const sockets = { connect: own, accept: peer };
-    const link = { connection: call.connection, sockets };
-    const key = linkKey(call.name, call.peer);
-    const others = this.#connected.get(key) ?? [];
-    this.#connected.set(key, [...others, link]);
-    this.#streams.set(socket, [own, peer, link]);
+    const { connection } = call;
+    const ends: Ends = [{ ...NEW, connection }, { ...NEW, connection }];
+    const key = keyOf(call.name, call.peer);
+    this.#connected.set(key, [...this.#connected.get(key) ?? [], ends]);
+    this.#streams.set(socket, ends);
   }
 
   #accept(call: TracedCall): MergedCall {
-    const link = this.#connected.get(linkKey(call.peer, call.name))?.shift();
-    if (!link) return call; // of a client that has no trace
-    const socket = socketOf(call.end, call.made ?? 0);
-    const { accept: own, connect: peer } = link.sockets;
-    own.socket = socket;
-    this.#streams.set(socket, [own, peer, link]);
-    return { ...call, connection: link.connection };
+    const ends = this.#connected.get(keyOf(call.peer, call.name))?.shift();
+    if (!ends) return call; // of a client that has no trace
+    const [peer, own] = ends;
+    this.#streams.set(socketOf(call.end, call.made ?? 0), [own, peer]);
+    return { ...call, connection: own.connection };
   }
 
   #isDatagram({ call, end, descriptor }: TracedCall): boolean {
@@ -236,10 +224,7 @@ export class Merge {
   }
 }
 
-function newStream(socket?: string): Stream {
-  const start = { sent: 0, received: 0, finished: false, free: false };
-  return socket ? { socket, ...start } : start;
-}
+const NEW = { sent: 0, received: 0, finished: false, free: false };
 
 /** Tells sockets apart; descriptors are not used again. */
 function socketOf(end: End, descriptor: number): string {
@@ -247,7 +232,7 @@ function socketOf(end: End, descriptor: number): string {
 }
 
 /** Tells connections apart that are not accepted: by the client's address. */
-function linkKey(client: string | undefined, server: string | undefined) {
+function keyOf(client: string | undefined, server: string | undefined) {
   return `${(client ?? "").replace("::ffff:", "")} ${portOf(server)}`;
 }
 

@@ -2,7 +2,6 @@
  * What the board's page does: it orders a run, and shows what comes of it. Rows
  * of the drawing and the result are the server's markup; all else is text.
  */
-
 const GONE = "The board does not answer. Start it again, and open the " +
   "address that it prints.";
 const FOREIGN =
@@ -22,30 +21,50 @@ const keys = Object.fromEntries(
 
 /** Each end: its calls that are held, those that wait, and what else it does. */
 const ends = ["server", "client"].map((name) => {
-  const end = { name, held: [], waiting: [], said: "not started" };
-  end.panel = $(`.end.${name}`).children;
-  end.buttons = $$(`.end.${name} button`);
-  end.buttons[0].ariaLabel = `Next call of the ${name}`;
-  end.buttons[1].ariaLabel = `Run on with the ${name}`;
-  end.terminal = $(`.part.${name} pre`);
-  end.now = $(`#now .${name}`);
-  return end;
+  const [next, on] = $$(`.end.${name} button`);
+  next.ariaLabel = `Next call of the ${name}`;
+  on.ariaLabel = `Run on with the ${name}`;
+  return {
+    ...{
+      name,
+      buttons: [next, on],
+      held: [],
+      waiting: [],
+      said: "not started",
+    },
+    panel: $(`.end.${name}`).children,
+    now: $(`#now .${name}`),
+    terminal: $(`.part.${name} pre`),
+  };
 });
 
 let token = "";
-let choices = { experiments: [], runtimes: [] };
+let choices = { experiments: [] };
 let run = { over: true, calls: 0 };
+const events = [];
 
 /**
  * Takes the key from the part of the address that a browser keeps to itself, and
  * removes it there, where a projector or a screenshot would show it. A reload
  * finds it in the storage of this tab.
  */
-function takeToken() {
+async function start() {
   token = location.hash.slice(1) || sessionStorage.getItem("token");
   if (!token) throw new Error(FOREIGN);
   sessionStorage.setItem("token", token);
   history.replaceState(null, "", location.pathname);
+  choices = await (await ask("/choices")).json();
+  const names = choices.experiments.map(({ name }) => new Option(name));
+  form.experiment.replaceChildren(...names);
+  form.experiment.value = "tcp_time";
+  for (const end of [form.server, form.client]) {
+    end.replaceChildren(
+      ...choices.runtimes.map(({ name, version }) =>
+        new Option(`${name} ${version}`, name)
+      ),
+    );
+  }
+  choose();
 }
 
 /** Asks the board; throws what the reader should know if it refuses. */
@@ -62,50 +81,35 @@ async function ask(path, order, signal) {
   throw new Error(response.status === 403 ? FOREIGN : await response.text());
 }
 
-async function start() {
-  takeToken();
-  choices = await (await ask("/choices")).json();
-  form.experiment.replaceChildren(
-    ...choices.experiments.map(({ name }) => new Option(name)),
-  );
-  form.experiment.value = "tcp_time";
-  for (const end of [form.server, form.client]) {
-    end.replaceChildren(
-      ...choices.runtimes.map(({ name, version }) =>
-        new Option(`${name} ${version}`, name)
-      ),
-    );
-  }
-  choose();
-}
-
 /** Shows what the chosen experiment is about, and its options. */
 function choose() {
   const { title, fact, output, steps, flags } =
     choices.experiments[form.experiment.selectedIndex];
   $("#fact").replaceChildren(element("b", title), fact.replace(title, ""));
   $("#output pre").textContent = output.join("\n");
-  $("#flags").hidden = flags.length === 0;
   $("#flags div").replaceChildren(...flags.map(({ name, value, help }) => {
     const input = element("input");
     input.name = name;
-    if (!value) input.type = "checkbox";
-    return element("label", `--${name}: ${help}`, input);
+    return element("label", `--${name} ${value}: ${help}`, input);
   }));
   form.pace[0].disabled = !steps;
   form.pace.value = steps ? "step" : "through";
-  say(
-    steps ? "Ready." : "Ready. No step by step here: this lives by the clock.",
-  );
+  say(steps ? "Ready." : "Ready. This lives by the clock: no step by step.");
   update();
 }
 
 async function startRun() {
   run.controller?.abort();
   const { experiment, server, client, pace } = form;
-  const step = pace.value === "step";
-  const own = run = { step, name: experiment.value, calls: 0 };
-  own.controller = new AbortController();
+  const flags = $$("#flags input").filter(({ value }) => value);
+  const order = {
+    experiment: experiment.value,
+    server: server.value,
+    client: client.value,
+    step: pace.value === "step",
+    flags: Object.fromEntries(flags.map(({ name, value }) => [name, value])),
+  };
+  const own = run = { ...order, calls: 0, controller: new AbortController() };
   for (const end of ends) {
     Object.assign(end, {
       held: [],
@@ -117,45 +121,32 @@ async function startRun() {
   }
   events.length = 0;
   $("#calls").replaceChildren();
-  $("#hint").replaceChildren();
-  $("#result").hidden = true;
-  $("#stage").classList.toggle("stepping", step);
+  $("#hint").hidden = $("#result").hidden = true;
+  $("#stage").classList.toggle("stepping", run.step);
   $("#status").scrollIntoView({ block: "nearest" });
   say("Starting.");
   update();
-  const flags = Object.fromEntries(
-    $$("#flags input").filter(({ type, checked, value }) =>
-      type === "checkbox" ? checked : value
-    ).map(({ name, type, value }) => [name, type === "checkbox" ? "" : value]),
-  );
-  const order = { experiment: own.name, server: server.value, step, flags };
-  order.client = client.value;
   try {
     const { body } = await ask("/runs", order, own.controller.signal);
-    await follow(body, own);
-    throw new Error(GONE);
-  } catch (error) {
-    if (run !== own || own.over) return;
-    Object.assign(own, { over: true, fault: error.message });
-    update();
-    tell();
+    await follow(body.pipeThrough(new TextDecoderStream()).getReader(), own);
+  } catch ({ message }) {
+    if (run === own) events.push({ event: "fault", text: message });
+    draw();
   }
 }
 
 /** Takes each line of the answer as an event. */
-async function follow(body, own) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+async function follow(reader, own) {
   for (let rest = ""; run === own;) {
     const { done, value } = await reader.read().catch(() => ({ done: true }));
-    if (done) return;
+    if (done && own.over) return;
+    if (done) throw new Error(GONE);
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     events.push(...lines.map((line) => JSON.parse(line)));
     requestAnimationFrame(draw);
   }
 }
-
-const events = [];
 
 /** Shows as many events as a frame has time for. */
 function draw() {
@@ -165,10 +156,13 @@ function draw() {
   const end = performance.now() + 10; // ms
   while (events.length > 0 && performance.now() < end) take(events.shift());
   update();
-  tell();
+  clearTimeout(quiet);
+  quiet = setTimeout(tell, 200); // ms
   for (const box of atEnd) box.scrollTop = box.scrollHeight;
   if (events.length > 0) requestAnimationFrame(draw);
 }
+
+let quiet; // a timer: the status tells what stays, not what passes
 
 function take(event) {
   const end = ends.find(({ name }) => name === event.end);
@@ -210,7 +204,7 @@ function take(event) {
 }
 
 /** Adds the rows of a call: what has arrived with it, and the call itself. */
-function addCall({ id, html }, end) {
+function addCall({ id, text, html }, end) {
   const rows = parsed(html);
   for (const row of rows.children) {
     row.role = "listitem";
@@ -219,14 +213,13 @@ function addCall({ id, html }, end) {
   const call = rows.querySelector(".call code");
   call.dataset.id = id;
   call.role = "button";
-  call.ariaHasPopup = "dialog";
-  call.ariaLabel = `${end.name}: ${call.textContent}`;
+  call.ariaLabel = `${end.name}: ${text}`;
   call.tabIndex = run.calls++ === 0 ? 0 : -1;
   $("#calls").append(rows);
-  const made = end.waiting.findIndex(({ text }) =>
-    call.textContent.includes(text.match(/^\w+\(\d*/)[0])
-  );
-  if (made >= 0) end.waiting.splice(made, 1);
+  // The call that has waited, by its name and descriptor.
+  const [begun] = text.match(/^\w+\(\d*/);
+  const at = end.waiting.findIndex(({ text }) => text.startsWith(begun));
+  if (at >= 0) end.waiting.splice(at, 1);
 }
 
 /** Says what each end does, and which buttons have something to do. */
@@ -240,9 +233,9 @@ function update() {
     said.textContent = what;
     text.textContent = call?.text ?? "";
     man.textContent = call?.man ?? "";
-    const code = element("code", `${what}: ${call?.text}`);
-    code.className = end.held.length > 0 ? "held" : "waiting";
-    end.now.replaceChildren(...(call ? [code] : []));
+    end.now.replaceChildren(
+      ...(call ? [element("code", `${what}: ${call.text}`)] : []),
+    );
     for (const button of end.buttons) {
       button.hidden = !(run.over ? form.pace.value === "step" : run.step);
       enable(button, !run.over && end.held.length > 0);
@@ -261,25 +254,20 @@ function enable(button, on) {
   button.ariaDisabled = String(!on);
 }
 
-let quiet; // a timer
-
-/** Says how the run stands, once nothing more has happened for a moment. */
 function tell() {
-  clearTimeout(quiet);
-  quiet = setTimeout(() => {
-    if (run.fault) return say(run.fault, true);
-    if (run.over) {
-      const not = run.same ? "" : "not ";
-      const text =
-        `Both ends have ended. The output is ${not}what the header of `;
-      return say(`${text}${run.name} says.`, !run.same);
-    }
-    const [server, client] = ends.map((end) => {
-      const { what, call } = standing(end);
-      return end.held.length > 0 ? `stands before ${call.call}()` : what;
-    });
-    say(`Server: ${server}. Client: ${client}.`);
-  }, 200); // ms
+  const { fault, over, same, experiment } = run;
+  const [server, client] = ends.map((end) => {
+    const { what, call } = standing(end);
+    return call === end.held[0] && call ? `stands before ${call.call}()` : what;
+  });
+  const verdict = same === undefined
+    ? ""
+    : ` The output is ${
+      same ? "" : "not "
+    }what the header of ${experiment} says.`;
+  if (fault) say(fault, true);
+  else if (over) say(`Both ends have ended.${verdict}`, same === false);
+  else say(`Server: ${server}. Client: ${client}.`);
 }
 
 function say(text, failed = false) {
@@ -287,26 +275,34 @@ function say(text, failed = false) {
   if ($("#status").textContent !== text) $("#status").textContent = text;
 }
 
-function press(button) {
-  if (button.ariaDisabled === "true" || button.hidden) return;
+/** Does what a button says, or says why not. */
+async function press(button) {
+  if (!button || button.ariaDisabled === "true" || button.hidden) return;
   const { id, dataset } = button;
-  if (id === "run") return startRun();
-  if (id === "stop") return ask(`/runs/${run.id}/stop`, {});
-  if (id === "close") return dialog.close();
-  if (dataset.file) return download(dataset.file);
-  if (dataset.id) return show(dataset.id);
   const end = ends.find(({ buttons }) => buttons.includes(button));
-  const on = button === end.buttons[1];
+  try {
+    if (id === "run") await startRun();
+    else if (id === "stop") await ask(`/runs/${run.id}/stop`, {});
+    else if (id === "close") dialog.close();
+    else if (dataset.file) await download(dataset.file);
+    else if (dataset.id) await show(dataset.id);
+    else if (end) await next(end, button === end.buttons[1]);
+  } catch ({ message }) {
+    say(message, true);
+  }
+}
+
+async function next(end, on) {
   end.held = on ? [] : end.held.slice(1);
   update();
-  return ask(`/runs/${run.id}/next`, { end: end.name, run: on });
+  await ask(`/runs/${run.id}/next`, { end: end.name, run: on });
 }
 
 async function download(file) {
   const blob = await (await ask(`/runs/${run.id}/${file}`)).blob();
   const link = element("a");
   link.href = URL.createObjectURL(blob);
-  link.download = file.replace(/^\w+/, run.name);
+  link.download = `${run.experiment}.${file}`;
   link.click();
 }
 
@@ -320,10 +316,10 @@ async function show(id) {
   const ms = (value) => `${value.toFixed(3)} ms`;
   facts.replaceChildren(
     ...Object.entries({
-      Made: `${ms(begun)} after the start`,
-      Done: `${ms(time)} after the start`,
+      Made: `at ${ms(begun)}`,
+      Done: `at ${ms(time)}`,
       Took: took ? ms(took) : "returned at once",
-      Bytes: bytes === undefined ? "none" : bytes.toLocaleString("en"),
+      Bytes: bytes?.toLocaleString("en") ?? "none",
     }).map(([name, value]) =>
       element("div", element("dt", name), element("dd", value))
     ),
@@ -332,16 +328,14 @@ async function show(id) {
   for (const part of content) part.hidden = octets.length === 0;
   content[0].textContent = cut ? "The first bytes as text" : "Bytes as text";
   content[1].textContent = textOf(octets);
-  content[3].textContent = hexOf(octets);
+  content[3].textContent = hexOf([...octets]);
   dialog.showModal();
 }
 
 /** UTF-8, or else each byte; what cannot be seen is escaped. */
 function textOf(octets) {
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(octets);
-  } catch {
+  let text = new TextDecoder().decode(octets);
+  if (text.includes("\ufffd")) {
     text = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
   }
   return text.replace(/[\p{C}\p{Zl}\p{Zp}\\\x80-\xff]/gu, (one) => {
@@ -352,20 +346,19 @@ function textOf(octets) {
   });
 }
 
-/** The offset, 16 bytes in hex (8 on a narrow screen), and the same as text. */
+/** 16 bytes a row: their offset, in hex, and as text; 8 on a narrow screen. */
 function hexOf(octets) {
-  const size = matchMedia("(min-width: 40rem)").matches ? 16 : 8;
-  let text = "";
-  for (let at = 0; at < octets.length; at += size) {
-    const some = [...octets.subarray(at, at + size)];
-    const hex = some.map((octet) => octet.toString(16).padStart(2, "0"));
-    const seen = some.map((octet) =>
-      octet > 31 && octet < 127 ? String.fromCharCode(octet) : "."
-    );
-    text += `${at.toString(16).padStart(4, "0")}  ` +
-      `${hex.join(" ").padEnd(3 * size)} ${seen.join("")}\n`;
-  }
-  return text;
+  const wide = matchMedia("(min-width: 40rem)").matches;
+  const size = wide ? 16 : 8;
+  const hex = (number, length) => number.toString(16).padStart(length, "0");
+  const rows = Array.from({ length: octets.length / size + 1 }, (_, row) => {
+    const some = octets.slice(row * size, (row + 1) * size);
+    const codes = some.map((octet) => hex(octet, 2)).join(" ");
+    const text = String.fromCharCode(...some).replace(/[^ -~]/g, ".");
+    const gap = wide ? "  " : "\n      ";
+    return `${hex(row * size, 4)}  ${codes.padEnd(3 * size - 1)}${gap}${text}`;
+  });
+  return rows.slice(0, Math.ceil(octets.length / size)).join("\n");
 }
 
 function element(tag, ...content) {
@@ -380,50 +373,35 @@ function parsed(html) {
   return template.content;
 }
 
-/** Does it, or says why not. */
-async function attempt(work) {
-  try {
-    await work();
-  } catch (error) {
-    say(error.message, true);
-  }
+/** On a call: Enter opens it, and the arrows lead to others. */
+function move(key, target) {
+  const calls = $$("#calls [role=button]");
+  const [at, last] = [calls.indexOf(target), calls.length - 1];
+  const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: last };
+  const call = key === "Enter" || key === " " ? target : calls[moves[key]];
+  if (call === target) press(call);
+  target.tabIndex = -1;
+  (call ?? target).tabIndex = 0;
+  call?.focus();
+  return call;
 }
 
-addEventListener("click", ({ target }) => {
-  const button = target.closest("button, [role=button]");
-  if (button) attempt(() => press(button));
+addEventListener("keydown", (event) => {
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  const edited = target.matches("select, #flags input");
+  if (ctrlKey || metaKey || altKey || dialog.open || edited) return;
+  if (target.dataset.id && move(key, target)) event.preventDefault();
+  else if ($("#keys").checked) press(keys[key]);
 });
+addEventListener(
+  "click",
+  ({ target }) => press(target.closest("button, [role=button]")),
+);
 $("#order").addEventListener("submit", (event) => event.preventDefault());
 $("#order").addEventListener("change", ({ target }) => {
   if (target === form.experiment) choose();
   else update();
 });
-addEventListener("hashchange", () => attempt(start));
-
-addEventListener("keydown", (event) => {
-  const { key, target, ctrlKey, metaKey, altKey } = event;
-  const field = "select, input:not([type=radio], [type=checkbox])";
-  if (ctrlKey || metaKey || altKey || dialog.open || target.matches(field)) {
-    return;
-  }
-  if (target.dataset.id && move(key, target)) event.preventDefault();
-  else if (keys[key] && $("#keys").checked) attempt(() => press(keys[key]));
-});
-
-/** On a call: Enter opens it, and the arrows lead to others. */
-function move(key, target) {
-  const calls = $$("#calls [role=button]");
-  const at = calls.indexOf(target);
-  const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0 };
-  moves.End = calls.length - 1;
-  if (key === "Enter" || key === " ") target.click();
-  else if (calls[moves[key]]) {
-    target.tabIndex = -1;
-    calls[moves[key]].tabIndex = 0;
-    calls[moves[key]].focus();
-  } else return false;
-  return true;
-}
-
+addEventListener("hashchange", () => location.reload());
 update();
-attempt(start);
+start().catch(({ message }) => say(message, true));

@@ -10,8 +10,7 @@
  *
  * The server tells the time (SNTP over UDP) and collects the readings (syslog
  * over TCP), due at multiples of `--interval 200` ms. Of `--devices 4`, `--deaf 1`
- * gets no answer, and its readings say so. `--collector 1514` sends them to
- * event_log or rsyslog.
+ * gets no answer, and says so. `--collector 1514` sends to event_log or rsyslog.
  *
  * Output:
  *
@@ -146,5 +145,6 @@ if (import.meta.main) {
     interval: { ...some, help: "with so many ms between them (200)" },
     collector: { ...PORT, help: "to this port (that of the time server)" },
   };
-  await experiment({ url: import.meta.url, port: 1123, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 1123, clock: true, flags, server, client });
 }

@@ -139,5 +139,6 @@ if (import.meta.main) {
   const workers = { ...UP_TO_999, help: "simulate so many workers (5)" };
   const seed = { ...WHOLE_NUMBER, help: "choose their clocks (7)" };
   const flags = { workers, seed };
-  await experiment({ url: import.meta.url, port: 1600, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 1600, clock: true, flags, server, client });
 }

@@ -1,7 +1,6 @@
 /**
  * The backlog of listen(): the 5 in listen(5) limits the accept queue (to 6
- * clients on Linux). Further clients are not refused, but their connect() takes
- * longer.
+ * clients on Linux). More are not refused, but their connect() takes longer.
  *
  * Aim: To find out what the number in listen() does to clients beyond it.
  *
@@ -96,5 +95,6 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9999, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9999, clock: true, server, client });
 }

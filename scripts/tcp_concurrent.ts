@@ -33,8 +33,7 @@ export async function server({ address, done, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Accept each client, and answer its request. A request may set how the
-  //    server serves the clients after it.
+  // 2. Accept each client, and answer it. A request may choose how to serve.
   let way = "One at a time";
   let answered = 0;
   for await (const [client] of listener) {
@@ -96,5 +95,6 @@ async function ask(address: End["address"], request: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 8000, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 8000, clock: true, server, client });
 }

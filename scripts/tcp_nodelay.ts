@@ -36,8 +36,7 @@ export async function server({ address, print, ready, serve }: End) {
   await listener.listen();
   ready(listener);
 
-  // 2. Answer each line of a client. Part of a line gets no answer that could
-  //    carry its acknowledgement.
+  // 2. Answer whole lines only: an answer would carry an acknowledgement.
   const counts = { answered: 0 };
   for await (const [client] of listener) {
     await serve(client, async () => {
@@ -96,5 +95,6 @@ async function median(connection: StreamSocket, ...pieces: string[]) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 8000, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 8000, clock: true, server, client });
 }

@@ -34,8 +34,7 @@ import { inWords, openTransfers } from "../lib/services/tftp/server.ts";
 
 export async function server(end: End) {
   const { address, flags, print, ready, serve } = end;
-  // 1. Create a socket and bind it to the server's port. It receives requests,
-  //    to read a file or to write one; anything else is ignored.
+  // 1. Create a socket and bind it. It receives requests to read or to write.
   const transfers = await openTransfers(flags);
   const receiver = socket(AF_INET, SOCK_DGRAM);
   await receiver.bind(address);
@@ -96,5 +95,6 @@ if (import.meta.main) {
     put: { value: "FILE", help: "write this file to the server" },
     save: { value: "FILE", help: "keep the file that was read" },
   };
-  await experiment({ url: import.meta.url, port: 6969, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 6969, clock: true, flags, server, client });
 }

@@ -133,5 +133,6 @@ if (import.meta.main) {
     help: "take so many samples (8, elsewhere 4)",
   };
   const flags = { skew, samples };
-  await experiment({ url: import.meta.url, port: 1123, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 1123, clock: true, flags, server, client });
 }

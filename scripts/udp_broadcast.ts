@@ -92,5 +92,6 @@ async function bound(name: Address) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9000, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, server, client });
 }

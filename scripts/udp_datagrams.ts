@@ -85,7 +85,6 @@ export async function client({ address, print }: End) {
       break;
     }
   }
-
   // 4. Print how many were lost, and the round-trip times of the others.
   print(`10 sent, ${times.length} received, ${100 - 10 * times.length}% lost`);
   if (times.length > 0) print(`min/avg/max: ${minAvgMax(times)} ms`);
@@ -96,5 +95,6 @@ if (import.meta.main) {
   const loss = { ...FRACTION, help: "lose this share of the pings (0.3)" };
   const seed = { ...WHOLE_NUMBER, help: "choose which ones (7)" };
   const flags = { loss, seed };
-  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, flags, server, client });
 }

@@ -86,5 +86,6 @@ export async function client({ address, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9000, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, server, client });
 }

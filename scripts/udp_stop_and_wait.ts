@@ -46,8 +46,7 @@ export async function server({ address, flags, print, ready, serve }: End) {
     const frame = parseFrame(data);
     const [name, repetitions] = WAYS.get(frame?.way ?? "") ?? [];
     if (frame?.kind === "DATA" && name) {
-      // 3. Take a block without a number. Numbers are 0 and 1 in turn: a block
-      //    whose number is not the next one is known.
+      // 3. Take the block, unless its number, 0 and 1 in turn, is not the next.
       const transfer = open.of(sender, frame.way);
       const { taken } = transfer;
       const next = taken.length % 2;
@@ -96,5 +95,6 @@ export async function client({ address, flags, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, flags, server, client });
 }

@@ -95,5 +95,6 @@ export async function client({ address, flags, print }: End) {
 }
 
 if (import.meta.main) {
-  await experiment({ url: import.meta.url, port: 9000, flags, server, client });
+  const { url } = import.meta;
+  await experiment({ url, port: 9000, clock: true, flags, server, client });
 }

@@ -147,7 +147,8 @@ function commandOf({ commands }: Header, runtime: RuntimeName): string {
 function objectsIn(
   stdout: string,
 ): (CallInWords & { end: string; line?: string })[] {
-  return stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  return stdout.trimEnd().split("\n").map((line) => JSON.parse(line))
+    .filter(({ begins }) => !begins);
 }
 
 /**

@@ -43,11 +43,11 @@ export function parseScript(script: Script, args: string[]): Promise<Given> {
 }
 
 /** The settings of an experiment; ends the process for usage and `--help`. */
-export function parse(
+export async function parse(
   experiment: Experiment,
   args: string[],
 ): Promise<Settings> {
-  const { url, port, flags: own = {} } = experiment;
+  const { url, port, clock, flags: own = {} } = experiment;
   // A path has no host, and the port is only a part of its default name.
   const hidden = "path" in own;
   const flags = {
@@ -66,8 +66,12 @@ with both ends a client waits for ever)`,
   };
   const switches = {
     trace: "print each socket call and its result, as strace does",
+    step: clock
+      ? "none here: this experiment lives by the clock"
+      : "make each socket call when Enter is pressed, or a line comes",
     diagram: "print the calls as a Mermaid sequence diagram at the end",
     json: "print one JSON object a line",
+    bytes: "with --trace --json: all bytes, in base64",
   };
   const help = `  both          both ends in one process (the default)
   server        the server alone, until Ctrl-C
@@ -78,7 +82,12 @@ At most ${RECEIVE_QUEUE_LIMIT} datagrams wait to be received. A line or message 
 ${MESSAGE_LIMIT} bytes unless the experiment sets a lower limit. After Ctrl-C, running
 exchanges have ${limits.grace} ms to end.`;
   const roles = "[both | server | client] ";
-  return read({ url, help, flags, switches }, args, roles, settle);
+  let step = false;
+  const script = { url, help, flags, switches };
+  const settings = await read(script, args, roles, settle);
+  if (!step) return settings;
+  const { stepThrough } = await import("./step.ts");
+  return { ...settings, stepper: stepThrough(experiment, settings) };
 
   function settle({ flags, switches }: Given, roles: string[]): Settings {
     const [role = "both", extra] = roles;
@@ -88,15 +97,25 @@ exchanges have ${limits.grace} ms to end.`;
     if (extra !== undefined) {
       throw new UsageError(`One role only, not "${extra}"`);
     }
+    const on = (name: string) => switches.includes(name);
+    step = on("step");
+    if (step && clock) {
+      throw new UsageError("This experiment lives by the clock: no --step");
+    }
+    const trace = on("trace") || step;
+    if (on("bytes") && !(trace && on("json"))) {
+      throw new UsageError("--bytes is for --trace --json");
+    }
     return {
       role,
       host: flags.host ?? DEFAULTS.host,
       port: wholeNumber("port", flags.port, role === "client" ? 1 : 0, 65535),
       clients: wholeNumber("clients", flags.clients, 1, 1_000_000),
       timeout: wholeNumber("timeout", flags.timeout, 1, 2 ** 31 - 1),
-      trace: switches.includes("trace"),
-      diagram: switches.includes("diagram"),
-      json: switches.includes("json"),
+      trace,
+      diagram: on("diagram"),
+      json: on("json"),
+      bytes: on("bytes"),
       flags: Object.fromEntries(
         Object.keys(own).map((name) => [name, flags[name]]),
       ),

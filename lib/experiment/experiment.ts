@@ -39,7 +39,8 @@ export async function experiment(experiment: Experiment): Promise<void> {
   const watched = watch(experiment, settings);
   try {
     const given = { ...settings, watched };
-    const ended = run(experiment, given, transcript?.write).then(() => "");
+    const script = settings.stepper?.experiment ?? experiment;
+    const ended = run(script, given, transcript?.write).then(() => "");
     const slip = await Promise.race([ended, hangOf(watched)])
       .finally(transcript?.end);
     if (slip === "") return;
@@ -122,7 +123,7 @@ function watch({ url }: Experiment, { role }: Settings): Watched {
 
 /** Resolves to the slip with which a run hangs; others do not load what finds it. */
 async function hangOf(watched: Watched): Promise<string> {
-  await later(3000);
+  await later(limits.hang);
   // A client alone may wait for a person, and a server that is ready, for clients.
   const waits = { both: false, server: watched.listeners, client: true };
   const slips = waits[watched.role] ? undefined : await loadSlips();

@@ -5,7 +5,7 @@
  */
 import type { Settings } from "./types.ts";
 
-export type { End, Experiment, Flag, Settings } from "./types.ts";
+export type { End, Experiment, Flag, Settings, Stepper } from "./types.ts";
 
 export const DEFAULTS: Settings = {
   role: "both",
@@ -25,4 +25,6 @@ export const limits = {
   grace: 5_000,
   /** How long the last sender of datagrams must be silent to be done, in ms. */
   quiet: 1_000,
+  /** When a run is looked at that has not ended, in ms. */
+  hang: 3_000,
 };

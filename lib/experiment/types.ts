@@ -5,6 +5,7 @@
  * @module
  */
 import type { Address } from "../sockets/address.ts";
+import type { PendingCall } from "../observe/call_order.ts";
 import type { DatagramSocket } from "../sockets/datagram_socket.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import type { Watched } from "../slips/slips.ts";
@@ -55,6 +56,8 @@ export interface Experiment {
   readonly port: number;
   /** Flags that only this experiment has, by name. */
   readonly flags?: Record<string, Flag>;
+  /** What it shows depends on time limits or pauses: it refuses `--step`. */
+  readonly clock?: boolean;
   server(end: End): Promise<unknown>;
   client(end: End): Promise<unknown>;
 }
@@ -84,8 +87,28 @@ export interface Settings {
   trace?: boolean;
   diagram?: boolean;
   json?: boolean;
+  /** All bytes are in the lines of `--trace --json`. */
+  bytes?: boolean;
+  /** What makes the calls one by one: `--step`. */
+  stepper?: Stepper;
   /** The values of the experiment's own flags. */
   flags: Record<string, string | undefined>;
   /** What is kept of the only run of a process, in case that it hangs. */
   watched?: Watched;
+}
+
+/** Holds each socket call until the reader lets it go. */
+export interface Stepper {
+  /** The experiment, whose calls are held. */
+  readonly experiment: Experiment;
+  /** The end that makes the calls that are made now. */
+  whose(): "server" | "client" | undefined;
+  /** See Hooks. */
+  gate(call: PendingCall, go: () => void, made: boolean): void;
+  /** Prints a line of an end when what it has done before has been shown. */
+  line(end: "server" | "client", print: () => void): void;
+  /** Shows the call before which an end stands. */
+  show: (call: PendingCall) => void;
+  /** Resolves when everything that has been done has been shown. */
+  settled(): Promise<void>;
 }

@@ -40,11 +40,30 @@ export interface SocketCall {
   readonly done: boolean;
 }
 
+/** What an observer may know, and do while calls are made. */
+export interface Hooks {
+  /**
+   * Is asked before each call, and calls `go` when it may be made. One that
+   * returns at once cannot wait: it has been made, and is reported then.
+   */
+  gate?(call: PendingCall, go: () => void, made: boolean): void;
+  /** The end that makes the calls that are made now, if it is known. */
+  whose?(): SocketCall["end"] | undefined;
+  /** A call begins. */
+  began?(call: PendingCall): void;
+  /** A call has ended, and its data is as it was. */
+  ended?(call: PendingCall): void;
+}
+
 export type AnySocket = StreamSocket | DatagramSocket;
 
 /** A call that has begun; it is filled in until it is reported. */
 export interface PendingCall extends Mutable<SocketCall> {
   readonly on: AnySocket | undefined;
+  /** When it was made; `time` is later if it waits. */
+  readonly begun: number;
+  /** Since when its times are counted, in ms since 1970. */
+  readonly epoch: number;
   readonly info: SocketInfo | undefined;
 }
 
@@ -67,7 +86,8 @@ class SocketInfo {
  * that must have been: nothing is received before it was sent.
  */
 export class CallOrder {
-  readonly listeners = new Set<(call: SocketCall) => void>();
+  readonly listeners = new Set<(call: PendingCall) => void>();
+  readonly hooks: Hooks;
   readonly #start = performance.now();
   readonly #sockets = new WeakMap<AnySocket, SocketInfo>();
   #socketCount = 0;
@@ -80,6 +100,10 @@ export class CallOrder {
   readonly #named = new Map<string, number>();
   readonly #unnamed: number[] = [];
 
+  constructor(hooks: Hooks = {}) {
+    this.hooks = hooks;
+  }
+
   /** A call begins; undefined for a second close(). */
   begin(
     on: AnySocket | undefined,
@@ -87,20 +111,36 @@ export class CallOrder {
     args: readonly unknown[],
     blocks = false,
   ): PendingCall | undefined {
-    const info = on && this.#infoOf(on);
-    if (on && info) {
-      if (call === "close") {
-        if (info.closed) return;
-        info.closed = true;
-      }
-      if (!info.end) this.#inferEnd(on, info, call);
+    const pending = this.prepare(on, call, args);
+    const { info } = pending;
+    if (info && call === "close") {
+      if (info.closed) return;
+      info.closed = true;
     }
-    const time = blocks ? 0 : this.#now();
-    const socket = info ? info.number : 0;
-    const pending = { ...BEGUN, time, socket, call, args, on, info };
     if (blocks) this.#blocked.add(pending);
     else this.#queue.push(pending);
+    this.hooks.began?.(pending);
     return pending;
+  }
+
+  /** A call that is not made yet, as far as it is known. */
+  prepare(
+    on: AnySocket | undefined,
+    call: string,
+    args: readonly unknown[],
+  ): PendingCall {
+    const info = on && this.#infoOf(on);
+    if (on && info) this.#inferEnd(on, info, call);
+    const time = this.#now();
+    const epoch = performance.timeOrigin + this.#start;
+    const socket = info ? info.number : 0;
+    const made = { time, begun: time, epoch, socket, call, args, on, info };
+    return { ...BEGUN, ...made };
+  }
+
+  /** Whether a close() has begun. */
+  isClosed(socket: AnySocket): boolean {
+    return this.#infoOf(socket).closed;
   }
 
   /** A call ends. */
@@ -110,11 +150,19 @@ export class CallOrder {
     pending.result = result;
     pending.done = true;
     if (error === undefined && on && info) {
-      if (call === "accept") this.#infoOf((result as Client)[0]).end = "server";
-      else if (info.name === undefined && info.end === "client") {
+      if (call === "accept") {
+        const made = this.#infoOf((result as Client)[0]);
+        made.end = info.end ?? "server";
+        if (this.hooks.whose) this.#descriptorOf(made);
+      } else if (
+        info.name === undefined && info.end === "client" && SPEAKS.test(call)
+      ) {
         this.#learnName(on, info);
       }
+      // A call that is held is shown before this one is reported.
+      if (this.hooks.whose && info.end) this.#descriptorOf(info);
     }
+    this.hooks.ended?.(pending);
     if (this.#blocked.delete(pending)) {
       pending.time = this.#now();
       // The runner has closed the socket: that is no part of the program.
@@ -185,15 +233,22 @@ export class CallOrder {
     return info;
   }
 
-  /** Infers the end that a socket belongs to, from the first call that shows it. */
+  /**
+   * Finds the end that a socket belongs to: unless it is known, from the first
+   * call that shows it.
+   */
   #inferEnd(socket: AnySocket, info: SocketInfo, call: string): void {
     const stream = socket instanceof StreamSocket;
     if (call === "bind") info.bound = true;
-    if (call === "listen" || (call === "bind" && !stream)) info.end = "server";
-    else if (call === "connect" || call === "sendto") {
-      info.end = "client";
-      info.connection = ++this.#clients;
-    } else if (call === "close") info.end = info.bound ? "server" : "client";
+    const speaks = SPEAKS.test(call);
+    info.end ??= this.hooks.whose?.();
+    if (!info.end) {
+      if (call === "listen" || (call === "bind" && !stream)) {
+        info.end = "server";
+      } else if (speaks) info.end = "client";
+      else if (call === "close") info.end = info.bound ? "server" : "client";
+    }
+    if (speaks && info.end === "client") info.connection ||= ++this.#clients;
   }
 
   /** Remembers a client's name, once it has one. */
@@ -236,17 +291,24 @@ export class CallOrder {
   }
 }
 
+/** A call that has not ended, with what is known of its socket by now. */
+export function placed(call: PendingCall): PendingCall {
+  const { end = "client", connection = 0, descriptor = 0 } = call.info ?? {};
+  return { ...call, end, connection, descriptor };
+}
+
 // The methods themselves, taken before they are watched.
 const streamName = StreamSocket.prototype.getsockname;
 const datagramName = DatagramSocket.prototype.getsockname;
 
-function nameOf(socket: AnySocket): Address | undefined {
+/** The name of a socket; undefined once it has been closed. */
+export function nameOf(socket: AnySocket): Address | undefined {
   try {
     return socket instanceof StreamSocket
       ? streamName.call(socket)
       : datagramName.call(socket);
   } catch {
-    return; // it has been closed
+    return;
   }
 }
 
@@ -265,9 +327,13 @@ function bytesOf({ call, args, result, error, done }: SocketCall) {
 
 /** What is not known of a call before it ends. */
 const BEGUN = {
-  ...{ end: "client" as const, connection: 0, descriptor: 0, made: undefined },
+  ...{ end: "client" as "client" | "server", connection: 0, descriptor: 0 },
+  ...{ made: undefined },
   ...{ result: undefined, error: undefined, bytes: undefined, done: false },
 };
+
+/** The calls by which a client begins to speak; it has a name then. */
+const SPEAKS = /^(connect|sendto)$/;
 
 /** So many calls may queue behind one that blocks; it then goes after them. */
 const QUEUE_LIMIT = 256;

@@ -67,10 +67,15 @@ export function speakerOf(
 
 /** The call itself, in C's form with the descriptor first: `recv(3, 1024) = "hello"`. */
 export function textOf(words: CallInWords): string {
-  const { call, descriptor, args, result = "?", error, reason } = words;
-  const all = call !== "socket" && descriptor ? [descriptor, ...args] : args;
+  const { result = "?", error, reason } = words;
   const outcome = error ? `-1 ${error} (${reason ?? ""})` : result;
-  return `${call}(${all.join(", ")}) = ${outcome}`;
+  return `${callOf(words)} = ${outcome}`;
+}
+
+/** The same of a call that has no result yet: `recv(3, 1024)`. */
+export function callOf({ call, descriptor, args }: CallInWords): string {
+  const all = call !== "socket" && descriptor ? [descriptor, ...args] : args;
+  return `${call}(${all.join(", ")})`;
 }
 
 /** The name and the meaning of an error. */

@@ -8,14 +8,23 @@ import { DatagramSocket } from "../sockets/datagram_socket.ts";
 import { observeCreation } from "../sockets/socket.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { StreamSocket } from "../sockets/stream_socket.ts";
-import { type AnySocket, CallOrder, type SocketCall } from "./call_order.ts";
+import { handled } from "../sockets/waiter.ts";
+import {
+  type AnySocket,
+  CallOrder,
+  type Hooks,
+  type PendingCall,
+} from "./call_order.ts";
 
 let order: CallOrder | undefined;
 let unobserveCreation: () => void;
 
 /** Calls `listener` with each socket call; returns what stops that. */
-export function observe(listener: (call: SocketCall) => void): () => void {
-  if (!order) watch(order = new CallOrder());
+export function observe(
+  listener: (call: PendingCall) => void,
+  hooks: Hooks = {},
+): () => void {
+  if (!order) watch(order = new CallOrder(hooks));
   const { listeners } = order;
   listeners.add(listener);
   return () => {
@@ -35,6 +44,7 @@ export function inOrder(work: () => void): void {
   else work();
 }
 
+type Call = Parameters<CallOrder["prepare"]>;
 type Method = (this: AnySocket, ...args: unknown[]) => unknown;
 
 /** The original methods. */
@@ -47,6 +57,8 @@ const CALLS = [
   ...["close", "getsockname", "getpeername", "setsockopt", "getsockopt"],
   ...BLOCKING,
 ];
+/** Those that return no promise: they cannot wait. */
+const AT_ONCE = ["getsockname", "getpeername", "setsockopt", "getsockopt"];
 
 function watch(order: CallOrder): void {
   for (const { prototype } of [StreamSocket, DatagramSocket]) {
@@ -60,8 +72,20 @@ function watch(order: CallOrder): void {
     const [socket, error] = made instanceof SocketError
       ? [undefined, made]
       : [made, undefined];
-    order.end(order.begin(socket, "socket", [family, type])!, error, socket);
+    const call: Call = [socket, "socket", [family, type]];
+    passing(order, call, () => order.end(order.begin(...call)!, error, socket));
   });
+}
+
+/** Reports a call that returns at once, when the gate lets it pass. */
+function passing(
+  order: CallOrder,
+  call: Call,
+  report: () => void,
+): void {
+  const { gate } = order.hooks;
+  if (gate) gate(order.prepare(...call), report, true);
+  else report();
 }
 
 function unwatch(): void {
@@ -74,21 +98,55 @@ function watched(order: CallOrder, call: string, method: Method): Method {
   const blocks = BLOCKING.includes(call);
   return function (...args) {
     watchOwn(order, this as unknown as Record<string, Method>);
-    const pending = order.begin(this, call, args, blocks);
-    if (!pending) return method.apply(this, args);
-    const done = (result: unknown) => order.end(pending, undefined, result);
-    const failed = (error: unknown = new DOMException(...LEFT)) =>
-      order.end(pending, error, undefined);
-    try {
-      const result = method.apply(this, args);
-      if (result instanceof Promise) result.then(done, failed);
-      else done(result);
-      return result;
-    } catch (error) {
-      failed(error);
-      throw error;
+    if (order.hooks.gate && AT_ONCE.includes(call)) {
+      return passLater(
+        order,
+        [this, call, args],
+        () => method.apply(this, args),
+      );
     }
+    const make = () => {
+      const pending = order.begin(this, call, args, blocks);
+      if (!pending) return method.apply(this, args);
+      const done = (result: unknown) => order.end(pending, undefined, result);
+      const failed = (error: unknown = new DOMException(...LEFT)) =>
+        order.end(pending, error, undefined);
+      try {
+        const result = method.apply(this, args);
+        if (result instanceof Promise) result.then(done, failed);
+        else done(result);
+        return result;
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
+    };
+    const { gate } = order.hooks;
+    if (!gate || (call === "close" && order.isClosed(this))) return make();
+    return handled(
+      new Promise((resolve) => {
+        const go = () => resolve(new Promise((made) => made(make())));
+        gate(order.prepare(this, call, args), go, false);
+      }),
+    );
   };
+}
+
+/** Makes a call that cannot wait, and reports it when the gate lets it pass. */
+function passLater(
+  order: CallOrder,
+  call: Call,
+  method: () => unknown,
+): unknown {
+  let [result, error]: unknown[] = [];
+  const report = () => order.end(order.begin(...call)!, error, result);
+  try {
+    return result = method();
+  } catch (thrown) {
+    throw error = thrown;
+  } finally {
+    passing(order, call, report);
+  }
 }
 
 /** Watches the methods of a lossy socket, which hide those of its class. */

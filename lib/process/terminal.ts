@@ -58,6 +58,11 @@ export async function* typed(): AsyncGenerator<Uint8Array> {
   for await (const bytes of process.stdin) yield bytes;
 }
 
+/** Stops what `typed` gives, so that the process can end. */
+export function stopTyped(): void {
+  process.stdin.destroy();
+}
+
 /** Closes the input, so that the process can end. */
 export function close(): void {
   input?.reader.close();

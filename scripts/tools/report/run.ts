@@ -109,7 +109,9 @@ export function readRun(
       throw new ToolError(`${name} has printed a line without JSON: ${start}`);
     }
     if (typeof event?.line === "string") lines.push(event);
-    else if (typeof event?.call === "string") calls.push(event);
+    else if (typeof event?.call === "string" && !event.begins) {
+      calls.push(event);
+    }
   }
   if (calls.length === 0) throw new ToolError(`${name} made no calls`);
   return { lines, calls, notes: linesOf(stderr) };

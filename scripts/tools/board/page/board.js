@@ -12,34 +12,22 @@ const $ = (selector) => document.querySelector(selector);
 const $$ = (selector) => [...document.querySelectorAll(selector)];
 const form = $("#order").elements;
 const dialog = $("dialog");
-const keys = Object.fromEntries(
-  $$("[data-key]").map((button) => {
-    button.ariaKeyShortcuts = button.dataset.key;
-    return [button.dataset.key, button];
-  }),
-);
 
 /** Each end: its calls that are held, those that wait, and what else it does. */
-const ends = ["server", "client"].map((name) => {
-  const [next, on] = $$(`.end.${name} button`);
+const ends = ["server", "client"].map((name) => ({
+  ...{ name, held: [], waiting: [], said: "not started" },
+  panel: $(`.end.${name}`).children,
+  buttons: $$(`.end.${name} button`),
+  now: $(`#now .${name}`),
+  terminal: $(`.part.${name} pre`),
+}));
+for (const { name, buttons: [next, on] } of ends) {
   next.ariaLabel = `Next call of the ${name}`;
   on.ariaLabel = `Run on with the ${name}`;
-  return {
-    ...{
-      name,
-      buttons: [next, on],
-      held: [],
-      waiting: [],
-      said: "not started",
-    },
-    panel: $(`.end.${name}`).children,
-    now: $(`#now .${name}`),
-    terminal: $(`.part.${name} pre`),
-  };
-});
+}
 
 let token = "";
-let choices = { experiments: [] };
+let experiments = [];
 let run = { over: true, calls: 0 };
 const events = [];
 
@@ -53,16 +41,13 @@ async function start() {
   if (!token) throw new Error(FOREIGN);
   sessionStorage.setItem("token", token);
   history.replaceState(null, "", location.pathname);
-  choices = await (await ask("/choices")).json();
-  const names = choices.experiments.map(({ name }) => new Option(name));
-  form.experiment.replaceChildren(...names);
+  const choices = await (await ask("/choices")).json();
+  ({ experiments } = choices);
+  form.experiment.append(...experiments.map(({ name }) => new Option(name)));
   form.experiment.value = "tcp_time";
-  for (const end of [form.server, form.client]) {
-    end.replaceChildren(
-      ...choices.runtimes.map(({ name, version }) =>
-        new Option(`${name} ${version}`, name)
-      ),
-    );
+  for (const { name, version } of choices.runtimes) {
+    form.server.append(new Option(`${name} ${version}`, name));
+    form.client.append(new Option(`${name} ${version}`, name));
   }
   choose();
 }
@@ -83,32 +68,32 @@ async function ask(path, order, signal) {
 
 /** Shows what the chosen experiment is about, and its options. */
 function choose() {
-  const { title, fact, output, steps, flags } =
-    choices.experiments[form.experiment.selectedIndex];
+  const chosen = experiments[form.experiment.selectedIndex];
+  const { title, fact, output, steps, flags } = chosen;
   $("#fact").replaceChildren(element("b", title), fact.replace(title, ""));
-  $("#output pre").textContent = output.join("\n");
-  $("#flags div").replaceChildren(...flags.map(({ name, value, help }) => {
+  $("#order pre").textContent = output.join("\n");
+  $("#flags").replaceChildren(...flags.map(({ name, value, help }) => {
     const input = element("input");
     input.name = name;
     return element("label", `--${name} ${value}: ${help}`, input);
   }));
-  form.pace[0].disabled = !steps;
-  form.pace.value = steps ? "step" : "through";
-  say(steps ? "Ready." : "Ready. This lives by the clock: no step by step.");
+  form.step.checked = steps;
+  form.step.disabled = !steps;
+  say(
+    steps
+      ? "Ready."
+      : "Ready. This one lives by the clock: no call can be held.",
+  );
   update();
 }
 
 async function startRun() {
   run.controller?.abort();
-  const { experiment, server, client, pace } = form;
-  const flags = $$("#flags input").filter(({ value }) => value);
-  const order = {
-    experiment: experiment.value,
-    server: server.value,
-    client: client.value,
-    step: pace.value === "step",
-    flags: Object.fromEntries(flags.map(({ name, value }) => [name, value])),
-  };
+  const { experiment, server, client, step = "", ...flags } = Object
+    .fromEntries(
+      new FormData($("#order")),
+    );
+  const order = { experiment, server, client, step: step !== "", flags };
   const own = run = { ...order, calls: 0, controller: new AbortController() };
   for (const end of ends) {
     Object.assign(end, {
@@ -122,7 +107,6 @@ async function startRun() {
   events.length = 0;
   $("#calls").replaceChildren();
   $("#hint").hidden = $("#result").hidden = true;
-  $("#stage").classList.toggle("stepping", run.step);
   $("#status").scrollIntoView({ block: "nearest" });
   say("Starting.");
   update();
@@ -166,41 +150,26 @@ let quiet; // a timer: the status tells what stays, not what passes
 
 function take(event) {
   const end = ends.find(({ name }) => name === event.end);
-  switch (event.event) {
-    case "run":
-      run.id = event.id;
-      for (const end of ends) {
-        end.terminal.append(element("kbd", `$ ${event.commands[end.name]}`));
-        end.said = "running";
-      }
-      break;
-    case "line":
-      end.terminal.append(element("span", event.line));
-      break;
-    case "held":
-    case "waiting":
-      end[event.event].push(event);
-      break;
-    case "call":
-      addCall(event, end);
-      break;
-    case "ended":
-      Object.assign(end, {
-        held: [],
-        waiting: [],
-        said: event.how,
-        over: true,
-      });
-      run.over = ends.every(({ over }) => over);
-      break;
-    case "done":
-      run.same = event.same;
-      $("#result div").replaceChildren(parsed(event.html));
-      $("#result").hidden = false;
-      break;
-    case "fault":
-      Object.assign(run, { over: true, fault: event.text });
-  }
+  if (event.event === "run") {
+    run.id = event.id;
+    for (const end of ends) {
+      end.terminal.append(element("kbd", `$ ${event.commands[end.name]}`));
+      end.said = "running";
+    }
+  } else if (event.event === "line") {
+    end.terminal.append(element("span", event.line));
+  } else if (event.event === "call") {
+    addCall(event, end);
+  } else if (event.event === "ended") {
+    Object.assign(end, { held: [], waiting: [], said: event.how, over: true });
+    run.over = ends.every(({ over }) => over);
+  } else if (event.event === "done") {
+    run.same = event.same;
+    $("#result div").replaceChildren(parsed(event.html));
+    $("#result").hidden = false;
+  } else if (event.event === "fault") {
+    Object.assign(run, { over: true, fault: event.text });
+  } else end[event.event].push(event); // held, waiting
 }
 
 /** Adds the rows of a call: what has arrived with it, and the call itself. */
@@ -222,52 +191,40 @@ function addCall({ id, text, html }, end) {
   if (at >= 0) end.waiting.splice(at, 1);
 }
 
-/** Says what each end does, and which buttons have something to do. */
+/**
+ * Says what each end does, and which buttons have something to do. One without
+ * keeps the focus, so it is never `disabled`.
+ */
 function update() {
-  enable($("#run"), run.over && choices.experiments.length > 0);
-  enable($("#stop"), !run.over && run.id);
-  $("#count").textContent = run.calls ? `(${run.calls})` : "";
+  $("#run").ariaDisabled = !run.over || experiments.length === 0;
+  $("#stop").ariaDisabled = run.over || !run.id;
   for (const end of ends) {
-    const { what, call } = standing(end);
+    const call = end.held[0] ?? end.waiting.at(-1);
     const [, , said, text, man] = end.panel;
-    said.textContent = what;
+    said.textContent = doing(end);
     text.textContent = call?.text ?? "";
     man.textContent = call?.man ?? "";
-    end.now.replaceChildren(
-      ...(call ? [element("code", `${what}: ${call.text}`)] : []),
-    );
+    end.now.replaceChildren(...(call ? [element("code", doing(end))] : []));
     for (const button of end.buttons) {
-      button.hidden = !(run.over ? form.pace.value === "step" : run.step);
-      enable(button, !run.over && end.held.length > 0);
+      button.hidden = !(run.over ? form.step.checked : run.step);
+      button.ariaDisabled = run.over || end.held.length === 0;
     }
   }
 }
 
-function standing({ held, waiting, said }) {
-  if (held.length > 0) return { what: "next call", call: held[0] };
-  const call = waiting.at(-1);
-  return { what: call ? `waiting in ${call.call}()` : said, call };
-}
-
-/** A button without a use keeps the focus: it is never `disabled`. */
-function enable(button, on) {
-  button.ariaDisabled = String(!on);
+function doing({ held, waiting, said }) {
+  if (held.length > 0) return `stands before ${held[0].call}()`;
+  return waiting.length > 0 ? `waiting in ${waiting.at(-1).call}()` : said;
 }
 
 function tell() {
+  const [server, client] = ends.map(doing);
   const { fault, over, same, experiment } = run;
-  const [server, client] = ends.map((end) => {
-    const { what, call } = standing(end);
-    return call === end.held[0] && call ? `stands before ${call.call}()` : what;
-  });
-  const verdict = same === undefined
-    ? ""
-    : ` The output is ${
-      same ? "" : "not "
-    }what the header of ${experiment} says.`;
+  const verdict = `The output is ${same ? "" : "not "}what the header of `;
   if (fault) say(fault, true);
-  else if (over) say(`Both ends have ended.${verdict}`, same === false);
-  else say(`Server: ${server}. Client: ${client}.`);
+  else if (!over) say(`Server: ${server}. Client: ${client}.`);
+  else if (same === undefined) say("Both ends have ended.");
+  else say(`Both ends have ended. ${verdict}${experiment} says.`, !same);
 }
 
 function say(text, failed = false) {
@@ -284,9 +241,9 @@ async function press(button) {
     if (id === "run") await startRun();
     else if (id === "stop") await ask(`/runs/${run.id}/stop`, {});
     else if (id === "close") dialog.close();
+    else if (end) await next(end, button === end.buttons[1]);
     else if (dataset.file) await download(dataset.file);
     else if (dataset.id) await show(dataset.id);
-    else if (end) await next(end, button === end.buttons[1]);
   } catch ({ message }) {
     say(message, true);
   }
@@ -310,55 +267,43 @@ async function download(file) {
 async function show(id) {
   const call = await (await ask(`/runs/${run.id}/calls/${id}`)).json();
   const { text, end, time, begun = time, took, bytes, data, cut, man } = call;
-  const [, name, about, facts, ...content] = dialog.children;
-  name.textContent = `${end}: ${text}`;
-  about.textContent = man;
+  const [, title, about, times, ...content] = dialog.children;
   const ms = (value) => `${value.toFixed(3)} ms`;
-  facts.replaceChildren(
-    ...Object.entries({
-      Made: `at ${ms(begun)}`,
-      Done: `at ${ms(time)}`,
-      Took: took ? ms(took) : "returned at once",
-      Bytes: bytes?.toLocaleString("en") ?? "none",
-    }).map(([name, value]) =>
-      element("div", element("dt", name), element("dd", value))
-    ),
-  );
+  title.textContent = `${end}: ${text}`;
+  about.textContent = man;
+  times.textContent = took
+    ? `Made at ${ms(begun)}, done at ${ms(time)}: it took ${ms(took)}.`
+    : `Made at ${ms(time)}; it returned at once.`;
   const octets = Uint8Array.from(atob(data ?? ""), (one) => one.charCodeAt(0));
   for (const part of content) part.hidden = octets.length === 0;
-  content[0].textContent = cut ? "The first bytes as text" : "Bytes as text";
-  content[1].textContent = textOf(octets);
-  content[3].textContent = hexOf([...octets]);
+  const [heading, plain, , hex] = content;
+  const shown = cut ? `the first ${octets.length} of ${bytes}` : bytes;
+  heading.textContent = `Bytes as text (${shown})`;
+  plain.textContent = new TextDecoder().decode(octets).replace(
+    /(?!\n)[\p{C}\p{Zl}\p{Zp}\\]/gu,
+    (one) =>
+      JSON.stringify(one).length > 3
+        ? JSON.stringify(one).slice(1, -1)
+        : `\\u{${one.codePointAt(0).toString(16)}}`,
+  );
+  hex.textContent = hexOf([...octets]);
   dialog.showModal();
-}
-
-/** UTF-8, or else each byte; what cannot be seen is escaped. */
-function textOf(octets) {
-  let text = new TextDecoder().decode(octets);
-  if (text.includes("\ufffd")) {
-    text = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
-  }
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}\\\x80-\xff]/gu, (one) => {
-    const short =
-      { "\n": "\\n\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" }[one];
-    const hex = one.codePointAt(0).toString(16).padStart(2, "0");
-    return short ?? (hex.length > 2 ? `\\u{${hex}}` : `\\x${hex}`);
-  });
 }
 
 /** 16 bytes a row: their offset, in hex, and as text; 8 on a narrow screen. */
 function hexOf(octets) {
   const wide = matchMedia("(min-width: 40rem)").matches;
   const size = wide ? 16 : 8;
-  const hex = (number, length) => number.toString(16).padStart(length, "0");
-  const rows = Array.from({ length: octets.length / size + 1 }, (_, row) => {
-    const some = octets.slice(row * size, (row + 1) * size);
-    const codes = some.map((octet) => hex(octet, 2)).join(" ");
+  let rows = "";
+  for (let at = 0; at < octets.length; at += size) {
+    const some = octets.slice(at, at + size);
+    const codes = some.map((octet) => octet.toString(16).padStart(2, "0"));
     const text = String.fromCharCode(...some).replace(/[^ -~]/g, ".");
-    const gap = wide ? "  " : "\n      ";
-    return `${hex(row * size, 4)}  ${codes.padEnd(3 * size - 1)}${gap}${text}`;
-  });
-  return rows.slice(0, Math.ceil(octets.length / size)).join("\n");
+    rows += `${at.toString(16).padStart(4, "0")}  ` +
+      codes.join(" ").padEnd(size * 3) + (wide ? " " : "\n      ") + text +
+      "\n";
+  }
+  return rows;
 }
 
 function element(tag, ...content) {
@@ -376,14 +321,14 @@ function parsed(html) {
 /** On a call: Enter opens it, and the arrows lead to others. */
 function move(key, target) {
   const calls = $$("#calls [role=button]");
-  const [at, last] = [calls.indexOf(target), calls.length - 1];
-  const moves = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: last };
-  const call = key === "Enter" || key === " " ? target : calls[moves[key]];
-  if (call === target) press(call);
+  const steps = { "Enter": 0, " ": 0, ArrowUp: -1, ArrowDown: 1 };
+  const call = calls[calls.indexOf(target) + steps[key]];
+  if (!call) return false;
   target.tabIndex = -1;
-  (call ?? target).tabIndex = 0;
-  call?.focus();
-  return call;
+  call.tabIndex = 0;
+  call.focus();
+  if (call === target) press(call);
+  return true;
 }
 
 addEventListener("keydown", (event) => {
@@ -391,14 +336,14 @@ addEventListener("keydown", (event) => {
   const edited = target.matches("select, #flags input");
   if (ctrlKey || metaKey || altKey || dialog.open || edited) return;
   if (target.dataset.id && move(key, target)) event.preventDefault();
-  else if ($("#keys").checked) press(keys[key]);
+  else if ($("#keys").checked) press($(`[data-key="${CSS.escape(key)}"]`));
 });
 addEventListener(
   "click",
   ({ target }) => press(target.closest("button, [role=button]")),
 );
-$("#order").addEventListener("submit", (event) => event.preventDefault());
-$("#order").addEventListener("change", ({ target }) => {
+addEventListener("submit", (event) => event.preventDefault());
+addEventListener("change", ({ target }) => {
   if (target === form.experiment) choose();
   else update();
 });

@@ -29,7 +29,7 @@ import {
 } from "../lib/mod.ts";
 import { NAME, PROMPT } from "../lib/protocols/chat.ts";
 import { dismiss, receiveLines, sender } from "../lib/services/chat_lines.ts";
-import { converse, enter } from "../lib/services/chat_member.ts";
+import { converse, enter, inLines } from "../lib/services/chat_member.ts";
 import { openRoom } from "../lib/services/chat_room.ts";
 
 export async function server({ address, print, ready, serve }: End) {
@@ -69,7 +69,7 @@ export async function client({ address, flags, print, terminal }: End) {
   const connected = async () => {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(address);
-    return connection;
+    return inLines(connection);
   };
 
   // 2. For a person, one loop sends what is typed, another prints what comes.
@@ -95,6 +95,6 @@ export async function client({ address, flags, print, terminal }: End) {
 }
 
 if (import.meta.main) {
-  const flags = { name: { ...NAME, help: "be yourself, with this name" } };
+  const flags = { name: NAME };
   await experiment({ url: import.meta.url, port: 5555, flags, server, client });
 }

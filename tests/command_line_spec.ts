@@ -27,8 +27,8 @@ import { ROOT } from "./support/scripts.ts";
 import { testOn } from "./support/test_on.ts";
 
 const USAGE = "(usage: tcp_time.ts [both | server | client] [--host H] " +
-  "[--port P] [--clients N] [--timeout MS] [--trace] [--diagram] [--json] " +
-  "[--help])\n";
+  "[--port P] [--clients N] [--timeout MS] [--trace] [--step] [--diagram] " +
+  "[--json] [--bytes] [--help])\n";
 
 const WRONG: [args: string[], message: string][] = [
   [["--port", "banana"], '--port takes 0 to 65535, not "banana"'],
@@ -46,6 +46,7 @@ const WRONG: [args: string[], message: string][] = [
   [["--json=yes"], '--json takes no value, not "yes"'],
   [["--json", "--\x1b[2J"], "Unknown flag --\\x1b[2J"],
   [["sever"], 'Unknown role "sever"'],
+  [["--bytes", "--json"], "--bytes is for --trace --json"],
   [["server", "client"], 'One role only, not "client"'],
 ];
 

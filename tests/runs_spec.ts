@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { merge } from "../lib/observe/merge.ts";
 import { type CallInWords, textOf } from "../lib/observe/strace.ts";
 import { usualForm } from "../scripts/tools/report.ts";
 import { excerpt } from "../scripts/tools/report/calls.ts";
@@ -18,6 +19,7 @@ import {
   placeholder,
   readHeader,
 } from "../scripts/tools/support/header.ts";
+import { backwards, tracesIn } from "./support/causality.ts";
 import * as pages from "./support/report_files.ts";
 import {
   commandFor,
@@ -79,6 +81,17 @@ for (const script of SCRIPTS) {
 
     if (guided) return;
     const name = script.slice(0, -3);
+
+    for (const runtime of RUNTIMES) {
+      const title = `the traces of its ends give their order on ${runtime}`;
+      testScript(script, runtime, title, async () => {
+        const calls = tracesIn((await runOn(runtime)).stdout);
+        const of = (name: string) => calls.filter(({ end }) => end === name);
+        const merged = merge(of("server"), of("client"));
+        expect(merged.map(textOf)).toEqual(calls.map(textOf));
+        expect(backwards(merged)).toEqual([]);
+      });
+    }
 
     needing(
       missing,
@@ -173,6 +186,8 @@ function bySocket(calls: CallInWords[]): string[] {
   return [...sockets.values()].map((lines) =>
     lines.join("\n")
       .replace(/', [1-9]\d*\)/g, "', PORT)")
+      // A client's frame of a WebSocket has a random mask.
+      .replace(/"\\x8[18]\\x8(?:\\.|[^"\\])*"(\.\.\.)?/g, "MASKED")
       .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")
       .replace(
         /\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}|[A-Z][a-z]{2} [ \d]\d [\d:]{8}/g,

@@ -60,7 +60,8 @@ export async function* typed(): AsyncGenerator<Uint8Array> {
 
 /** Stops what `typed` gives, so that the process can end. */
 export function stopTyped(): void {
-  process.stdin.destroy();
+  if ("Deno" in globalThis) Deno.stdin.close(); // a pending read would go on
+  else process.stdin.destroy();
 }
 
 /** Closes the input, so that the process can end. */

@@ -17,6 +17,7 @@ export const NAME = {
   value: "NAME",
   takes: "1 to 16 of the characters A-Z a-z 0-9 _ -",
   pattern: /^[A-Za-z0-9_-]{1,16}$/,
+  help: "be yourself, with this name",
 };
 
 /** What is wrong with a name, if it is none. */

@@ -4,12 +4,15 @@
  *
  * @module
  */
-import { closedReason, isWelcome } from "../protocols/chat.ts";
+import { closedReason, isWelcome, NAME } from "../protocols/chat.ts";
 import { type Address, displayAddress } from "../sockets/address.ts";
 import { escapeControls } from "../sockets/escape.ts";
 import { Reader } from "../sockets/reader.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
+
+/** The flag of a client that is a person. */
+export const CHAT_FLAGS = { name: NAME };
 
 /** The server has closed the connection; it may say why. */
 export class Closed extends SocketError {
@@ -25,6 +28,37 @@ export class Closed extends SocketError {
   }
 }
 
+/** What carries texts between a member and the server. */
+export interface Channel {
+  readonly connection: StreamSocket;
+  /** The next text of the server; throws `Closed` when there is none. */
+  next(): Promise<string>;
+  /** Sends one text or several, without a pause. */
+  say(...texts: string[]): Promise<void>;
+  /** Sends what a person types, as it comes. */
+  type(bytes: Uint8Array): Promise<void>;
+  /** Says that this is all; the server closes then. */
+  end(): Promise<void>;
+}
+
+/** A channel in which each text is a line. */
+export function inLines(connection: StreamSocket): Channel {
+  const reader = new Reader(connection);
+  const server = connection.getpeername();
+  return {
+    connection,
+    async next() {
+      const line = await reader.line();
+      const reason = line === null ? "" : closedReason(line);
+      if (reason !== undefined) throw new Closed(server, reason);
+      return line!;
+    },
+    say: (...texts) => connection.sendall(`${texts.join("\n")}\n`),
+    type: (bytes) => connection.sendall(bytes),
+    end: () => connection.shutdown("SHUT_WR"),
+  };
+}
+
 /** Somebody who takes part by a program. */
 export interface Member {
   /** Says one text or several, without a pause. */
@@ -38,12 +72,9 @@ export interface Member {
   leave(): Promise<void>;
 }
 
-/** Sends the name as the first line, and waits for the welcome. */
-export async function enter(
-  connection: StreamSocket,
-  name: string,
-): Promise<Member> {
-  const reader = new Reader(connection);
+/** Sends the name as the first text, and waits for the welcome. */
+export async function enter(channel: Channel, name: string): Promise<Member> {
+  const { connection } = channel;
   const server = connection.getpeername();
 
   /** Waits for a line that fits; other members may speak before it. */
@@ -52,17 +83,17 @@ export async function enter(
     onLine?: (line: string) => void,
   ): Promise<void> {
     for (let others = 0; others < PATIENCE; others++) {
-      const line = await nextLine(reader, server);
+      const line = await channel.next();
       onLine?.(line);
       if (fits(line)) return;
     }
     throw new SocketError("EPROTO", "recv", server);
   }
 
-  await connection.sendall(`${name}\n`);
+  await channel.say(name);
   await expectLine((line) => isWelcome(line, name));
   return {
-    say: (...texts) => connection.sendall(`${texts.join("\n")}\n`),
+    say: channel.say,
     async hear(lines, print) {
       const onLine = (line: string) => print(`${name} hears: ${line}`);
       for (const wanted of lines) {
@@ -70,26 +101,20 @@ export async function enter(
       }
     },
     async leave() {
-      await connection.shutdown("SHUT_WR");
-      for (let others = 0; others < PATIENCE; others++) {
-        if (await reader.line() === null) break;
+      await channel.end();
+      try {
+        for (let others = 0; others < PATIENCE; others++) await channel.next();
+      } catch (error) {
+        if (!isEnd(error)) throw error;
       }
       await connection.close();
     },
   };
 }
 
-/** The next line; throws `Closed` at the end, and at a line that tells why. */
-async function nextLine(reader: Reader, server: Address): Promise<string> {
-  const line = await reader.line();
-  const reason = line === null ? "" : closedReason(line);
-  if (reason !== undefined) throw new Closed(server, reason);
-  return line!;
-}
-
 /** Somebody at a terminal, or at the end of a pipe. */
 export interface Person {
-  /** Sent as the first line, if it is given. */
+  /** Sent as the first text, if it is given. */
   readonly name: string | undefined;
   readonly person: {
     /** What is typed, as it comes, to its end. */
@@ -103,18 +128,17 @@ export interface Person {
  * at the end of what is typed; if the server ends it, it throws.
  */
 export async function converse(
-  connection: StreamSocket,
+  channel: Channel,
   { name, person, print }: Person,
 ): Promise<void> {
-  const server = connection.getpeername();
+  const { connection } = channel;
   connection.settimeout(null); // a person may think, and others may be silent
   let [leaving, patience]: [boolean, Timer?] = [false];
 
   async function listen(): Promise<void> {
-    const reader = new Reader(connection);
     try {
       while (true) {
-        for (const part of partsOf(await nextLine(reader, server))) print(part);
+        for (const part of partsOf(await channel.next())) print(part);
       }
     } catch (error) {
       if (!leaving || !isEnd(error)) throw error;
@@ -122,10 +146,10 @@ export async function converse(
   }
 
   async function speak(): Promise<void> {
-    if (name) await connection.sendall(`${name}\n`);
-    for await (const text of person.typed()) await connection.sendall(text);
+    if (name) await channel.say(name);
+    for await (const bytes of person.typed()) await channel.type(bytes);
     leaving = true;
-    await connection.shutdown("SHUT_WR");
+    await channel.end();
     // The server closes then. Another kind of server may go on.
     patience = setTimeout(() => connection.close(), LAST_WORDS);
   }

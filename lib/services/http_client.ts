@@ -63,6 +63,11 @@ export class AnswerReader {
     return await this.#given({ ...answer, persists: false });
   }
 
+  /** The bytes behind the last answer, which are of another protocol (101). */
+  rest(): Uint8Array {
+    return this.#parser.rest();
+  }
+
   async #given(answer: HttpResponse): Promise<HttpResponse> {
     this.#persists = answer.persists;
     if (!answer.persists) await this.connection.close();

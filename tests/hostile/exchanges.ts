@@ -2,11 +2,17 @@
  * What an honest client of each experiment sends and receives, as raw bytes.
  * Hostile peers begin such an exchange; after each attack one must succeed.
  */
+import { requestFor } from "../support/raw_websocket.ts";
+import {
+  encodeAll,
+  joined,
+  type RawFrame,
+} from "../support/websocket_cases.ts";
 
 /** On a stream: everything is sent, then FIN, then the answer is received. */
 export interface StreamExchange {
   kind: "stream";
-  say: string;
+  say: string | Uint8Array;
   /** Matches the start of the answer, or all of a short one. */
   hear: RegExp;
   /** The length of the answer, where it matters. */
@@ -19,7 +25,7 @@ export interface StreamExchange {
   /** How many connections a crowd opens at once, if there is one. */
   crowd?: number;
   /** Messages that are malformed, each for a connection of its own. */
-  malformed?: string[];
+  malformed?: (string | Uint8Array)[];
   /** The exchange of datagrams on the same port. */
   datagrams?: DatagramExchange;
 }
@@ -87,6 +93,28 @@ const HTTP = [
   "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n",
   "PUT /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n",
   "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000),
+];
+
+/** The request for a WebSocket, and frames behind it. */
+const websocket = (frames: RawFrame[], fields = {}) =>
+  joined([
+    Buffer.from(requestFor("/chat", "8080", fields)),
+    encodeAll(frames, "client"),
+  ]);
+const text = (payload: string | Uint8Array) => ({ opcode: 1, payload });
+const ANN = text("ann");
+const WEBSOCKET: RawFrame[][] = [
+  ...[[ANN, { opcode: 3 }], [{ ...ANN, mask: null }], [text("x".repeat(17))]],
+  ...[[{ opcode: 2, payload: "ann" }], [ANN, text("x".repeat(1001))]],
+  [ANN, { opcode: 1, length: 2n ** 62n }],
+  [ANN, text(Uint8Array.of(0xff))],
+  [ANN, text("\x1b[2J\u202e\u0000")],
+  [text("\x1b[2J")],
+  [ANN, { opcode: 1, payload: "x", final: false }],
+  [ANN, ...Array(1000).fill({ opcode: 0, final: false })],
+  Array(10_000).fill({ opcode: 9, payload: "x".repeat(125) }),
+  [ANN, { opcode: 8, payload: Uint8Array.of(3, 238) }], // 1006
+  [ANN, { opcode: 8 }, ...Array(10_000).fill(text("behind it"))],
 ];
 
 /** A query: its number, flags, counts, question (a.lab.test A), and more. */
@@ -278,6 +306,19 @@ export const EXCHANGES: Record<string, Exchange> = {
     say: "GET /chunks HTTP/1.1\r\nHost: a\r\n\r\n",
     hear: /^HTTP\/1\.1 200 OK\r\n[^]*\r\n3c\r\nWho reads .* is\.\r\n0\r\n\r\n$/,
     malformed: HTTP,
+  },
+  websocket_chat: {
+    kind: "stream",
+    say: websocket([ANN, text("Is it raining?")]),
+    hear:
+      /^HTTP\/1\.1 101 [^]*\* Your name\?[^]*(Welcome, ann: \d+ here|the name ann is taken)/,
+    flood: 20,
+    filling: "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    malformed: [
+      ...WEBSOCKET.map((frames) => websocket(frames)),
+      websocket([ANN], { Origin: "http://evil.test" }),
+      ...HTTP.map((request) => request.replace(" / ", " /chat ")),
+    ],
   },
   udp_echo: { kind: "datagram", say: "Hello, UDP!", hear: /^Hello, UDP!$/ },
   udp_datagrams: { kind: "datagram", say: "one", hear: /^one$/ },

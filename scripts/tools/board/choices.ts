@@ -81,7 +81,7 @@ async function choiceOf(
   return {
     experiment,
     source: readSource(name, sourceOf(name)),
-    steps: Object.hasOwn(switches, "step"),
+    steps: !/^none/.test(switches.step),
     flags: [
       CLIENTS,
       ...Object.keys(flags).flatMap((name) => {

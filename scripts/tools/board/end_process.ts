@@ -84,8 +84,9 @@ export class EndProcess {
     this.held = false;
   }
 
-  /** As Ctrl-C on its terminal. */
+  /** As Ctrl-C on its terminal; nobody holds it any more. */
   interrupt(): void {
+    this.#running.tellEnd();
     this.#running.signal(WINDOWS ? "SIGTERM" : "SIGINT");
   }
 
@@ -118,7 +119,7 @@ function wordsOf({ flags }: Order, end: End, port: number): string[] {
   return [end, "--port", String(port), ...own];
 }
 
-const TRACE = ["--trace", "--json"];
+const TRACE = ["--trace", "--json", "--bytes"];
 /** The longest line of an end, in characters: a call with its data. */
 const LONGEST = 2 ** 20;
 /** How long an end may take to end, in ms. */

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type CallInWords, textOf } from "../../../lib/observe/strace.ts";
+import { Merge, type MergedCall } from "../../../lib/observe/merge.ts";
+import { textOf } from "../../../lib/observe/strace.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { commandName } from "../report.ts";
@@ -21,25 +22,19 @@ import { Events } from "./events.ts";
 import { type Kept, madeOf } from "./downloads.ts";
 import { manOf } from "./man.ts";
 
-/** A call as an end has traced it. */
-interface TracedCall extends CallInWords {
-  /** When it was done, and begun, in ms since 1970. */
-  at?: number;
-  begun?: number;
-  /** All bytes, in base64. */
-  data?: string;
-}
-
 export class Run {
   readonly id: string;
   readonly events: Events;
   readonly #order: Order;
   readonly #ends = new Map<End, EndProcess>();
-  readonly #calls: TracedCall[] = [];
+  readonly #merge = new Merge();
+  readonly #calls: MergedCall[] = [];
   readonly #lines: Kept["run"]["lines"] = [];
   readonly #notes: string[] = [];
   readonly #date = new Date();
   readonly #listening = Promise.withResolvers<void>();
+  /** What the server has printed before it said that it listens. */
+  #early: string[] | undefined = [];
   readonly #stop = Promise.withResolvers<void>();
   #stopped = false;
   /** When the first call was done, in ms since 1970. */
@@ -107,6 +102,9 @@ export class Run {
     this.#ends.set(end, one);
     one.ended.then((ended) => {
       one.held = false;
+      if (end === "server") this.#showEarly(one);
+      this.#merge.end(end);
+      this.#draw();
       const how = endedAs(ended);
       this.events.push({ event: "ended", end, code: ended.code, how });
     });
@@ -139,13 +137,22 @@ export class Run {
     const event = output === "stdout" ? readEvent(text) : undefined;
     if (typeof event?.call === "string") return this.#traced(one, event);
     const listening = output === "stderr" && /^Listening on /.test(text);
-    if (listening) this.#listening.resolve();
     const line = typeof event?.line === "string"
       ? event.line as string
       : escapeControls(text.replaceAll("\t", "    ").slice(0, 1000));
     if (event) this.#lines.push({ end: one.end, line });
     else if (!listening) this.#notes.push(line);
-    this.#show(one, line);
+    // Of its two outputs nobody can tell which line was first, but for this one.
+    if (event && one.end === "server" && this.#early) this.#early.push(line);
+    else this.#show(one, line);
+    if (!listening) return;
+    this.#listening.resolve();
+    this.#showEarly(one);
+  }
+
+  #showEarly(server: EndProcess) {
+    for (const line of this.#early ?? []) this.#show(server, line);
+    this.#early = undefined;
   }
 
   /** Shows a line in the terminal of an end. */
@@ -156,13 +163,13 @@ export class Run {
   }
 
   /** A call is held, begins to wait, or is done. */
-  #traced(
-    one: EndProcess,
-    call: TracedCall & { held?: boolean; begins?: boolean },
-  ): void {
+  #traced(one: EndProcess, call: MergedCall): void {
     const { held = false, begins, end } = call;
-    one.held = held;
-    if (!held && !begins) return this.#draw(call);
+    one.held ||= held;
+    if (!held && !begins) {
+      this.#merge.push(one.end, call);
+      return this.#draw();
+    }
     this.events.push({
       event: held ? "held" : "waiting",
       end,
@@ -172,28 +179,29 @@ export class Run {
     });
   }
 
-  #draw(call: TracedCall): void {
-    this.#start ??= call.at;
-    if (call.at !== undefined) call.time = call.at - this.#start!;
-    this.#data += call.data?.length ?? 0;
-    if (this.#data > MOST_DATA) delete call.data;
-    const id = this.#calls.push(call);
-    this.events.push({
-      event: "call",
-      id,
-      end: call.end,
-      call: call.call,
-      text: textOf(call),
-      html: rowsOf({ call, times: 1, bytes: call.bytes ?? 0 }),
-    });
-    if (id === MOST) this.#tooMuch(`after ${count(MOST, "call")}`);
+  /** Draws the calls whose places are known. */
+  #draw(): void {
+    for (const call of this.#merge.take()) {
+      if (this.#calls.length === MOST) return;
+      this.#start ??= call.at;
+      call.time = Math.round((call.at - this.#start) * 1000) / 1000;
+      this.#data += call.data?.length ?? 0;
+      if (this.#data > MOST_DATA) delete call.data;
+      const id = this.#calls.push(call);
+      this.events.push({
+        ...{ event: "call", id, end: call.end, call: call.call },
+        text: textOf(call),
+        html: rowsOf({ call, times: 1, bytes: call.bytes ?? 0 }),
+      });
+      if (id === MOST) this.#tooMuch(`after ${count(MOST, "call")}`);
+    }
   }
 
   /** A call with all that is known of it. */
   call(id: number): Record<string, unknown> | undefined {
     const call = this.#calls[id - 1];
     if (!call) return;
-    const { time, at = 0, begun = at, bytes, data = "" } = call;
+    const { time, at, begun = at, bytes, data = "" } = call;
     const size = data.length / 4 * 3 - data.match(/=*$/)![0].length;
     return {
       ...{ text: textOf(call), call: call.call, end: call.end, time },
@@ -267,7 +275,7 @@ export class Run {
 const SILENCE = 300;
 /** How long it may take to listen, and to end, in ms. */
 const LIMIT = 10_000;
-/** So many lines of an end, or calls, nobody reads. */
-const MOST = 5000;
+/** So many lines of an end, or calls, nobody reads; `tcp_half_close` has 16,700. */
+const MOST = 20_000;
 /** How many characters of data are kept: of what follows, none. */
 const MOST_DATA = 2 ** 24;

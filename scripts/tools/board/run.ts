@@ -51,11 +51,14 @@ export class Run {
   #printed = 0;
   #data = 0;
 
-  /** `over` is called when its page has left, and nothing of it runs any more. */
-  constructor(id: string, order: Order, over: () => void) {
+  /** `left` is called when its page has left; nothing of it stays. */
+  constructor(id: string, order: Order, left: () => void) {
     this.id = id;
     this.#order = order;
-    this.events = new Events(() => this.stop().finally(over));
+    this.events = new Events(() => {
+      left();
+      return this.stop();
+    });
   }
 
   /** Runs both ends; what goes wrong is an event. */

@@ -9,17 +9,10 @@
  */
 import { readFlags, wholeNumber } from "../../lib/experiment/flags.ts";
 import { onStop } from "../../lib/process/process.ts";
-import { serveHttp } from "../../lib/services/http_serve.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  SOCK_STREAM,
-  socket,
-} from "../../lib/sockets/socket.ts";
+import { newToken } from "../../lib/services/http_guard.ts";
+import { listenHere, serveHttp } from "../../lib/services/http_serve.ts";
 import { SocketError } from "../../lib/sockets/socket_error.ts";
-import type { StreamSocket } from "../../lib/sockets/stream_socket.ts";
 import { readChoices } from "./board/choices.ts";
-import { newToken } from "./board/guard.ts";
 import { answerer } from "./board/routes.ts";
 import { runTool, ToolError } from "./support/tool.ts";
 
@@ -46,7 +39,10 @@ function read(args: string[]): { port: number } | undefined {
 }
 
 async function run(request: { port: number }): Promise<number> {
-  const listeners = await listenOn(request.port);
+  const listeners = await listenHere(request.port).catch((error) => {
+    if (!(error instanceof SocketError)) throw error;
+    throw new ToolError(`${error.message} (--port takes another)`);
+  });
   const port = Number(listeners[0].getsockname()[1]);
   const token = newToken();
   const choices = readChoices();
@@ -56,27 +52,6 @@ async function run(request: { port: number }): Promise<number> {
   const served = listeners.map((one) => serveHttp(one, answer, { body: 8192 }));
   await Promise.all([choices, ...served]);
   return 0;
-}
-
-/** Listens on a port of this machine; over IPv6, too, if that can be had. */
-async function listenOn(wanted: number): Promise<StreamSocket[]> {
-  const first = socket(AF_INET, SOCK_STREAM);
-  try {
-    await first.bind(["127.0.0.1", wanted]);
-    await first.listen();
-  } catch (error) {
-    if (!(error instanceof SocketError)) throw error;
-    throw new ToolError(`${error.message} (--port takes another)`);
-  }
-  try {
-    const second = socket(AF_INET6, SOCK_STREAM);
-    await second.bind(["::1", Number(first.getsockname()[1])]);
-    await second.listen();
-    return [first, second];
-  } catch (error) {
-    if (!(error instanceof SocketError)) throw error;
-    return [first];
-  }
 }
 
 if (import.meta.main) await runTool({ help: () => HELP, read, run });

@@ -7,6 +7,12 @@ import { fileURLToPath } from "node:url";
 import type { HttpRequest } from "../../../lib/protocols/http.ts";
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
 import { type Answer, textAnswer } from "../../../lib/services/http_answer.ts";
+import {
+  checkHost,
+  checkSender,
+  type Own,
+  SAFE_FIELDS,
+} from "../../../lib/services/http_guard.ts";
 import type { Answering } from "../../../lib/services/http_serve.ts";
 import { ownPath, readTextFile } from "../report/files.ts";
 import {
@@ -16,7 +22,6 @@ import {
   readOrder,
 } from "./choices.ts";
 import { DOWNLOADS } from "../report/downloads.ts";
-import { checkHost, checkSender, type Own, SAFE_FIELDS } from "./guard.ts";
 import { Run } from "./run.ts";
 
 type Route = (request: HttpRequest) => Answer | Promise<Answer>;

@@ -6,6 +6,7 @@
  */
 import { Merge, type MergedCall } from "../../../lib/observe/merge.ts";
 import { textOf } from "../../../lib/observe/strace.ts";
+import { JsonLines } from "../../../lib/services/json_lines.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { type Kept, madeOf } from "../report/downloads.ts";
@@ -27,11 +28,10 @@ import {
   startEnd,
   typedBy,
 } from "./ends.ts";
-import { Events } from "./events.ts";
 
 export class Run {
   readonly id: string;
-  readonly events: Events;
+  readonly events: JsonLines;
   /** What it has shown; undefined until both ends have ended. */
   kept: Kept | undefined;
   readonly #order: Order;
@@ -55,7 +55,7 @@ export class Run {
   constructor(id: string, order: Order, left: () => void) {
     this.id = id;
     this.#order = order;
-    this.events = new Events(() => {
+    this.events = new JsonLines(() => {
       left();
       return this.stop();
     });

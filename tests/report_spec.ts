@@ -610,7 +610,7 @@ describe("report.ts", () => {
   writeFileSync(bad, "Aim\nGoal = X\n");
   const utf16 = join(folder, "utf16.txt");
   writeFileSync(utf16, "\ufeffName = Asha\n", "utf16le");
-  const known = "(experiments: event_log, ";
+  const known = "(experiments: dns_lookup, ";
   const wrong: [args: string[], message: string][] = [
     [["tcp_tim\x1b[2J"], 'No experiment "tcp_tim\\x1b[2J" ' + known],
     [[], "Which experiment? " + known],

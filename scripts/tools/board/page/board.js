@@ -153,7 +153,7 @@ function take(event) {
   if (event.event === "run") {
     run.id = event.id;
     for (const end of ends) {
-      end.terminal.append(element("kbd", `$ ${event.commands[end.name]}`));
+      end.terminal.append(element("b", `$ ${event.commands[end.name]}`));
       end.said = "running";
     }
   } else if (event.event === "line") {

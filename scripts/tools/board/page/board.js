@@ -32,9 +32,8 @@ let run = { over: true, calls: 0 };
 const events = [];
 
 /**
- * Takes the key from the part of the address that a browser keeps to itself, and
- * removes it there, where a projector or a screenshot would show it. A reload
- * finds it in the storage of this tab.
+ * Takes the token from the address, which a projector or a screenshot would show;
+ * a reload finds it in the storage of this tab.
  */
 async function start() {
   token = location.hash.slice(1) || sessionStorage.getItem("token");
@@ -68,8 +67,8 @@ async function ask(path, order, signal) {
 
 /** Shows what the chosen experiment is about, and its options. */
 function choose() {
-  const chosen = experiments[form.experiment.selectedIndex];
-  const { title, fact, output, steps, flags } = chosen;
+  const { title, fact, output, steps, flags } =
+    experiments[form.experiment.selectedIndex];
   $("#fact").replaceChildren(element("b", title), fact.replace(title, ""));
   $("#order pre").textContent = output.join("\n");
   $("#flags").replaceChildren(...flags.map(({ name, value, help }) => {
@@ -79,29 +78,18 @@ function choose() {
   }));
   form.step.checked = steps;
   form.step.disabled = !steps;
-  say(
-    steps
-      ? "Ready."
-      : "Ready. This one lives by the clock: no call can be held.",
-  );
+  say(steps ? "Ready." : "Ready. This lives by the clock, without stops.");
   update();
 }
 
 async function startRun() {
   run.controller?.abort();
-  const { experiment, server, client, step = "", ...flags } = Object
-    .fromEntries(
-      new FormData($("#order")),
-    );
-  const order = { experiment, server, client, step: step !== "", flags };
+  const fields = Object.fromEntries(new FormData($("#order")));
+  const { experiment, server, client, step, ...flags } = fields;
+  const order = { experiment, server, client, step: step === "on", flags };
   const own = run = { ...order, calls: 0, controller: new AbortController() };
   for (const end of ends) {
-    Object.assign(end, {
-      held: [],
-      waiting: [],
-      said: "starting",
-      over: false,
-    });
+    Object.assign(end, { held: [], waiting: [], said: "starts", over: false });
     end.terminal.replaceChildren();
   }
   events.length = 0;
@@ -153,7 +141,7 @@ function take(event) {
   if (event.event === "run") {
     run.id = event.id;
     for (const end of ends) {
-      end.terminal.append(element("kbd", `$ ${event.commands[end.name]}`));
+      end.terminal.append(element("b", `$ ${event.commands[end.name]}`));
       end.said = "running";
     }
   } else if (event.event === "line") {
@@ -175,10 +163,7 @@ function take(event) {
 /** Adds the rows of a call: what has arrived with it, and the call itself. */
 function addCall({ id, text, html }, end) {
   const rows = parsed(html);
-  for (const row of rows.children) {
-    row.role = "listitem";
-    for (const cell of row.children) cell.role = "presentation";
-  }
+  for (const row of rows.children) row.role = "listitem";
   const call = rows.querySelector(".call code");
   call.dataset.id = id;
   call.role = "button";
@@ -241,7 +226,7 @@ async function press(button) {
     if (id === "run") await startRun();
     else if (id === "stop") await ask(`/runs/${run.id}/stop`, {});
     else if (id === "close") dialog.close();
-    else if (end) await next(end, button === end.buttons[1]);
+    else if (end) await next(end, button.className === "on");
     else if (dataset.file) await download(dataset.file);
     else if (dataset.id) await show(dataset.id);
   } catch ({ message }) {
@@ -279,13 +264,9 @@ async function show(id) {
   const [heading, plain, , hex] = content;
   const shown = cut ? `the first ${octets.length} of ${bytes}` : bytes;
   heading.textContent = `Bytes as text (${shown})`;
-  plain.textContent = new TextDecoder().decode(octets).replace(
-    /(?!\n)[\p{C}\p{Zl}\p{Zp}\\]/gu,
-    (one) =>
-      JSON.stringify(one).length > 3
-        ? JSON.stringify(one).slice(1, -1)
-        : `\\u{${one.codePointAt(0).toString(16)}}`,
-  );
+  const code = (one) => `\\u{${one.codePointAt(0).toString(16)}}`;
+  plain.textContent = new TextDecoder().decode(octets)
+    .replaceAll("\r", "\\r").replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, code);
   hex.textContent = hexOf([...octets]);
   dialog.showModal();
 }
@@ -293,15 +274,14 @@ async function show(id) {
 /** 16 bytes a row: their offset, in hex, and as text; 8 on a narrow screen. */
 function hexOf(octets) {
   const wide = matchMedia("(min-width: 40rem)").matches;
-  const size = wide ? 16 : 8;
+  const [size, gap] = wide ? [16, " "] : [8, "\n      "];
   let rows = "";
   for (let at = 0; at < octets.length; at += size) {
     const some = octets.slice(at, at + size);
     const codes = some.map((octet) => octet.toString(16).padStart(2, "0"));
     const text = String.fromCharCode(...some).replace(/[^ -~]/g, ".");
-    rows += `${at.toString(16).padStart(4, "0")}  ` +
-      codes.join(" ").padEnd(size * 3) + (wide ? " " : "\n      ") + text +
-      "\n";
+    const offset = at.toString(16).padStart(4, "0");
+    rows += `${offset}  ${codes.join(" ").padEnd(size * 3)}${gap}${text}\n`;
   }
   return rows;
 }
@@ -343,10 +323,8 @@ addEventListener(
   ({ target }) => press(target.closest("button, [role=button]")),
 );
 addEventListener("submit", (event) => event.preventDefault());
-addEventListener("change", ({ target }) => {
-  if (target === form.experiment) choose();
-  else update();
-});
+form.experiment.addEventListener("change", choose);
+form.step.addEventListener("change", update);
 addEventListener("hashchange", () => location.reload());
 update();
 start().catch(({ message }) => say(message, true));

@@ -33,7 +33,7 @@ export function startEnd(
   port: number,
   heard: (output: "stdout" | "stderr", line: string) => void,
 ): EndProcess {
-  const { choice: { experiment }, step } = order;
+  const { experiment, step } = order;
   const runtime = order[end];
   // Windows has no Ctrl-C for it: the end of its standard input is one.
   const orders = WINDOWS && end === "server" && !step;
@@ -64,10 +64,10 @@ export async function kill({ signal, ended }: EndProcess): Promise<void> {
 
 /** The command for both ends: `bun scripts/tcp_time.ts`. */
 export function programOf(
-  { choice: { source } }: Order,
+  { experiment: { header } }: Order,
   { name }: Runtime,
 ): string {
-  return source.commands.find((command) => command.startsWith(`${name} `))!;
+  return header.commands.find((command) => command.startsWith(`${name} `))!;
 }
 
 /** The command of an end as a user types it. */

@@ -237,7 +237,7 @@ export class Run {
       if (how.code !== 0) failed = `The ${end} ${endedAs(how)}`;
     }
     this.kept = {
-      name: this.#order.choice.experiment.name,
+      name: this.#order.experiment.name,
       command: commandName("board"),
       run: {
         command: programOf(this.#order, server.runtime),

@@ -1,7 +1,7 @@
 /**
  * Name lookup with DNS: one question in one datagram, one answer in another. As
  * anybody can send a datagram, the client believes only an answer to this question,
- * with its number, from this server. What is too long for a datagram comes by TCP.
+ * with its number, from this server. An answer too long for a datagram comes by TCP.
  *
  * Aim: To look up names over UDP, and over TCP where the answer is too long.
  *
@@ -24,23 +24,12 @@
  *     server: long.lab.test TXT over TCP: NOERROR, 1679 bytes
  *     client: long.lab.test TXT 1600 bytes in 8 strings
  */
-import {
-  AF_INET,
-  type End,
-  experiment,
-  SOCK_DGRAM,
-  SOCK_STREAM,
-  socket,
-} from "../lib/mod.ts";
-import {
-  askInDatagram,
-  askInStream,
-  isTruncated,
-  linesOf,
-  queriesOf,
-} from "../lib/services/dns_client.ts";
+import { AF_INET, type End, experiment } from "../lib/mod.ts";
+import { SOCK_DGRAM, SOCK_STREAM, socket } from "../lib/mod.ts";
+import { askInDatagram, askInStream } from "../lib/services/dns_client.ts";
+import { isTruncated, linesOf, queriesOf } from "../lib/services/dns_client.ts";
 import { repliesOver, replyTo } from "../lib/services/dns_zone.ts";
-import { DNS_FLAGS as flags } from "../lib/services/flag_values.ts";
+import { DNS_FLAGS } from "../lib/services/flag_values.ts";
 import { openBoth } from "../lib/services/open_both.ts";
 import { serveAll } from "../lib/services/serve_all.ts";
 
@@ -48,6 +37,7 @@ export async function server({ address, print, ready, serve, done }: End) {
   // 1. Create a stream and a datagram socket, and bind both to the same port.
   const [listener, receiver] = await openBoth(address);
   ready(listener, receiver);
+  let answered = 0;
 
   // 2. Answer each question with one datagram. What does not fit is left out, and
   //    the answer is marked as truncated. An answer gets no answer.
@@ -57,6 +47,7 @@ export async function server({ address, print, ready, serve, done }: End) {
       if (!reply) continue;
       const answer = () => {
         print(reply.words);
+        answered++;
         return receiver.sendto(reply.bytes, sender);
       };
       await serve(sender, answer, { anyPort: reply.answers });
@@ -67,10 +58,12 @@ export async function server({ address, print, ready, serve, done }: End) {
   const streams = serveAll(listener, { serve, done }, async (client) => {
     for await (const reply of repliesOver(client)) {
       print(reply.words);
+      answered++;
       await client.sendall(reply.bytes);
     }
   });
   await Promise.all([datagrams(), streams]);
+  return answered;
 }
 
 export async function client({ address, flags, print }: End) {
@@ -96,5 +89,6 @@ export async function client({ address, flags, print }: End) {
 }
 
 if (import.meta.main) {
+  const flags = DNS_FLAGS;
   await experiment({ url: import.meta.url, port: 1053, flags, server, client });
 }

@@ -8,8 +8,8 @@
  *     bun scripts/http_endings.ts
  *     node scripts/http_endings.ts
  *
- * For `/length?cut` and `/chunks?cut` of the server alone, curl exits with 18; for
- * `/end?cut` with 0, although half of the page is missing.
+ * Run the server alone and ask it with curl: for `/length?cut` and `/chunks?cut`
+ * curl exits with 18, for `/end?cut` with 0, although half of the page is missing.
  *
  * Output:
  *
@@ -38,7 +38,7 @@ import { textAnswer } from "../lib/services/http_answer.ts";
 import { AnswerReader, formatGet } from "../lib/services/http_client.ts";
 import { HttpConnection } from "../lib/services/http_server.ts";
 
-const PAGE = "Who reads this must know where it ends, and then that it is.";
+const PAGE = "Who reads this must know where the end of the whole page is.";
 const HEAD = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
 const WAYS = ["/length", "/chunks", "/end"];
 

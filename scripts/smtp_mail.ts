@@ -8,7 +8,7 @@
  *     bun scripts/smtp_mail.ts
  *     node scripts/smtp_mail.ts
  *
- * The server takes mails from swaks and curl, too; it prints and keeps none.
+ * The server takes mails from swaks and curl, too. It keeps none of them.
  *
  * Output:
  *

@@ -369,6 +369,7 @@ test("parse() gives the settings, and the experiment's own flags only", async ()
   expect(await parse(experiment, args)).toEqual({
     ...{ role: "client", host: "127.0.0.1", port: 9, clients: 2 },
     ...{ timeout: undefined, trace: true, diagram: false, json: false },
+    bytes: false,
     flags: { seed: "7", other: undefined },
   });
 });

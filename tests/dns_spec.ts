@@ -4,6 +4,7 @@
  * dnsperf and dnsmasq.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import net from "node:net";
 import {
   AF_INET,
   type End,
@@ -22,6 +23,7 @@ import {
   type Resource,
 } from "../lib/protocols/dns.ts";
 import {
+  encodeWithin,
   findingIn,
   queryFor,
   requestIn,
@@ -47,7 +49,7 @@ import {
 import { play, playToEnd } from "./support/play.ts";
 import { RUNTIMES } from "./support/runtimes.ts";
 import { load } from "./support/scripts.ts";
-import { testOn } from "./support/test_on.ts";
+import { idlyOn, testOn } from "./support/test_on.ts";
 
 setDefaultTimeout(60_000);
 
@@ -100,6 +102,7 @@ describe("names", () => {
         ['01"a"c00c', 12], // to the labels that led to it
         ['0301"a"00 c00d', 12], // into them
         ["c00e c00c", 12],
+        ['01"a"c010 00 c00c', 17], // backwards, then forwards
         ['01"a"c010 01"b"c00c', 16], // in a circle
         ["c0", 12],
         ["", 12],
@@ -174,6 +177,13 @@ describe("messages", () => {
     );
   });
 
+  test("have an rcode of 12 bits, and strings of 255 bytes at most", () => {
+    const late = encodeMessage({ ...message, rcode: "BADVERS" }); // 16
+    expect([late[3] & 0xf, late.at(-6)]).toEqual([0, 1]);
+    const answers = [record("TXT", "x".repeat(256))];
+    expect(() => encodeMessage({ ...message, answers })).toThrow(RangeError);
+  });
+
   test("give back every type of record", () => {
     const answers = [
       record("A", "165.165.80.80"),
@@ -208,6 +218,15 @@ describe("messages", () => {
     }
   });
 
+  test("have no pointer to what is too far behind, RFC 1035", () => {
+    const long = Array(65).fill(record("TXT", "x".repeat(252)));
+    const far = Array(2).fill({ ...record("NS", "."), name: "far.test" });
+    const all = { ...message, answers: [...long, ...far] };
+    const encoded = encodeMessage(all);
+    expect(Buffer.from(encoded).indexOf("far")).toBeGreaterThan(0x3fff);
+    expect(decodeMessage(encoded)).toEqual(all);
+  });
+
   test("have no time to live with the first bit set, RFC 2181", () => {
     const answers = [{ ...record("A", "1.2.3.4"), ttl: 2 ** 31 }];
     const [read] =
@@ -222,6 +241,21 @@ describe("messages", () => {
       expect(decodeMessage(whole.subarray(0, size))).toBeUndefined();
     }
     expect(decodeMessage(Uint8Array.of(...whole, 0))).toBeUndefined();
+  });
+
+  test("have data as long as they say, and one OPT of the root", () => {
+    const whole = encodeMessage(message);
+    const [body, opt] = [whole.slice(0, -11), whole.slice(-11)];
+    const twice = Uint8Array.of(...whole, ...opt);
+    twice[11] = 2; // additional records
+    const named = Uint8Array.of(...body, 0xc0, 12, ...opt.slice(1));
+    const answers = [record("A", "1.2.3.4")];
+    const address = encodeMessage({ ...message, answers, edns: undefined });
+    expect(decodeMessage(address)).toBeDefined();
+    address[address.length - 5] = 3;
+    for (const bytes of [twice, named, address]) {
+      expect(decodeMessage(bytes)).toBeUndefined();
+    }
   });
 
   test("of any kind harm neither end", () => fuzzDnsMessages(5_000));
@@ -289,6 +323,11 @@ describe("the server", () => {
     const reply = decodeMessage(bytes)!;
     expect(reply.flags).toBe(flags | FLAGS.QR | FLAGS.AA);
     expect(reply.questions[0].name).toBe("A.lab.TEST");
+    const edns = { size: 1232, version: 0, dnssec: true };
+    const secure = replyTo(query("a.lab.test", "A", { edns }))!;
+    expect(decodeMessage(secure.bytes)!.edns).toEqual(edns);
+    const others = { flags: 0x7ff & ~(FLAGS.RD | FLAGS.CD) };
+    expect(replied(query("example.com", "A", others))).toBe("REFUSED QR - -");
     expect(reply.answers[0]).toMatchObject({
       ...{ name: "A.lab.TEST", data: ["165.165.80.80"] },
     });
@@ -309,6 +348,7 @@ describe("the server", () => {
         ],
         [query().subarray(0, 20), "FORMERR QR - -"],
         [Uint8Array.of(...query(), 0), "FORMERR QR - -"],
+        [Uint8Array.of(...query().slice(0, -1), 1), "FORMERR QR - -"], // OPT
         [query("a.lab.test", "A", { edns }), "BADVERS QR - -"],
         [query("a.lab.test", "A", { flags: FLAGS.QR }), undefined],
         [query("a.lab.test", "A", { flags: FLAGS.QR, opcode: 4 }), undefined],
@@ -329,6 +369,11 @@ describe("the server", () => {
       const request = query("long.lab.test", "TXT", { edns });
       expect(requestIn(request)!.size).toBe(limit);
       expect(replied(request)).toBe("NOERROR QRAATC - -");
+    }
+    const small = queryFor(1, "a.lab.test", "A");
+    const { length } = encodeMessage(small);
+    for (const [size, flags] of [[length, 0], [length - 1, FLAGS.TC]]) {
+      expect(decodeMessage(encodeWithin(small, size))!.flags).toBe(flags);
     }
     const plain = query("long.lab.test", "TXT", { edns: undefined });
     expect(requestIn(plain)!.size).toBe(512);
@@ -415,6 +460,7 @@ describe("the client", () => {
       record("b.lab.test", "A", "2.2.2.2"),
       record("www.lab.test", "CNAME", "B.lab.test"),
       record("evil.test", "A", "6.6.6.6"),
+      { ...record("b.lab.test", "A", "6.6.6.6"), class: 3 },
       record("b.lab.test", "TXT", "text"),
     ];
     expect(finding({ answers })).toEqual([
@@ -424,14 +470,14 @@ describe("the client", () => {
     ]);
   });
 
-  test("leaves a circle of names", () => {
-    const answers = [
-      record("www.lab.test", "CNAME", "b.lab.test"),
-      record("b.lab.test", "CNAME", "www.lab.test"),
-    ];
-    expect(finding({ answers })).toEqual([
-      ...[["b.lab.test", "www.lab.test"], [], undefined],
-    ]);
+  test("follows sixteen other names, also in a circle", () => {
+    const alias = (i: number, next = i + 1) =>
+      record(`${i || "www"}.lab.test`, "CNAME", `${next || "www"}.lab.test`);
+    const follow = (answers: Resource[]) =>
+      (finding({ answers })[0] as string[]).map((name) => parseInt(name) || 0);
+    const chain = Array.from({ length: 3000 }, (_, i) => alias(i));
+    expect(follow(chain)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
+    expect(follow([alias(0), alias(1, 0)])).toHaveLength(16);
   });
 
   test("learns how long there is none from the zone alone, RFC 2308", () => {
@@ -551,13 +597,34 @@ describe("the client of another server", () => {
   });
 });
 
-describe("both ends", () => {
-  const RESULT = `www.lab.test is a.lab.test
+/** What the client prints. */
+const RESULT = `www.lab.test is a.lab.test
 a.lab.test A 165.165.80.80
 none.lab.test: NXDOMAIN, for 300 s
 Truncated: asking again over TCP
 long.lab.test TXT 1600 bytes in 8 strings
 `;
+
+for (const runtime of RUNTIMES) {
+  idlyOn(runtime, `${runtime}: a client that drips is closed`, async () => {
+    const flags = ["--timeout", "1000"];
+    const { port, server, stop } = await serverOn("dns_lookup", runtime, flags);
+    const dripping = net.connect(Number(port), "127.0.0.1");
+    const closed = new Promise((resolve) => {
+      dripping.on("error", () => {}).on("close", resolve).resume();
+    });
+    const drip = setInterval(() => dripping.write("x"), 50);
+    // The others do not notice.
+    expect(await clientOn("dns_lookup", nextTo(runtime), port)).toBe(RESULT);
+    await closed;
+    clearInterval(drip);
+    await stop();
+    const { stderr } = await server.finished;
+    expect(stderr.match(/timed out/g)).toHaveLength(1);
+  });
+}
+
+describe("both ends", () => {
   for (const runtime of RUNTIMES) {
     const other = nextTo(runtime);
     testOn(runtime, `speak: ${runtime} asks ${other}`, async () => {

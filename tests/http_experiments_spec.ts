@@ -9,18 +9,21 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Reader, socket, type StreamSocket } from "../lib/mod.ts";
+import type { SizedBody } from "../lib/services/http_answer.ts";
 import { openPages } from "../lib/services/http_pages.ts";
+import { HttpConnection } from "../lib/services/http_server.ts";
 import { RequestParser } from "../lib/protocols/http.ts";
-import { command, serverOn } from "./support/ends.ts";
+import { clientOn, command, serverOn } from "./support/ends.ts";
 import { toBytes } from "./support/fuzz_http.ts";
 import { run, RUNTIMES } from "./support/runtimes.ts";
-import { testOn } from "./support/test_on.ts";
+import { failureOf, testOn } from "./support/test_on.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -51,7 +54,7 @@ async function talk(
 for (const runtime of RUNTIMES) {
   testOn(
     runtime,
-    `${runtime}: a head that drips is refused in time`,
+    `${runtime}: a head or a body that drips is refused in time`,
     async () => {
       const flags = ["--timeout", "500"];
       const { port, server, stop } = await serverOn(
@@ -59,20 +62,31 @@ for (const runtime of RUNTIMES) {
         runtime,
         flags,
       );
-      let timer: ReturnType<typeof setInterval>;
-      const drips = talk(port, (socket) => {
-        let at = 0;
-        timer = setInterval(() => socket.write(GET[at++ % 10]), 100);
-      });
+      const put = "PUT /a HTTP/1.1\r\nHost: a\r\n";
+      const timers: ReturnType<typeof setInterval>[] = [];
+      const drips = [
+        ["", "GET / HTTP"], // a head, then a body in each of its forms
+        [`${put}Content-Length: 99999\r\n\r\n`, "a"],
+        [`${put}Transfer-Encoding: chunked\r\n\r\n`, "1\r\na\r\n"],
+      ].map(([begin, drops]) =>
+        talk(port, (socket) => {
+          let at = 0;
+          if (begin) socket.write(begin);
+          const drip = () => socket.write(drops[at++ % drops.length]);
+          timers.push(setInterval(drip, 100));
+        })
+      );
       // Others do not notice.
       const others = await talk(port, (socket) => socket.end(GET.repeat(20)));
       expect(others.match(/200 OK/g)).toHaveLength(20);
-      expect(await drips).toMatch(
-        /^HTTP\/1\.1 408 [^]*\r\nConnection: close\r\n/,
-      );
-      clearInterval(timer!);
+      for (const text of await Promise.all(drips)) {
+        expect(text).toMatch(
+          /^HTTP\/1\.1 408 [^]*\r\nConnection: close\r\n/,
+        );
+      }
+      timers.forEach(clearInterval);
 
-      const body = "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab";
+      const body = `${put}Content-Length: 5\r\n\r\nab`;
       expect(await talk(port, (socket) => socket.write(body))).toMatch(
         /^HTTP\/1\.1 408 /,
       );
@@ -152,6 +166,26 @@ describe("a client", () => {
     }
   }
 
+  testOn("bun", "connects again where the server ends it", async () => {
+    let last: Promise<unknown> = Promise.resolve();
+    await using server = await badServer(async (client) => {
+      const before = last;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      last = promise;
+      await client.recv(1000);
+      await before; // which the client has closed
+      await client.sendall(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+      );
+      await new Reader(client).all();
+      resolve();
+    });
+    expect(await clientOn("http_pages", "bun", server.port)).toBe(
+      "HTTP/1.1 200 OK, 1 bytes\n".repeat(4) +
+        "It says: x\nConnections for 4 answers: 4\n",
+    );
+  });
+
   testOn("bun", "is bounded in time by an answer that drips", async () => {
     let timer: ReturnType<typeof setInterval>;
     await using server = await badServer(async (client) => {
@@ -179,6 +213,28 @@ async function badServer(serve: (client: StreamSocket) => Promise<void>) {
   })();
   return { port, [Symbol.asyncDispose]: () => listener.close() };
 }
+
+// On Bun it is on from the beginning.
+testOn("node", "an answer does not wait for the client's ACK", async () => {
+  const { stdout } = await run(command("http_pages", "node", ["--trace"]));
+  expect(stdout).toContain(" setsockopt(4, TCP_NODELAY, true) = 0\n");
+});
+
+test("a connection says when it was reset", async () => {
+  await using listener = socket();
+  await listener.bind(["127.0.0.1", 0]);
+  await listener.listen();
+  const client = socket();
+  await client.connect(listener.getsockname());
+  const [accepted] = await listener.accept();
+  await using connection = accepted;
+  const http = new HttpConnection(connection);
+  await client.sendall(GET);
+  expect(await http.next()).toMatchObject({ value: { target: "/" } });
+  client.setsockopt("SO_LINGER", 0);
+  await client.close();
+  expect(await failureOf(http.next())).toMatchObject({ code: "ECONNRESET" });
+});
 
 describe("pages", () => {
   /** The answer to a request, its body in one piece. */
@@ -209,12 +265,19 @@ describe("pages", () => {
     mkdirSync(join(folder, "in"));
     writeFileSync(join(folder, "in", "a.html"), "<p>");
     writeFileSync(join(folder, "long"), long);
+    writeFileSync(join(folder, "a.constructor"), "");
     symlinkSync("/etc/passwd", join(folder, "link"));
     const ask = asking(await openPages(folder));
     expect(await ask("GET", "/in/a.html")).toMatchObject({
       text: "<p>",
       status: 200,
-      fields: { "Content-Type": "text/html; charset=utf-8" },
+      fields: {
+        "Content-Type": "text/html; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+      },
+    });
+    expect(await ask("GET", "/a.constructor")).toMatchObject({
+      fields: { "Content-Type": "application/octet-stream" },
     });
     const { body, text } = await ask("GET", "/long");
     expect([text === long, body]).toMatchObject([true, { size: 3_000_000 }]);
@@ -226,8 +289,43 @@ describe("pages", () => {
     expect((await ask("PUT", "/new.html", "x")).status).toBe(201);
     expect((await ask("PUT", "/long", "y")).status).toBe(201);
     expect((await ask("GET", "/long")).text).toBe("y");
-    expect(readdirSync(folder).sort()).toEqual(["in", "link", "long"]);
+    expect(readdirSync(folder).sort()).toEqual(
+      ["a.constructor", "in", "link", "long"],
+    );
     rmSync(folder, { recursive: true });
+  });
+
+  test("that become shorter while they are sent are cut off", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "pages-"));
+    writeFileSync(join(folder, "long"), "x".repeat(100_000));
+    const pages = await openPages(folder);
+    const parser = new RequestParser();
+    parser.push(toBytes("GET /long HTTP/1.1\r\nHost: a\r\n\r\n"));
+    const { body } = await pages.answer(parser.next()!);
+    truncateSync(join(folder, "long"), 70_000);
+    let size = 0;
+    const sent = (async () => {
+      for await (const piece of (body as SizedBody).pieces) {
+        size += piece.length;
+      }
+    })();
+    expect(await failureOf(sent)).toMatchObject({ code: "EBADMSG" });
+    expect(size).toBe(70_000);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("that are uploaded are text, also in place of our own", async () => {
+    const ask = asking(await openPages());
+    expect((await ask("GET", "/")).text).toContain("<h1>");
+    expect((await ask("PUT", "/index.html", "<script>")).status).toBe(201);
+    expect(await ask("GET", "/")).toMatchObject({
+      text: "<script>",
+      fields: {
+        "Content-Type": "text/plain; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+      },
+    });
   });
 
   test("that are uploaded have a bound", async () => {

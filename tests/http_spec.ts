@@ -8,7 +8,7 @@ import net from "node:net";
 import { formatChunk } from "../lib/protocols/http_body.ts";
 import { formatHead } from "../lib/protocols/http_format.ts";
 import { RequestParser, ResponseParser } from "../lib/protocols/http.ts";
-import { HttpFault } from "../lib/protocols/http_lines.ts";
+import { HTTP_LIMITS, HttpFault } from "../lib/protocols/http_lines.ts";
 import { serverOn } from "./support/ends.ts";
 import { fuzzHttp, outcomeOf, toBytes } from "./support/fuzz_http.ts";
 import { WIRE_CASES, type WireCase } from "./support/http_cases.ts";
@@ -112,6 +112,47 @@ describe("RequestParser", () => {
     expect(parser.next()?.body).toEqual(toBytes("ab"));
     expect([...stages, parser.stage]).toEqual(["head", "body", "nothing"]);
   });
+
+  test("refuses chunks that are too long together before they come", () => {
+    const parser = new RequestParser({ ...HTTP_LIMITS, body: 5 });
+    const head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+    parser.push(toBytes(`${head}\r\n3\r\nabc\r\n2\r\n`));
+    expect(parser.next()).toBeUndefined();
+    const other = new RequestParser({ ...HTTP_LIMITS, body: 5 });
+    other.push(toBytes(`${head}\r\n3\r\nabc\r\n3\r\n`));
+    expect(() => other.next()).toThrow("the body is too long");
+  });
+
+  test("says once that a client is to continue, if it still waits", () => {
+    const head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" +
+      "Expect: 100-continue\r\n\r\n";
+    for (const [body, expected] of [["", true], ["a", false]] as const) {
+      const parser = new RequestParser();
+      parser.push(toBytes(head + body));
+      parser.next();
+      expect(parser.mustContinue()).toBe(expected);
+      expect(parser.mustContinue()).toBe(false);
+    }
+  });
+
+  // A pattern that tries each space twice needs a minute for these.
+  test("is not slow to read what is written in order to be slow", () => {
+    const head = "GET / HTTP/1.1\r\nHost: a\r\n";
+    const spaces = " ".repeat(16_000);
+    for (
+      const text of [
+        `${head}a:${spaces}\x01\r\n\r\n`,
+        `${head}Connection: a${spaces}b\r\n\r\n`,
+        `${head}Transfer-Encoding: a${spaces}b\r\n\r\n`,
+        `GET /%${"25".repeat(4000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+      ]
+    ) {
+      const bytes = toBytes(text);
+      for (let i = 0; i < 200; i++) {
+        outcomeOf(new RequestParser(), bytes, Infinity);
+      }
+    }
+  }, 20_000);
 
   test("joins fields of one name, and knows the path", () => {
     const parser = new RequestParser();
@@ -223,6 +264,22 @@ describe("ResponseParser", () => {
     ["fields without end", OK + "a: b\r\n".repeat(101), ["refused"]],
     ["cut off in the head", `${OK}a: b\r\n`, []],
   ];
+  test("knows whether another answer may follow", () => {
+    for (
+      const [say, persists] of [
+        [`${OK}Content-Length: 0\r\n\r\n`, true],
+        [`${OK}Content-Length: 0\r\nConnection: close\r\n\r\n`, false],
+        [`${OK}\r\n`, false], // the end of the stream ends it
+        ["HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false],
+      ] as const
+    ) {
+      const parser = new ResponseParser();
+      parser.push(toBytes(say));
+      const answer = parser.next("GET") ?? parser.end();
+      expect([say, answer?.persists]).toEqual([say, persists]);
+    }
+  });
+
   for (const [name, say, found, methods = []] of CASES) {
     test(name, () => {
       expect(answersIn(say, [...methods])).toEqual(found);

@@ -367,7 +367,7 @@ describe("the command line", () => {
     [["--nothing"], /^Unknown flag --nothing$/],
     [["--only"], /^--only needs a value$/],
     [["--json=1"], /^--json takes no value, not "1"$/],
-    [["--only", "tcp_tim"], /^--only takes event_log, .*tcp_time/],
+    [["--only", "tcp_tim"], /^--only takes dns_lookup, .*tcp_time/],
     [["--only", "study"], /^--only takes /],
     [
       ["--runtimes", "deno,perl"],

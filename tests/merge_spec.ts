@@ -179,8 +179,10 @@ describe("Merge", () => {
     const names = { name: local.peer, peer: local.name };
     const connect: TracedCall = { ...local, call: "connect", ...names };
     const listen: TracedCall = { ...local, call: "listen", end: "server" };
-    const merged = merge([{ ...local, at: -9 }, listen], [call, connect]);
-    expect(merged.map(({ call, peer }) => [call, peer])).toEqual([
+    const both = new Merge(); // neither has ended
+    for (const one of [{ ...local, at: -9 }, listen]) both.push("server", one);
+    for (const one of [call, connect]) both.push("client", one);
+    expect(both.take().map(({ call, peer }) => [call, peer])).toEqual([
       ["accept", call.peer],
       ["accept", local.peer],
       ["listen", local.peer],

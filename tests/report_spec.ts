@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escapeControls } from "../lib/sockets/escape.ts";
-import { read, usualForm } from "../scripts/tools/report.ts";
+import { read } from "../scripts/tools/report.ts";
 import { excerpt, written } from "../scripts/tools/report/calls.ts";
 import { contentOf } from "../scripts/tools/report/content.ts";
 import { readDetails } from "../scripts/tools/report/details.ts";
@@ -25,6 +25,7 @@ import {
   readForm,
   readFormFile,
   THEORY,
+  usualForm,
 } from "../scripts/tools/report/headings.ts";
 import { html } from "../scripts/tools/report/html.ts";
 import { markdown } from "../scripts/tools/report/markdown.ts";
@@ -609,7 +610,7 @@ describe("report.ts", () => {
   writeFileSync(bad, "Aim\nGoal = X\n");
   const utf16 = join(folder, "utf16.txt");
   writeFileSync(utf16, "\ufeffName = Asha\n", "utf16le");
-  const known = "(experiments: event_log, ";
+  const known = "(experiments: dns_lookup, ";
   const wrong: [args: string[], message: string][] = [
     [["tcp_tim\x1b[2J"], 'No experiment "tcp_tim\\x1b[2J" ' + known],
     [[], "Which experiment? " + known],

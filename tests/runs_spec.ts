@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { merge } from "../lib/observe/merge.ts";
 import { type CallInWords, textOf } from "../lib/observe/strace.ts";
-import { usualForm } from "../scripts/tools/report.ts";
+import { usualForm } from "../scripts/tools/report/headings.ts";
 import { excerpt } from "../scripts/tools/report/calls.ts";
 import { contentOf } from "../scripts/tools/report/content.ts";
 import { html } from "../scripts/tools/report/html.ts";
@@ -166,7 +166,8 @@ function objectsIn(
 
 /**
  * Each socket's calls in order, without what differs from run to run: ports,
- * dates, names made for the run, and in how many pieces a stream arrives.
+ * dates, names and numbers made for the run, and in how many pieces a stream
+ * arrives.
  */
 function bySocket(calls: CallInWords[]): string[] {
   const sockets = new Map<number, string[]>();
@@ -195,8 +196,13 @@ function bySocket(calls: CallInWords[]): string[] {
       )
       .replace(/lab-[0-9a-f]{8}/g, "lab-NAME")
       .replace(/"(?:[^"\\]|\\.)*"\.\.\. \(48 bytes\)/g, "SNTP") // holds times
+      .replace(DNS_NUMBER, '"$1NUMBER')
   ).sort();
 }
+
+/** The number of a message of DNS, before its flags; over TCP, behind its length. */
+const DNS_NUMBER =
+  /"(\\x00\*|\\x06\\x8f)?(?:\\x..|\\.|[^"\\]){2}(?=\\x[08][046]\\x0[03]\\x00\\x01)/g;
 
 /** They send again what is only late: how often, a busy machine decides. */
 const REPEATING = ["tftp_files.ts"];

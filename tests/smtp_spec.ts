@@ -13,11 +13,15 @@ import {
   formatLetter,
   parseReplyLine,
 } from "../lib/protocols/smtp.ts";
+import { socket } from "../lib/mod.ts";
+import { SmtpSession } from "../lib/protocols/smtp_session.ts";
+import { ReplyReader } from "../lib/services/smtp_client.ts";
+import { mailsOf } from "../lib/services/smtp_server.ts";
 import { clientOn, command, nextTo, serverOn } from "./support/ends.ts";
 import * as fuzz from "./support/fuzz_smtp.ts";
 import { run, RUNTIMES } from "./support/runtimes.ts";
 import { RELAYS, SMTP_CASES, SMUGGLED } from "./support/smtp_cases.ts";
-import { idlyOn, testOn } from "./support/test_on.ts";
+import { failureOf, idlyOn, testOn } from "./support/test_on.ts";
 
 const { outcomeOf, toBytes } = fuzz;
 
@@ -154,6 +158,22 @@ const LIES: [
     PROTO,
   ],
   [
+    "does not know the recipient",
+    script("220 x\r\n", "250 x\r\n", "250 x\r\n", "550 No\r\n"),
+    /RCPT TO:<bob@lab\.test> -> 550 No\n$/,
+    PROTO,
+  ],
+  [
+    "takes the mail, and then does not end it",
+    script(
+      "220 x\r\n",
+      ..."250 250 250 550 354 250 500".split(" ")
+        .map((code) => `${code} x\r\n`),
+    ),
+    /To: carol@lab\.test -> 250 x\nQUIT -> 500 x\n$/,
+    PROTO,
+  ],
+  [
     "gives a reply of many lines",
     script("220-x\r\n".repeat(101)),
     /^$/,
@@ -176,7 +196,7 @@ const LIES: [
   ],
   [
     "gives a line without end",
-    script(`220 ${"x".repeat(70_000)}`),
+    script(`220 ${"x".repeat(1100)}`),
     /^$/,
     "message too long",
   ],
@@ -216,6 +236,16 @@ describe("SmtpSession", () => {
     }
   });
 
+  test("says that a mail is taken when the next one is asked for", () => {
+    const session = new SmtpSession("lab.test");
+    const [{ say }] = SMTP_CASES.filter(({ name }) => name === "a mail");
+    session.push(toBytes(say));
+    expect(session.next()).toBeDefined();
+    expect(codesOf(session.replies())).toBe("220 250 250 250 354");
+    expect(session.next()).toBeUndefined();
+    expect(codesOf(session.replies())).toBe("250 221");
+  });
+
   test("gives the letter as it was, and each recipient once", () => {
     const say = "EHLO a\r\nMAIL FROM:<Ann@A.test>\r\n" +
       'RCPT TO:<bob@LAB.test>\r\nRCPT TO:<"bob"@lab.test>\r\n' +
@@ -226,6 +256,47 @@ describe("SmtpSession", () => {
       letter: ".\r\n..x\r\n\xff\0\r\n",
     }]);
   });
+
+  test("gives a long letter as it was", () => {
+    const letter = Array.from({ length: 9000 }, (_, i) => `${i}\r\n`).join("");
+    const [{ say }] = SMTP_CASES.filter(({ name }) => name === "dots");
+    const begin = say.slice(0, say.indexOf("DATA\r\n") + 6);
+    const bytes = toBytes(`${begin}${letter}.\r\n`);
+    const { mails } = outcomeOf(bytes, () => 1000);
+    expect(mails.map(({ letter }) => letter)).toEqual([letter]);
+  });
+});
+
+test("mailsOf() gives each command a time limit of its own", async () => {
+  await using listener = socket();
+  await listener.bind(["127.0.0.1", 0]);
+  await listener.listen();
+  await using client = socket();
+  await client.connect(listener.getsockname());
+  const [accepted] = await listener.accept();
+  await using connection = accepted;
+  connection.settimeout(30_000);
+  const mails = mailsOf(connection, "lab.test").next();
+  const replies = new ReplyReader(client);
+  const { now } = performance;
+  try {
+    for (const [seconds, code] of [[0, 220], [20, 250], [40, 250], [60, 250]]) {
+      performance.now = () => now.call(performance) + seconds * 1000;
+      if (code === 250) await client.sendall("NOOP\r\n");
+      expect((await replies.next()).code).toBe(code);
+    }
+    performance.now = () => now.call(performance) + 100_000;
+    await client.sendall("NOOP\r\n");
+    expect(await failureOf(mails)).toMatchObject({ code: "ETIMEDOUT" });
+  } finally {
+    performance.now = now;
+  }
+});
+
+// On Bun it is on from the beginning.
+testOn("node", "a reply does not wait for the client's ACK", async () => {
+  const { stdout } = await run(command("smtp_mail", "node", ["--trace"]));
+  expect(stdout).toContain(" setsockopt(4, TCP_NODELAY, true) = 0\n");
 });
 
 test("formatCommand() takes a mailbox, and nothing that is more", () => {

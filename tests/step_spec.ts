@@ -130,6 +130,20 @@ describe("--step", () => {
     expect((await ended).code).toBe(0);
   });
 
+  test("asks nothing about what ends when the last client is done", async () => {
+    const { tell, held, ended, printed } = step("tcp_hello", "bun");
+    tell("client run");
+    for (const call of ["socket", "bind", "listen", "accept", "sendall"]) {
+      await held(call);
+      tell("server");
+    }
+    // It stood before its second accept() until then.
+    await held("close");
+    tell("server");
+    expect((await ended).code).toBe(0);
+    expect(printed().filter(({ error }) => error)).toEqual([]);
+  });
+
   test("shows the calls on standard error, and what an order is", async () => {
     const { stdout, stderr, code } = await run([
       ...["/bin/sh", "-c", `printf '\\n?\\n' | "$@" --step`, "sh"],

@@ -19,6 +19,8 @@ import { isSameName, isWithin } from "./dns_names.ts";
 const EDNS = { size: EDNS_SIZE, version: 0, dnssec: false };
 /** A query has one or two records, as OPT; thousands would take long to read. */
 const RECORDS = 4;
+/** How many aliases a client follows. */
+const ALIASES = 16;
 /** Nothing but a header. */
 const EMPTY = { questions: [], answers: [], authority: [], additional: [] };
 
@@ -116,8 +118,8 @@ export function findingIn(answer: Message): Finding {
       (record.type === type || type === "ANY")
     );
   let records = here(question.type);
-  // As many steps as there are records: aliases may form a circle.
-  for (let left = answer.answers.length; left > 0; left--) {
+  // So many steps at most: aliases may form a circle, or a chain of thousands.
+  for (let left = ALIASES; left > 0; left--) {
     const [alias] = here("CNAME");
     if (records.length > 0 || !alias) break;
     aliases.push(alias.data[0]);

@@ -13,6 +13,7 @@ import {
   HttpHead,
   HttpInput,
   type HttpLimits,
+  membersOf,
   TOKEN,
 } from "./http_lines.ts";
 import { pathOf } from "./http_path.ts";
@@ -234,7 +235,7 @@ function parseStatusLine(line: string): StatusLine {
 function persistsAfter(minor: 0 | 1, fields: HttpFields): boolean {
   const connection = fields.get("connection");
   if (connection === undefined) return minor === 1;
-  const options = connection.toLowerCase().split(/[ \t]*,[ \t]*/);
+  const options = membersOf(connection);
   return !options.includes("close") &&
     (minor === 1 || options.includes("keep-alive"));
 }

@@ -8,6 +8,7 @@ import {
   HttpFault,
   type HttpInput,
   type HttpLimits,
+  membersOf,
   parseField,
 } from "./http_lines.ts";
 
@@ -34,7 +35,7 @@ export function framingOf(
   if (length !== undefined) {
     throw new HttpFault(400, "both a length and a transfer coding");
   }
-  const codings = coding.toLowerCase().split(/[ \t]*,[ \t]*/);
+  const codings = membersOf(coding);
   if (codings.join() === "chunked") return "chunked";
   const early = codings.slice(0, -1).includes("chunked");
   if (early || codings.includes("")) {

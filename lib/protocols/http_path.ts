@@ -11,7 +11,7 @@ import { HttpFault } from "./http_lines.ts";
  * `/a b` for `/a%20b?c` and for `http://host/a%20b`; `*` of OPTIONS and the
  * `host:port` of CONNECT are themselves. Throws 400 for another target, a
  * malformed escape, a control character, and for a part `..`: also one that is
- * escaped twice, that ends with what some systems ignore, or that consists of
+ * escaped again and again, that ends with what some systems ignore, or that consists of
  * other characters for the dot.
  */
 export function pathOf(method: string, target: string): string {
@@ -27,7 +27,13 @@ export function pathOf(method: string, target: string): string {
   const path = unescape(raw);
   if (path === undefined) throw new HttpFault(400, "a malformed escape");
   let meant = path;
-  for (let next; (next = unescape(meant)) && next !== meant;) meant = next;
+  for (
+    let left = 4, next;
+    (next = unescapeAll(meant)) !== meant;
+    meant = next
+  ) {
+    if (left-- === 0) throw new HttpFault(400, "an escape of escapes");
+  }
   if (CONTROL.test(meant)) throw new HttpFault(400, "a control in the path");
   if (meant.normalize("NFKC").split(/[/\\]/).some((part) => UP.test(part))) {
     throw new HttpFault(400, "a path that leads upwards");
@@ -41,6 +47,11 @@ function unescape(path: string): string | undefined {
   } catch {
     return;
   }
+}
+
+/** As programs do that leave a malformed escape as it is. */
+function unescapeAll(path: string): string {
+  return path.replace(/(?:%[0-9a-f]{2})+/gi, (all) => unescape(all) ?? all);
 }
 
 const BAD_TARGET = new HttpFault(400, "a malformed target");

@@ -84,7 +84,7 @@ export class SmtpSession {
       if (size > limit + 1) this.#close(500, "The line is too long");
       if (end < 0 || this.#closing) break;
       const line = input.subarray(at, end - 1);
-      if (size === 0 || input[end - 1] !== CR || line.includes(CR)) {
+      if (input[end - 1] !== CR || line.includes(CR)) {
         this.#close(500, "CR LF ends a line, and neither stands alone");
         break;
       }
@@ -110,7 +110,7 @@ export class SmtpSession {
 
   #say(code: number, ...texts: string[]): void {
     this.#replies += formatReply(code, ...texts);
-    if (code >= 500 || code === 452) this.#errors++;
+    if (code >= 500) this.#errors++;
   }
 
   #close(code: number, text: string): void {

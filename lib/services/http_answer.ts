@@ -31,4 +31,14 @@ export function textAnswer(
   return { status, fields: { "Content-Type": type, ...fields }, body };
 }
 
+/** The date of now, RFC 9110 section 5.6.7, made once a second. */
+export function httpDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== date.second) {
+    date = { second, text: new Date(second * 1000).toUTCString() };
+  }
+  return date.text;
+}
+
+let date = { second: 0, text: "" };
 const encoder = new TextEncoder();

@@ -78,7 +78,7 @@ async function get(shelf: Shelf, name: string): Promise<Answer> {
       ? short.subarray(0, read)
       : { size, pieces: piecesOf(shelf, name, size) };
     const [, ending = ""] = name.match(/\.(\w+)$/) ?? [];
-    const type = TYPES[ending.toLowerCase()] ?? "application/octet-stream";
+    const type = TYPES.get(ending.toLowerCase()) ?? "application/octet-stream";
     return page(type, body);
   } catch (error) {
     if (!(error instanceof SocketError)) throw error;
@@ -130,7 +130,7 @@ const UPLOADED = {
   ...NO_SNIFFING,
   "Content-Security-Policy": "sandbox; default-src 'none'",
 };
-const TYPES: Record<string, string> = {
+const TYPES = new Map(Object.entries({
   css: "text/css; charset=utf-8",
   gif: "image/gif",
   htm: "text/html; charset=utf-8",
@@ -146,11 +146,11 @@ const TYPES: Record<string, string> = {
   svg: "image/svg+xml",
   txt: "text/plain; charset=utf-8",
   wasm: "application/wasm",
-};
+}));
 
 const NO_PAGE = textAnswer(404, "no such page");
 const INDEX = page(
-  TYPES.html,
+  "text/html; charset=utf-8",
   new TextEncoder().encode(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">

@@ -9,8 +9,9 @@ import { formatHead, REASONS, statusLine } from "../protocols/http_format.ts";
 import { HttpFault, type HttpLimits } from "../protocols/http_lines.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
-import { type Answer, textAnswer } from "./http_answer.ts";
+import { type Answer, httpDate, textAnswer } from "./http_answer.ts";
 import { sendStream, streamOf } from "./http_stream.ts";
+import { paceOf } from "./pace.ts";
 
 /**
  * Gives the requests of a client, one after the other: so answers keep their order
@@ -48,6 +49,8 @@ export class HttpConnection {
     const parser = this.#parser;
     const limit = this.#client.gettimeout() ?? PATIENCE;
     let late: AbortSignal | undefined;
+    let expectPace: ReturnType<typeof paceOf> | undefined;
+    let received = 0;
     try {
       while (true) {
         const request = parser.next();
@@ -59,10 +62,12 @@ export class HttpConnection {
         if (parser.mustContinue()) {
           await this.#client.sendall(`${statusLine(100)}\r\n\r\n`);
         }
-        // A head has one time limit, however its bytes drip.
+        // A head has one time limit, however its bytes drip; a body keeps a pace.
         const limited = parser.stage === "head";
         late = limited ? late ?? AbortSignal.timeout(limit) : undefined;
+        if (parser.stage === "body") expectPace ??= paceOf(this.#client);
         const bytes = await this.#client.recv(SIZE, late && { signal: late });
+        expectPace?.(received += bytes.length);
         if (bytes.length > 0) parser.push(bytes);
         else if (parser.stage === "nothing") return DONE;
         else throw new HttpFault(400, "the stream ended within a request");
@@ -180,16 +185,6 @@ export class HttpConnection {
   }
 }
 
-/** The date of now, RFC 9110 section 5.6.7, made once a second. */
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== date.second) {
-    date = { second, text: new Date(second * 1000).toUTCString() };
-  }
-  return date.text;
-}
-
-let date = { second: 0, text: "" };
 /** The longest wait for a whole head, if the client has no time limit, in ms. */
 const PATIENCE = 30_000;
 /** The longest wait for a client that was told that this is the end, in ms. */

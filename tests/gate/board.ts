@@ -309,8 +309,8 @@ onBoard(
     };
     await tabTo("select[name=experiment]");
     await page.press("t", "c", "p"); // to the first whose name begins so
-    await tabTo("[name=pace]");
-    expect(await focused()).toBe("pace");
+    await tabTo("[name=step]");
+    expect(await focused()).toBe("step");
     await tabTo("#run");
     await page.press("Enter");
     const experiment = await page.evaluate<string>(

@@ -61,11 +61,8 @@ export class BoardPage {
     await this.#set("server", server);
     await this.#set("client", client);
     await this.page.evaluate(`{
-      const pace = document.querySelector("[name=pace][value=${
-      step ? "step" : "through"
-    }]");
-      pace.checked = true;
-      pace.dispatchEvent(new Event("change", { bubbles: true }));
+      const stop = document.querySelector("[name=step]");
+      if (stop.checked !== ${step}) stop.click();
       const flags = ${JSON.stringify(flags)};
       for (const [name, value] of Object.entries(flags)) {
         document.querySelector(\`#flags [name="\${name}"]\`).value = value;

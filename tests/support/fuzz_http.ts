@@ -72,24 +72,25 @@ function randomStream(next: Numbers): string {
   return next(4) > 0 ? text : text.slice(0, next(text.length));
 }
 
-/** Both parsers, with so many streams. */
+/** Both parsers, with so many streams each. */
 export function fuzzHttp(count: number): void {
   const next = numbers(21);
-  const statuses = new Set<unknown>();
-  for (let i = 0; i < count; i++) {
-    const text = randomStream(next);
-    const bytes = i % 10 === 0
-      ? Uint8Array.from({ length: next(200) }, () => next(256))
-      : toBytes(i % 3 === 0 ? asAnswer(text) : text);
-    const Parser = i % 3 === 0 ? ResponseParser : RequestParser;
-    const whole = outcomeOf(new Parser(), bytes, Infinity);
-    const some = () => 1 + next(next(2) ? 3 : 50);
-    expect(outcomeOf(new Parser(), bytes, some)).toEqual(whole);
-    const last = whole.at(-1);
-    if (Array.isArray(last)) statuses.add(last[0]);
+  for (const Parser of [RequestParser, ResponseParser]) {
+    const statuses = new Set<unknown>();
+    for (let i = 0; i < count; i++) {
+      const text = randomStream(next);
+      const bytes = i % 10 === 0
+        ? Uint8Array.from({ length: next(200) }, () => next(256))
+        : toBytes(Parser === ResponseParser ? asAnswer(text) : text);
+      const whole = outcomeOf(new Parser(), bytes, Infinity);
+      const some = () => 1 + next(next(2) ? 3 : 50);
+      expect(outcomeOf(new Parser(), bytes, some)).toEqual(whole);
+      const last = whole.at(-1);
+      if (Array.isArray(last)) statuses.add(String(last));
+    }
+    // The streams are not all refused for the same.
+    expect(statuses.size).toBeGreaterThan(8);
   }
-  // The streams are not all refused for the same.
-  expect(statuses.size).toBeGreaterThan(4);
 }
 
 /** A request turned into an answer with the same fields and body. */

@@ -77,7 +77,7 @@ const served: WireCase[] = [
   },
   {
     name: "close among other options, in capitals",
-    say: get("/", `${H}Connection: Upgrade, CLOSE\r\n`) + NEXT,
+    say: get("/", `${H}Connection: Upgrade, CLOSE , x\r\n`) + NEXT,
     statuses: [200],
     hear: CLOSES,
   },
@@ -92,6 +92,12 @@ const served: WireCase[] = [
     say: "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n" + bye(get("/p0")),
     statuses: [200, 404],
     hear: /\r\nConnection: keep-alive\r\n[^]*\r\nConnection: close\r\n/,
+  },
+  {
+    name: "HTTP/1.0 with another option",
+    say: "GET / HTTP/1.0\r\nConnection: x\r\n\r\n" + NEXT,
+    statuses: [200],
+    hear: CLOSES,
   },
   {
     name: "a later minor version is 1.1",
@@ -109,6 +115,7 @@ const served: WireCase[] = [
     statuses: [200],
   },
   { name: "an escaped target", say: get("/%69ndex%2Ehtml"), statuses: [200] },
+  { name: "a name that looks escaped", say: get("/a%2520b"), statuses: [404] },
   { name: "a query", say: get("/index.html?a=../b&c=%zz"), statuses: [200] },
   {
     name: "an empty line before a request",
@@ -202,7 +209,7 @@ const served: WireCase[] = [
     not: /text\/html/,
   },
   {
-    name: "also in place of our own page",
+    name: "also with another ending of HTML",
     say: put("index.htm", "Content-Length: 8\r\n", "<script>") +
       get("/index.htm"),
     statuses: [201, 200],
@@ -222,6 +229,11 @@ const served: WireCase[] = [
       "ab",
     ),
     statuses: [400],
+  },
+  {
+    name: "a page that is compressed",
+    say: put("n12", "Content-Encoding: gzip\r\n", "") + get("/n12"),
+    statuses: [415, 404],
   },
   {
     name: "POST is not allowed",
@@ -357,10 +369,13 @@ const refused: WireCase[] = [
     "a bare LF behind a size": chunked("3\nabc\r\n0\r\n\r\n"),
     "a bare LF behind a chunk": chunked("3\r\nabc\n0\r\n\r\n"),
     "a bare LF behind the last chunk": chunked("3\r\nabc\r\n0\n\r\n"),
+    "a bare LF behind data that ends with CR": chunked(
+      "3\r\nab\r\n0\r\n\r\n",
+    ),
     "a control character in an extension": chunked("3;\0\r\nabc\r\n0\r\n\r\n"),
     "a long extension": chunked(`3;${X(300)}\r\nabc\r\n0\r\n\r\n`),
     "extensions that are long together": chunked(
-      `1;${X(250)}\r\na\r\n`.repeat(80),
+      `${`1;${X(250)}\r\na\r\n`.repeat(80)}0\r\n\r\n`,
     ),
     "a trailer that is no field": chunked("0\r\nabc\r\n\r\n"),
     "no version": `GET /\r\n${H}\r\n`,
@@ -368,6 +383,7 @@ const refused: WireCase[] = [
     "two spaces": `GET  / HTTP/1.1\r\n${H}\r\n`,
     "a space behind the version": `GET / HTTP/1.1 \r\n${H}\r\n`,
     "a tab for a space": `GET\t/ HTTP/1.1\r\n${H}\r\n`,
+    "two empty lines before a request": `\r\n\r\n${get("/")}`,
     "a space before the method": ` GET / HTTP/1.1\r\n${H}\r\n`,
     "a space in the target": get("/a b"),
     "a version in small letters": `GET / http/1.1\r\n${H}\r\n`,
@@ -393,8 +409,13 @@ const refused: WireCase[] = [
     ".. and a backslash": get("/..\\a"),
     ".. and an escaped backslash": get("/a%5c..%5cb"),
     ".. escaped twice": get("/%252e%252e/a"),
+    ".. escaped twice, behind a percent sign": get("/%25/%252e%252e/a"),
+    ".. of wide dots, escaped twice": get("/%25ef%25bc%258e."),
+    "an escape that is escaped again and again": get(`/%${"25".repeat(9)}41`),
     ".. with a parameter": get("/..;a/b"),
     ".. with a space": get("/..%20/b"),
+    ".. behind a space": get("/%20../b"),
+    ".. with a third dot": get("/.../b"),
     ".. of wide dots": get("/%ef%bc%8e%ef%bc%8e/a"),
     ".. as one character": get("/%e2%80%a5/a"),
     ".. in an absolute target": get("http://a/../b"),

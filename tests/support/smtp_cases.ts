@@ -75,6 +75,7 @@ export const RELAYS = [
     "<eve>",
     '<"postmaster@b">',
   ],
+  ...['<"test:eve"@lab.test>', "<postmasters>"],
 ].map((path) => recipient(path, 550));
 
 /** Paths that are none. */
@@ -179,12 +180,12 @@ export const SMTP_CASES: readonly SmtpCase[] = [
     codes: `${MAIL} 503 503 221`,
   },
   {
-    name: "100 recipients, and one more",
+    name: "100 recipients, and more, for whom the client sends it again",
     say: HELLO + FROM +
-      Array.from({ length: 101 }, (_, i) => `RCPT TO:<b${i}@lab.test>\r\n`)
+      Array.from({ length: 130 }, (_, i) => `RCPT TO:<b${i}@lab.test>\r\n`)
         .join("") +
       `DATA\r\n${LETTER}${QUIT}`,
-    codes: `250 250${" 250".repeat(100)} 452 354 250 221`,
+    codes: `250 250${" 250".repeat(100)}${" 452".repeat(30)} 354 250 221`,
   },
   {
     name: "one recipient many times",

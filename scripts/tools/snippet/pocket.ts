@@ -298,7 +298,7 @@ export const dateAndTime = () =>
 export type End = ReturnType<typeof createEnd>;
 type Role = (end: End) => Promise<unknown>;
 type Ends = { server?: Role; client?: Role };
-type Program = Ends & { url: string; port: number; flags?: object };
+type Program = Ends & { port: number; flags?: object; [of: string]: unknown };
 const started = Promise.withResolvers<Address>();
 const serving = new Set<Promise<void>>();
 let listeners: Socket<unknown>[] = [];

@@ -316,7 +316,9 @@ addEventListener("keydown", (event) => {
   const edited = target.matches("select, #flags input");
   if (ctrlKey || metaKey || altKey || dialog.open || edited) return;
   if (target.dataset.id && move(key, target)) event.preventDefault();
-  else if ($("#keys").checked) press($(`[data-key="${CSS.escape(key)}"]`));
+  else if ($("#keys").checked) {
+    press($(`[data-key="${CSS.escape(key.replace("Escape", "Esc"))}"]`));
+  }
 });
 addEventListener(
   "click",

@@ -20,6 +20,7 @@ import { backwards } from "../support/arrows.ts";
 import { Board } from "../support/board.ts";
 import { BoardPage, PAIRS } from "../support/board_page.ts";
 import { Browser, noBrowser } from "../support/browser.ts";
+import { LOW_CONTRAST, TOO_WIDE } from "../support/page_looks.ts";
 import { noProc } from "../support/proc.ts";
 import { find, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
 import { TIMED } from "../support/scripts.ts";
@@ -388,15 +389,12 @@ onBoard(
         await page.resize({ width });
         for (const scheme of ["light", "dark"]) {
           await page.prefer({ "prefers-color-scheme": scheme });
-          const [inner, whole] = await page.evaluate<number[]>(
-            `[innerWidth, document.documentElement.scrollWidth]`,
-          );
-          if (inner !== width || whole > inner) {
-            wrong.push([
-              when,
-              width,
-              whole,
-            ]);
+          await page.frame();
+          for (const fault of [TOO_WIDE, LOW_CONTRAST]) {
+            const parts = await page.evaluate<string[]>(fault);
+            wrong.push(
+              ...parts.map((what) => `${when} ${width} ${scheme}: ${what}`),
+            );
           }
           const folder = process.env.BOARD_PICTURES;
           if (folder) {
@@ -427,7 +425,7 @@ onBoard(
     await shown.next("client", true);
     await shown.done();
     await look("end");
-    await page.click("#calls [data-id]");
+    await page.click("#calls .data + .call [data-id]");
     await page.until(`document.querySelector("dialog").open`);
     await look("details");
     expect(wrong).toEqual([]);

@@ -9,11 +9,12 @@
  */
 import { readFlags, wholeNumber } from "../../lib/experiment/flags.ts";
 import { onStop } from "../../lib/process/process.ts";
+import { newToken } from "../../lib/services/http_guard.ts";
+import { listenHere, serveHttp } from "../../lib/services/http_serve.ts";
+import { SocketError } from "../../lib/sockets/socket_error.ts";
 import { readChoices } from "./board/choices.ts";
-import { newToken } from "./board/guard.ts";
 import { answerer } from "./board/routes.ts";
-import { listenOn, portOf, serveAll } from "./board/serve.ts";
-import { runTool } from "./support/tool.ts";
+import { runTool, ToolError } from "./support/tool.ts";
 
 const HELP = `Shows an experiment in a browser: two programs, call by call.
 
@@ -38,13 +39,17 @@ function read(args: string[]): { port: number } | undefined {
 }
 
 async function run(request: { port: number }): Promise<number> {
-  const listeners = await listenOn(request.port);
-  const own = { port: portOf(listeners[0]), token: newToken() };
+  const listeners = await listenHere(request.port).catch((error) => {
+    if (!(error instanceof SocketError)) throw error;
+    throw new ToolError(`${error.message} (--port takes another)`);
+  });
+  const port = Number(listeners[0].getsockname()[1]);
+  const token = newToken();
   const choices = readChoices();
-  const answer = answerer(own, choices);
+  const answer = answerer({ port, token }, choices);
   onStop(() => listeners.forEach((listener) => listener.close()));
-  console.log(`http://127.0.0.1:${own.port}/#${own.token}`);
-  const served = listeners.map((listener) => serveAll(listener, answer));
+  console.log(`http://127.0.0.1:${port}/#${token}`);
+  const served = listeners.map((one) => serveHttp(one, answer, { body: 8192 }));
   await Promise.all([choices, ...served]);
   return 0;
 }

@@ -5,11 +5,10 @@
  * @module
  */
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
-import { commandOf, type Experiment, experiments } from "../matrix/pair.ts";
-import { readEvent } from "../report/run.ts";
+import { type Experiment, experiments } from "../matrix/pair.ts";
 import { readSource, type Source } from "../report/source.ts";
-import { ROOT, sourceOf } from "../support/experiments.ts";
-import { start, within } from "../support/processes.ts";
+import { type Flag, flagsOf } from "../support/experiment_flags.ts";
+import { sourceOf } from "../support/experiments.ts";
 import { find, type Runtime } from "../support/runtimes.ts";
 import { ToolError } from "../support/tool.ts";
 
@@ -26,16 +25,6 @@ export interface Choice {
   /** Whether its calls can be held. */
   readonly steps: boolean;
   readonly flags: Flag[];
-}
-
-interface Flag {
-  readonly name: string;
-  /** What the value is called. */
-  readonly value: string;
-  readonly help: string;
-  /** The values that it takes, for an error message. */
-  readonly takes: string;
-  readonly pattern: RegExp;
 }
 
 /** What a page orders: all of it is from the lists. */
@@ -67,33 +56,21 @@ export async function readChoices(): Promise<Choices> {
   return { experiments: choices, runtimes };
 }
 
-/** Asks an experiment for its flags. */
+/** With the flags that name no file: their patterns match no path. */
 async function choiceOf(
   experiment: Experiment,
   runtime: Runtime,
 ): Promise<Choice> {
   const { name } = experiment;
-  const command = [...commandOf(experiment, runtime, {}), "--help", "--json"];
-  const { ended, written, signal } = start(command, { cwd: ROOT });
-  if (!await within(PATIENCE, ended)) signal("SIGKILL");
-  const { flags, switches } = readEvent(written.stdout) ?? {};
-  if (!flags) throw new ToolError(`${name} does not tell its flags`);
-  return {
-    experiment,
-    source: readSource(name, sourceOf(name)),
-    steps: !/^none/.test(switches.step),
-    flags: [
-      CLIENTS,
-      ...Object.keys(flags).flatMap((name) => {
-        const flag = offered(name, flags[name]);
-        return flag ? [flag] : [];
-      }),
-    ],
-  };
+  const { flags, steps } = await flagsOf(experiment, runtime);
+  const harmless = flags.filter(({ pattern }) =>
+    !PATHS.some((path) => pattern.test(path))
+  );
+  const source = readSource(name, sourceOf(name));
+  return { experiment, source, steps, flags: [CLIENTS, ...harmless] };
 }
 
-/** How long an experiment may take to tell its flags, in ms. */
-const PATIENCE = 10_000;
+const PATHS = ["/", "..", "/etc/passwd", "../notes.txt", "notes.txt", "C:\\a"];
 
 /** More of them would only fill the page. */
 const CLIENTS: Flag = {
@@ -103,24 +80,6 @@ const CLIENTS: Flag = {
   takes: "1 to 9",
   pattern: /^[1-9]$/,
 };
-
-/** A flag with a pattern that no path matches: a page names no files. */
-function offered(
-  name: string,
-  { help, takes = "other values", pattern, value, hidden }: Record<
-    string,
-    string | undefined
-  >,
-): Flag | undefined {
-  const [, source, options] = pattern?.match(/^\/(.*)\/(\w*)$/s) ?? [];
-  if (source === undefined || hidden || name === CLIENTS.name) return;
-  const known = new RegExp(source, options);
-  if (PATHS.some((path) => known.test(path))) return;
-  const called = value ?? name[0].toUpperCase();
-  return { name, value: called, help: help ?? "", takes, pattern: known };
-}
-
-const PATHS = ["/", "..", "/etc/passwd", "../notes.txt", "notes.txt", "C:\\a"];
 
 /** The choices as the page gets them. */
 export function choicesInWords({ experiments, runtimes }: Choices) {

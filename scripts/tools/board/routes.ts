@@ -7,6 +7,13 @@ import { fileURLToPath } from "node:url";
 import type { HttpRequest } from "../../../lib/protocols/http.ts";
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
 import { type Answer, textAnswer } from "../../../lib/services/http_answer.ts";
+import {
+  checkHost,
+  checkSender,
+  type Own,
+  SAFE_FIELDS,
+} from "../../../lib/services/http_guard.ts";
+import type { Answering } from "../../../lib/services/http_serve.ts";
 import { ownPath, readTextFile } from "../report/files.ts";
 import {
   type Choices,
@@ -14,14 +21,13 @@ import {
   objectIn,
   readOrder,
 } from "./choices.ts";
-import { DOWNLOADS } from "./downloads.ts";
-import { checkHost, checkSender, type Own, SAFE_FIELDS } from "./guard.ts";
+import { DOWNLOADS } from "../report/downloads.ts";
 import { Run } from "./run.ts";
 
 type Route = (request: HttpRequest) => Answer | Promise<Answer>;
 
 /** Makes the function that answers requests; it says in one line what is wrong. */
-export function answerer(own: Own, choices: Promise<Choices>): Route {
+export function answerer(own: Own, choices: Promise<Choices>): Answering {
   const runs = new Map<string, Run>();
   let started = 0;
 

@@ -6,71 +6,72 @@
  */
 import { Merge, type MergedCall } from "../../../lib/observe/merge.ts";
 import { textOf } from "../../../lib/observe/strace.ts";
+import { JsonLines } from "../../../lib/services/json_lines.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
-import { commandName } from "../report.ts";
-import { count } from "../report/calls.ts";
+import { type Kept, madeOf } from "../report/downloads.ts";
 import { block, rowsOf } from "../report/html.ts";
+import { manOf } from "../report/man.ts";
 import { isReached, result } from "../report/result.ts";
 import { readEvent } from "../report/run.ts";
 import { terminalOf } from "../report/two_processes.ts";
 import { freePort } from "../support/free_port.ts";
-import { type Ended, within } from "../support/processes.ts";
+import { within } from "../support/processes.ts";
+import { commandName } from "../support/tool.ts";
 import type { Order } from "./choices.ts";
-import { type End, EndProcess, programOf, typedBy } from "./end_process.ts";
-import { Events } from "./events.ts";
-import { type Kept, madeOf } from "./downloads.ts";
-import { manOf } from "./man.ts";
+import {
+  type End,
+  type EndProcess,
+  interrupt,
+  kill,
+  programOf,
+  startEnd,
+  typedBy,
+} from "./ends.ts";
 
 export class Run {
   readonly id: string;
-  readonly events: Events;
+  readonly events: JsonLines;
+  /** What it has shown; undefined until both ends have ended. */
+  kept: Kept | undefined;
   readonly #order: Order;
-  readonly #ends = new Map<End, EndProcess>();
+  readonly #ends: Partial<Record<End, EndProcess>> = {};
   readonly #merge = new Merge();
   readonly #calls: MergedCall[] = [];
   readonly #lines: Kept["run"]["lines"] = [];
   readonly #notes: string[] = [];
   readonly #date = new Date();
-  readonly #listening = Promise.withResolvers<void>();
+  readonly #listening = Promise.withResolvers<"ready">();
   /** What the server has printed before it said that it listens. */
   #early: string[] | undefined = [];
-  readonly #stop = Promise.withResolvers<void>();
   #stopped = false;
   /** When the first call was done, in ms since 1970. */
   #start: number | undefined;
-  /** How many characters of data are kept. */
+  /** How many characters it has printed, and how many of data are kept. */
+  #printed = 0;
   #data = 0;
-  #kept: Kept | undefined;
 
-  /** `over` is called when its page has left, and nothing of it runs any more. */
-  constructor(id: string, order: Order, over: () => void) {
+  /** `left` is called when its page has left; nothing of it stays. */
+  constructor(id: string, order: Order, left: () => void) {
     this.id = id;
     this.#order = order;
-    this.events = new Events(async () => {
-      await this.stop();
-      over();
+    this.events = new JsonLines(() => {
+      left();
+      return this.stop();
     });
-  }
-
-  /** What it has shown; undefined until both ends have ended. */
-  get kept(): Kept | undefined {
-    return this.#kept;
   }
 
   /** Runs both ends; what goes wrong is an event. */
   async play(): Promise<void> {
     try {
-      const ended = await this.#run();
-      if (ended) this.#finish(ended);
+      await this.#run();
     } catch (error) {
       this.#fault((error as Error).message);
-    } finally {
       await this.stop();
     }
   }
 
-  async #run(): Promise<Record<End, Ended> | undefined> {
+  async #run(): Promise<void> {
     const { step } = this.#order;
     const port = await freePort();
     const typed = (end: End) => typedBy(this.#order, end, port);
@@ -81,25 +82,24 @@ export class Run {
     // In step mode the reader decides who is first.
     if (!step && !await this.#listens(server)) return;
     const client = this.#open("client", port);
-    const ended = await client.ended;
+    await client.ended;
     if (!await this.#quiet(server)) {
       this.#show(server, "^C");
-      server.interrupt();
+      interrupt(server);
     }
-    const limit = step ? undefined : within(LIMIT, server.ended);
-    if (limit && !await limit) {
+    if (!await within(LIMIT, server.ended)) {
       this.#fault(`The server had not ended ${after(LIMIT)}`);
-      await server.kill();
+      await kill(server);
     }
-    return { server: await server.ended, client: ended };
+    await this.#finish(server, client);
   }
 
   #open(end: End, port: number): EndProcess {
-    const heard = this.#heard.bind(this);
-    const endless = ({ end }: EndProcess) =>
-      this.#tooMuch(`The ${end} prints a line without end`);
-    const one = new EndProcess(end, this.#order, port, { heard, endless });
-    this.#ends.set(end, one);
+    const one = startEnd(end, this.#order, port, (output, text) => {
+      one.last = performance.now();
+      if (!this.#stopped) this.#heard(one, output, text);
+    });
+    this.#ends[end] = one;
     one.ended.then((ended) => {
       one.held = false;
       if (end === "server") this.#showEarly(one);
@@ -113,70 +113,69 @@ export class Run {
 
   /** Waits until the server listens; false if it does not. */
   async #listens(server: EndProcess): Promise<boolean> {
-    const said = this.#listening.promise.then(() => true as const);
-    const seen = await within(LIMIT, Promise.race([said, server.ended]));
-    if (seen === true) return true;
-    if (this.#stopped) return false;
-    const how = seen ? endedAs(seen) : `had not listened ${after(LIMIT)}`;
+    const first = Promise.race([this.#listening.promise, server.ended]);
+    const seen = await within(LIMIT, first);
+    if (seen === "ready") return true;
+    const how = seen ? endedAs(seen) : `does not listen ${after(LIMIT)}`;
     const why = server.lines.at(-1);
-    this.#fault(`The server ${how}${why ? `: ${why}` : ""}`);
+    if (!this.#stopped) {
+      this.#fault(`The server ${how}${why === undefined ? "" : `: ${why}`}`);
+    }
+    await kill(server);
     return false;
   }
 
   /** Waits until a server is neither held nor busy; true if it has ended. */
   async #quiet(server: EndProcess): Promise<boolean> {
-    while (true) {
-      if (await within(SILENCE, server.ended)) return true;
+    while (!await within(SILENCE, server.ended)) {
       const silent = performance.now() - server.last >= SILENCE;
       if (silent && !server.held) return false;
     }
+    return true;
   }
 
   #heard(one: EndProcess, output: "stdout" | "stderr", text: string): void {
-    if (this.#stopped) return;
+    this.#printed += text.length;
+    if (this.#printed > MOST_PRINTED) this.#tooMuch("it prints too much");
     const event = output === "stdout" ? readEvent(text) : undefined;
     if (typeof event?.call === "string") return this.#traced(one, event);
-    const listening = output === "stderr" && /^Listening on /.test(text);
     const line = typeof event?.line === "string"
       ? event.line as string
       : escapeControls(text.replaceAll("\t", "    ").slice(0, 1000));
+    const listens = !event && /^Listening on /.test(text);
     if (event) this.#lines.push({ end: one.end, line });
-    else if (!listening) this.#notes.push(line);
-    // Of its two outputs nobody can tell which line was first, but for this one.
+    else if (!listens) this.#notes.push(line);
+    // Nobody can tell which output was first, but for this line.
     if (event && one.end === "server" && this.#early) this.#early.push(line);
     else this.#show(one, line);
-    if (!listening) return;
-    this.#listening.resolve();
+    if (!listens) return;
     this.#showEarly(one);
+    this.#listening.resolve("ready");
   }
 
-  #showEarly(server: EndProcess) {
+  #showEarly(server: EndProcess): void {
     for (const line of this.#early ?? []) this.#show(server, line);
     this.#early = undefined;
   }
 
-  /** Shows a line in the terminal of an end. */
   #show({ end, lines }: EndProcess, line: string): void {
     lines.push(line);
     this.events.push({ event: "line", end, line });
-    if (lines.length === MOST) this.#tooMuch(`after ${count(MOST, "line")}`);
+    if (lines.length === MOST) this.#tooMuch(`after ${MOST} lines`);
   }
 
-  /** A call is held, begins to wait, or is done. */
+  /** A call is held, has begun to wait, or is done. */
   #traced(one: EndProcess, call: MergedCall): void {
-    const { held = false, begins, end } = call;
+    const { held = false, begins } = call;
     one.held ||= held;
-    if (!held && !begins) {
-      this.#merge.push(one.end, call);
-      return this.#draw();
+    if (held || begins) {
+      const text = textOf(call).replace(/ = \?$/, "");
+      const { end } = one;
+      const about = { end, call: call.call, text, man: manOf(call.call) };
+      return this.events.push({ event: held ? "held" : "waiting", ...about });
     }
-    this.events.push({
-      event: held ? "held" : "waiting",
-      end,
-      call: call.call,
-      text: textOf(call).replace(/ = \?$/, ""),
-      man: manOf(call.call),
-    });
+    this.#merge.push(one.end, call);
+    this.#draw();
   }
 
   /** Draws the calls whose places are known. */
@@ -188,39 +187,36 @@ export class Run {
       this.#data += call.data?.length ?? 0;
       if (this.#data > MOST_DATA) delete call.data;
       const id = this.#calls.push(call);
-      this.events.push({
-        ...{ event: "call", id, end: call.end, call: call.call },
-        text: textOf(call),
-        html: rowsOf({ call, times: 1, bytes: call.bytes ?? 0 }),
-      });
-      if (id === MOST) this.#tooMuch(`after ${count(MOST, "call")}`);
+      const html = rowsOf({ call, times: 1, bytes: call.bytes ?? 0 });
+      const about = { end: call.end, call: call.call, text: textOf(call) };
+      this.events.push({ event: "call", id, ...about, html });
+      if (id === MOST) this.#tooMuch(`after ${MOST} calls`);
     }
   }
 
   /** A call with all that is known of it. */
   call(id: number): Record<string, unknown> | undefined {
-    const call = this.#calls[id - 1];
-    if (!call) return;
-    const { time, at, begun = at, bytes, data = "" } = call;
-    const size = data.length / 4 * 3 - data.match(/=*$/)![0].length;
-    return {
-      ...{ text: textOf(call), call: call.call, end: call.end, time },
-      ...{ begun: time - (at - begun), took: at - begun, bytes, data },
-      cut: size < (bytes ?? 0),
-      man: manOf(call.call),
-    };
+    const found = this.#calls[id - 1];
+    if (!found) return;
+    const { call, end, time, at, begun = at, bytes = 0, data = "" } = found;
+    const took = at - begun;
+    const cut = atob(data).length < bytes;
+    const times = { time, begun: time - took, took };
+    const man = manOf(call);
+    return { text: textOf(found), call, end, ...times, bytes, data, cut, man };
   }
 
   /** Lets an end make the call before which it stands; with `run` all. */
   next(end: End, run: boolean): void {
-    this.#ends.get(end)?.next(run);
+    const one = this.#ends[end];
+    if (one && (one.held || run)) one.tell(run ? "run" : "");
+    if (one) one.held = false;
   }
 
   /** Ends both processes; resolves when nothing of them is left. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#listening.resolve();
-    await Promise.all([...this.#ends.values()].map((one) => one.kill()));
+    await Promise.all(Object.values(this.#ends).map(kill));
   }
 
   #tooMuch(how: string): void {
@@ -233,40 +229,29 @@ export class Run {
   }
 
   /** Both ends have ended: tells whether the output is what the header says. */
-  #finish(ended: Record<End, Ended>): void {
+  async #finish(server: EndProcess, client: EndProcess): Promise<void> {
     if (this.#calls.length === 0) return this.#fault("The run made no calls");
-    const { choice, server } = this.#order;
-    const [one, other] = ["server", "client"].map((end) =>
-      this.#ends.get(end as End)!
-    );
-    const failed = (["client", "server"] as const).find((end) =>
-      ended[end].code !== 0
-    );
-    const kept: Kept = {
-      name: choice.experiment.name,
+    let failed: string | undefined;
+    for (const { end, ended } of [server, client]) {
+      const how = await ended;
+      if (how.code !== 0) failed = `The ${end} ${endedAs(how)}`;
+    }
+    this.kept = {
+      name: this.#order.choice.experiment.name,
       command: commandName("board"),
       run: {
-        command: programOf(this.#order, server.name),
-        lines: this.#lines,
-        calls: this.#calls,
-        notes: this.#notes,
-        runtime: "",
-        date: this.#date,
+        command: programOf(this.#order, server.runtime),
+        ...{ lines: this.#lines, calls: this.#calls, notes: this.#notes },
+        ...{ runtime: "", date: this.#date },
       },
       processes: {
-        server: terminalOf(one, one.lines),
-        client: terminalOf(other, other.lines),
-        lines: this.#lines,
-        traced: true,
-        ...(failed
-          ? { failed: `The ${failed} ${endedAs(ended[failed])}` }
-          : {}),
+        server: terminalOf(server, server.lines),
+        client: terminalOf(client, client.lines),
+        ...{ lines: this.#lines, traced: true, failed },
       },
     };
-    this.#kept = kept;
-    const made = madeOf(kept);
-    const [verdict] = result(made).blocks;
-    const html = block(verdict);
+    const made = madeOf(this.kept);
+    const html = block(result(made).blocks[0]);
     this.events.push({ event: "done", same: isReached(made), html });
   }
 }
@@ -275,7 +260,7 @@ export class Run {
 const SILENCE = 300;
 /** How long it may take to listen, and to end, in ms. */
 const LIMIT = 10_000;
-/** So many lines of an end, or calls, nobody reads; `tcp_half_close` has 16,700. */
+/** So many lines of an end, or calls, nobody reads; tcp_half_close has 17,700. */
 const MOST = 20_000;
-/** How many characters of data are kept: of what follows, none. */
-const MOST_DATA = 2 ** 24;
+/** How many characters a run may print, and of how many of data are kept. */
+const [MOST_PRINTED, MOST_DATA] = [2 ** 28, 2 ** 24];

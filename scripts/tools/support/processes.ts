@@ -84,6 +84,11 @@ export interface Dealings {
   readonly env?: Record<string, string>;
   /** Called with each line of standard output, which then is not kept. */
   readonly heard?: (line: string) => void;
+  /**
+   * Called with each line of either output, which then is not kept; of a line that
+   * is longer than `most`, with each piece.
+   */
+  readonly heardLine?: (output: Output, line: string) => void;
   /** Called with all output as it comes, which then is not kept. */
   readonly heardBytes?: (output: Output, bytes: Uint8Array) => void;
   /** The command has a standard input. */
@@ -156,7 +161,7 @@ export function start(
 /** Collects the output of a command, or passes it on. */
 function readOutput(
   child: ChildProcess,
-  { heard, heardBytes, most = MOST }: Dealings,
+  { heard, heardBytes, heardLine, most = MOST }: Dealings,
 ): Pick<Running, "written" | "said"> {
   const written = { stdout: "", stderr: "", both: "" };
   const watchers = new Set<() => void>();
@@ -167,6 +172,16 @@ function readOutput(
       continue;
     }
     output.setEncoding("utf8");
+    if (heardLine) {
+      let rest = "";
+      output.on("data", (text: string) => {
+        const lines = (rest + text).split(/\r?\n/);
+        rest = lines.at(-1)!.length < most ? lines.pop()! : "";
+        for (const line of lines) heardLine(name, line);
+      });
+      output.on("end", () => rest && heardLine(name, rest));
+      continue;
+    }
     if (name === "stdout" && heard) {
       createInterface({ input: output }).on("line", heard);
       continue;

@@ -1,14 +1,14 @@
 /**
- * Decides which requests the board answers: those of its own page, and of nobody
+ * Guards a server for one user of this machine: it answers its own page, and nobody
  * else who can reach it, such as another page in the same browser.
  *
  * @module
  */
 import { timingSafeEqual } from "node:crypto";
-import type { HttpRequest } from "../../../lib/protocols/http.ts";
-import { HttpFault } from "../../../lib/protocols/http_lines.ts";
+import type { HttpRequest } from "../protocols/http.ts";
+import { HttpFault } from "../protocols/http_lines.ts";
 
-/** Where the board listens, and the secret of its page. */
+/** A server for one user, and the secret of its page. */
 export interface Own {
   readonly port: number;
   /** 32 hexadecimal digits. */
@@ -36,12 +36,12 @@ export function checkHost({ fields, target }: HttpRequest, own: Own): void {
   if (!target.startsWith("/")) throw new HttpFault(400, "a path is wanted");
 }
 
-/** Throws an HttpFault for a request that is not from the board's own page. */
+/** Throws an HttpFault for a request that is not from the server's own page. */
 export function checkSender({ fields }: HttpRequest, own: Own): void {
   const given = encoder.encode(fields.get("lab-token"));
   const token = encoder.encode(own.token);
   if (given.length !== token.length || !timingSafeEqual(given, token)) {
-    throw new HttpFault(403, "the token of the board's address is missing");
+    throw new HttpFault(403, "the token of the page's address is missing");
   }
   const origin = fields.get("origin");
   if (origin !== undefined && origin !== `http://${fields.get("host")}`) {

@@ -1,19 +1,19 @@
 /**
- * What a page can keep of a run: the files that the report tool would make of it,
- * made by its functions, and the run itself.
+ * The files that can be made of a run of two processes whose calls are known: the
+ * reports, the diagram, and the run itself, from which they can be made again.
  *
  * @module
  */
 import { mermaid } from "../../../lib/observe/diagram.ts";
-import { usualForm } from "../report.ts";
-import { asCalls, excerpt } from "../report/calls.ts";
-import { contentOf } from "../report/content.ts";
-import { sealed } from "../report/files.ts";
-import { html } from "../report/html.ts";
-import { markdown } from "../report/markdown.ts";
-import type { Made, Run } from "../report/run.ts";
-import { readSource } from "../report/source.ts";
-import type { TwoProcesses } from "../report/two_processes.ts";
+import { asCalls, excerpt } from "./calls.ts";
+import { contentOf } from "./content.ts";
+import { sealed } from "./files.ts";
+import { usualForm } from "./headings.ts";
+import { html } from "./html.ts";
+import { markdown } from "./markdown.ts";
+import type { Made, Run } from "./run.ts";
+import { readSource } from "./source.ts";
+import type { TwoProcesses } from "./two_processes.ts";
 import { sourceOf } from "../support/experiments.ts";
 
 /** All that a report needs of a run; `trace.json` is this. */

@@ -1,16 +1,16 @@
 /**
- * The stream of what happens in a run, one JSON object a line, to one page. It
- * notices when the page has left.
+ * A stream of events to one client, as JSON objects, one a line: the pieces of an
+ * answer that lasts until the client leaves.
  *
  * @module
  */
-export class Events implements AsyncIterableIterator<Uint8Array, undefined> {
+export class JsonLines implements AsyncIterableIterator<Uint8Array, undefined> {
   #lines = "";
   #wake: (() => void) | undefined;
   readonly #left: () => Promise<void>;
   #over = false;
 
-  /** `left` is called once, when the page has left. */
+  /** `left` is called once, when the client has left. */
   constructor(left: () => Promise<void>) {
     this.#left = left;
   }
@@ -25,25 +25,25 @@ export class Events implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#wake?.();
   }
 
-  /** All lines that nobody has taken yet. */
+  /** All lines that have not been sent yet. */
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     while (this.#lines === "" && !this.#over) {
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
-    if (this.#over) return { value: undefined, done: true };
+    if (this.#over) return DONE;
     const value = encoder.encode(this.#lines);
     this.#lines = "";
     return { value, done: false };
   }
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (!this.#over) {
-      this.#over = true;
-      this.#wake?.();
-      await this.#left();
-    }
-    return { value: undefined, done: true };
+    if (this.#over) return DONE;
+    this.#over = true;
+    this.#wake?.();
+    await this.#left();
+    return DONE;
   }
 }
 
+const DONE = { value: undefined, done: true } as const;
 const encoder = new TextEncoder();

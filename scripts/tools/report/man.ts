@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { ownPath, readTextFile } from "../report/files.ts";
-import { type Inline, readProse } from "../report/prose.ts";
+import { ownPath, readTextFile } from "./files.ts";
+import { type Inline, readProse } from "./prose.ts";
 
 /** Such as `bind(2): gives the socket its address`. */
 export function manOf(call: string): string {

@@ -63,6 +63,8 @@ const FOREIGN: [status: number, request: Request][] = [
     403,
     { ...POST, body: ORDER, fields: [`Sec-Fetch-Site: ${site}`] },
   ]),
+  [403, { fields: ["Sec-Fetch-Site: cross-site"] }],
+  [403, { fields: ["Origin: http://evil.example"] }],
 ];
 
 /** A preflight, and what a page can send without one. */
@@ -122,6 +124,8 @@ const WRONG: unknown[] = [
       { ...ORDER, client: runtime },
     ]),
   ...["yes", 1, null].map((step) => ({ ...ORDER, step })),
+  { ...ORDER, experiment: "time_sync", step: true },
+  { ...ORDER, more: 1 },
   ...[
     "",
     1,
@@ -249,14 +253,27 @@ async function runsExperiment(
     one.flags.map(({ name }) => name)
   );
   expect(flags).toContain("loss");
-  for (const own of ["host", "port", "timeout", "json", "trace"]) {
-    expect(flags).not.toContain(own);
-  }
+  const kept = [
+    "host",
+    "port",
+    "timeout",
+    "json",
+    "trace",
+    "root",
+    "save",
+    "file",
+  ];
+  expect(flags.filter((name: string) => kept.includes(name))).toEqual([]);
+  const steps = (wanted: string) =>
+    experiments.find(({ name }: { name: string }) => name === wanted).steps;
+  expect([steps("tcp_time"), steps("time_sync")]).toEqual([true, false]);
 
   const client = nextTo(runtime);
   const order = { experiment: "tcp_time", server: runtime, client };
   const run = await board.run(order);
   const path = `/runs/${await run.id}`;
+  const fields = new Map(run.response.headers);
+  expectClosed({ status: 200, fields, body: "" }, "application/x-ndjson");
   const done = await run.event("done");
   expect(done.same).toBe(true);
   const header = readHeader(sourceOf("tcp_time"));

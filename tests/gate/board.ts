@@ -60,7 +60,9 @@ PAIRS.forEach(([server, client], i) => {
         const shown = await BoardPage.open(browser, board);
         for (let name; (name = names.shift());) {
           await shown.start({ experiment: name, server, client });
-          wrong.push(...await faultsOf(shown, name));
+          const faults = await faultsOf(shown, name)
+            .catch(({ message }) => [message]);
+          wrong.push(...faults.map((fault) => `${name}: ${fault}`));
         }
         wrong.push(...shown.page.faults);
       };
@@ -103,8 +105,7 @@ async function faultsOf(shown: BoardPage, name: string): Promise<string[]> {
   }
   found.push(...backwards(traced).slice(0, 3));
   if (backwards(traced.toReversed()).length === 0) found.push("no arrows");
-  return found.filter((each) => each !== null)
-    .map((each) => `${name}: ${each}`);
+  return found.filter((each) => each !== null);
 }
 
 // --- step by step ---
@@ -257,7 +258,7 @@ onBoard(
       "\\x1b[2J\\x1b]0;title\\x07\\u{202e}\\u{2066}\\r\\x00",
     );
     await shown.next("client", true);
-    await shown.done();
+    expect(await shown.done()).toMatch(/is not what/);
     const drawn = await shown.page.until<string>(
       `[...document.querySelectorAll("#calls code")]
       .map(({ textContent }) => textContent).find((text) => /recv.*img/.test(text))`,

@@ -85,6 +85,9 @@ export function choicesInWords({ experiments, runtimes }: Choices) {
 /** Reads an order; throws an HttpFault for one that is not from the lists. */
 export function readOrder(order: JsonObject, choices: Choices): Order {
   const { step = false, flags = {} } = order;
+  if (!Object.keys(order).every((name) => FIELDS.includes(name))) {
+    throw wrong("no such field");
+  }
   const named = <T extends { name: string }>(all: T[], what: keyof Order) => {
     const found = all.find(({ name }) => name === order[what]);
     if (!found) throw wrong(`no such ${what}`);
@@ -103,6 +106,8 @@ export function readOrder(order: JsonObject, choices: Choices): Order {
   ).filter(([, value]) => value !== "");
   return { experiment, server, client, step, flags: given };
 }
+
+const FIELDS = ["experiment", "server", "client", "step", "flags"];
 
 function flagIn(
   { flags }: Choice,

@@ -16,18 +16,11 @@ import { isReached, result } from "../report/result.ts";
 import { readEvent } from "../report/run.ts";
 import { terminalOf } from "../report/two_processes.ts";
 import { freePort } from "../support/free_port.ts";
-import { within } from "../support/processes.ts";
+import { commandFor } from "../support/header.ts";
+import { kill, WINDOWS, within } from "../support/processes.ts";
 import { commandName } from "../support/tool.ts";
 import type { Order } from "./choices.ts";
-import {
-  type End,
-  type EndProcess,
-  interrupt,
-  kill,
-  programOf,
-  startEnd,
-  typedBy,
-} from "./ends.ts";
+import { type End, type EndProcess, startEnd, typedBy } from "./ends.ts";
 
 export class Run {
   readonly id: string;
@@ -85,7 +78,8 @@ export class Run {
     await client.ended;
     if (!await this.#quiet(server)) {
       this.#show(server, "^C");
-      interrupt(server);
+      server.tellEnd(); // nobody holds it any more
+      server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
     if (!await within(LIMIT, server.ended)) {
       this.#fault(`The server had not ended ${after(LIMIT)}`);
@@ -115,12 +109,11 @@ export class Run {
   async #listens(server: EndProcess): Promise<boolean> {
     const first = Promise.race([this.#listening.promise, server.ended]);
     const seen = await within(LIMIT, first);
+    if (this.#stopped) return false;
     if (seen === "ready") return true;
     const how = seen ? endedAs(seen) : `does not listen ${after(LIMIT)}`;
     const why = server.lines.at(-1);
-    if (!this.#stopped) {
-      this.#fault(`The server ${how}${why === undefined ? "" : `: ${why}`}`);
-    }
+    this.#fault(`The server ${how}${why === undefined ? "" : `: ${why}`}`);
     await kill(server);
     return false;
   }
@@ -236,11 +229,12 @@ export class Run {
       const how = await ended;
       if (how.code !== 0) failed = `The ${end} ${endedAs(how)}`;
     }
+    const { name, header } = this.#order.experiment;
     this.kept = {
-      name: this.#order.experiment.name,
+      name,
       command: commandName("board"),
       run: {
-        command: programOf(this.#order, server.runtime),
+        command: commandFor(header, server.runtime.name),
         ...{ lines: this.#lines, calls: this.#calls, notes: this.#notes },
         ...{ runtime: "", date: this.#date },
       },

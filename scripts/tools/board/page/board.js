@@ -120,23 +120,20 @@ async function follow(reader, own) {
   }
 }
 
-/** Shows as many events as a frame has time for: as long as their layout takes. */
+/** Shows as many events as a frame has time for. */
 function draw() {
-  const begun = performance.now();
   const atEnd = $$(".scroll").filter((box) =>
     box.scrollHeight - box.scrollTop - box.clientHeight < 40
   );
-  const end = performance.now() + layout;
+  const end = performance.now() + 10; // ms
   while (events.length > 0 && performance.now() < end) take(events.shift());
   update();
   clearTimeout(quiet);
   quiet = setTimeout(tell, 200); // ms
   for (const box of atEnd) box.scrollTop = box.scrollHeight;
-  layout = Math.max(10, (performance.now() - begun) / 2);
   if (events.length > 0) requestAnimationFrame(draw);
 }
 
-let layout = 10; // ms
 let quiet; // a timer: the status tells what stays, not what passes
 
 function take(event) {
@@ -267,10 +264,9 @@ async function show(id) {
   const [heading, plain, , hex] = content;
   const shown = cut ? `the first ${octets.length} of ${bytes}` : bytes;
   heading.textContent = `Bytes as text (${shown})`;
-  const hex4 = (one) => one.codePointAt(0).toString(16).padStart(4, "0");
+  const code = (one) => `\\u{${one.codePointAt(0).toString(16)}}`;
   plain.textContent = new TextDecoder().decode(octets)
-    .replaceAll("\r", "\\r")
-    .replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u${hex4(one)}`);
+    .replaceAll("\r", "\\r").replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, code);
   hex.textContent = hexOf([...octets]);
   dialog.showModal();
 }

@@ -264,9 +264,10 @@ async function show(id) {
   const [heading, plain, , hex] = content;
   const shown = cut ? `the first ${octets.length} of ${bytes}` : bytes;
   heading.textContent = `Bytes as text (${shown})`;
-  const code = (one) => `\\u{${one.codePointAt(0).toString(16)}}`;
+  const hex4 = (one) => one.codePointAt(0).toString(16).padStart(4, "0");
   plain.textContent = new TextDecoder().decode(octets)
-    .replaceAll("\r", "\\r").replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, code);
+    .replaceAll("\r", "\\r")
+    .replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u${hex4(one)}`);
   hex.textContent = hexOf([...octets]);
   dialog.showModal();
 }

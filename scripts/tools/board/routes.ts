@@ -16,6 +16,7 @@ import {
 import type { Answering } from "../../../lib/services/http_serve.ts";
 import { DOWNLOADS } from "../report/downloads.ts";
 import { ownPath, readTextFile } from "../report/files.ts";
+import { detailsOf } from "../report/man.ts";
 import { type Choices, choicesInWords, readOrder } from "./choices.ts";
 import { Run } from "./run.ts";
 
@@ -95,8 +96,8 @@ function methodsOfRun(run: Run, name: string): Methods | undefined {
     };
   }
   const [, id] = name.match(/^calls\/(\d{1,6})$/) ?? [];
-  const call = id && run.call(Number(id));
-  if (call) return { GET: () => jsonAnswer(call) };
+  const call = run.calls[Number(id) - 1];
+  if (call) return { GET: () => jsonAnswer(detailsOf(call)) };
   const order = { next, stop }[name];
   return order && {
     POST(request) {
@@ -113,9 +114,7 @@ function next(run: Run, { end, run: all = false }: Record<string, unknown>) {
   run.next(end, all);
 }
 
-function stop(run: Run): void {
-  run.stop();
-}
+const stop = (run: Run) => void run.stop();
 
 /** The files of the page, which holds no secret. */
 const PAGE: Record<string, Methods> = {

@@ -63,6 +63,16 @@ testOn("bun", "the board's downloads are the report tool's", async () => {
   expect(page).toContain(String(verdict));
   expect(page).not.toContain("common clock");
 
+  // A click on a call: its bytes, and what the report says that it does.
+  const sent = kept.run.calls.findIndex(({ call }: { call: string }) =>
+    call === "sendall"
+  );
+  const details = JSON.parse(await get(`calls/${sent + 1}`));
+  expect(details.text).toStartWith("sendall(");
+  expect(details.man).toBe("send(2): Sends all the bytes.");
+  expect(details.cut).toBe(false);
+  expect(atob(details.data).length).toBe(details.bytes);
+
   // Nobody has changed it: the tool may replace it.
   const file = join(folder, "tcp_thank_you.html");
   writeFileSync(file, page);

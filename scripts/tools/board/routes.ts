@@ -97,7 +97,7 @@ function methodsOfRun(run: Run, name: string): Methods | undefined {
   }
   const [, id] = name.match(/^calls\/(\d{1,6})$/) ?? [];
   const call = run.calls[Number(id) - 1];
-  if (call) return { GET: () => jsonAnswer(detailsOf(call)) };
+  if (call) return { GET: () => jsonAnswer(detailsOf(call, run.calls)) };
   const order = { next, stop }[name];
   return order && {
     POST(request) {

@@ -162,7 +162,12 @@ export class Run {
     if (held || begins) {
       const text = textOf(call).replace(/ = \?$/, "");
       const { end } = one;
-      const about = { end, call: call.call, text, man: manOf(call.call) };
+      const about = {
+        end,
+        call: call.call,
+        text,
+        man: manOf(call, this.calls),
+      };
       return this.events.push({ event: held ? "held" : "waiting", ...about });
     }
     this.#merge.push(one.end, call);

@@ -213,14 +213,16 @@ function tableOfCalls(calls: Call[]): Block {
 }
 
 /** What a call does, in one line. */
-function effectOf(call: string, datagrams: boolean): Inline {
-  const { blocks } = readProse(readTextFile(ownPath("effects.md")));
-  const rows = blocks.flatMap((one) => one.kind === "table" ? one.rows : []);
-  const found = rows.find(([[name]]) => name === call);
+export function effectOf(call: string, datagrams: boolean): Inline {
+  effects ??= readProse(readTextFile(ownPath("effects.md"))).blocks
+    .flatMap((one) => one.kind === "table" ? one.rows : []);
+  const found = effects.find(([[name]]) => name === call);
   if (!found) return [`See the man page ${call}(2).`];
   const [, effect, other] = found;
   return datagrams && other.length > 0 ? other : effect;
 }
+
+let effects: Inline[][] | undefined;
 
 const TYPES: Record<string, string> = {
   SOCK_STREAM:

@@ -21,8 +21,8 @@
  *     client: bob hears: ann: Here it is.
  *     client: ann hears: bob: No.
  *     server: ann leaves: 1 here
- *     server: ann: 1 request, 3 messages to it
- *     server: bob: 1 request, 4 messages to it
+ *     server: ann: requests 1, messages to it 3
+ *     server: bob: requests 1, messages to it 4
  */
 import {
   AF_INET,
@@ -32,7 +32,7 @@ import {
   socket,
 } from "../lib/mod.ts";
 import { CHAT_FLAGS, converse, enter } from "../lib/services/chat_member.ts";
-import * as chat from "../lib/services/chat_messages.ts";
+import { inMessages, receiveMessages } from "../lib/services/chat_messages.ts";
 import { chatSite } from "../lib/services/chat_page.ts";
 import { openRoom } from "../lib/services/chat_room.ts";
 import { openWebSocket } from "../lib/services/websocket_client.ts";
@@ -51,18 +51,18 @@ export async function server({ address, print, ready, serve }: End) {
       const { websocket, requests } = await acceptWebSocket(client, site);
       if (!websocket) return;
       // 3. From now on the server may send at any time. It asks for a name.
-      const name = await chat.askName(websocket);
-      const refusal = room.problem(name);
-      if (refusal) return await websocket.close(1008, refusal);
+      const member = receiveMessages(websocket);
+      const name = await member.askName(room.problem);
+      if (name === undefined) return;
       // 4. Let it join, and send what it says to all others, who have not asked.
-      const { lost, say, leave } = room.join(name, chat.reachOf(websocket));
+      const { lost, say, leave } = room.join(name, member.reach);
       try {
-        for await (const text of chat.textsOf(websocket, lost)) await say(text);
+        for await (const text of member.texts(lost)) await say(text);
       } finally {
         await leave();
       }
       await websocket.close();
-      print(`${name}: ${requests} request, ${websocket.sent} messages to it`);
+      print(`${name}: requests ${requests}, messages to it ${websocket.sent}`);
     });
   }
   return { joined: room.joined };
@@ -73,7 +73,7 @@ export async function client({ address, flags, print, terminal }: End) {
   const connected = async () => {
     const connection = socket(AF_INET, SOCK_STREAM);
     await connection.connect(address);
-    return chat.inMessages(await openWebSocket(connection, "/chat"));
+    return inMessages(await openWebSocket(connection, "/chat"));
   };
   // 2. For a person, one loop sends what is typed, another prints what comes.
   const [{ name }, person] = [flags, await terminal?.()];

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import type { Order } from "../scripts/tools/board/choices.ts";
 import { Run } from "../scripts/tools/board/run.ts";
-import { readSource } from "../scripts/tools/report/source.ts";
 import { ROOT, sourceOf } from "../scripts/tools/support/experiments.ts";
+import { readHeader } from "../scripts/tools/support/header.ts";
 import { find, type Runtime } from "../scripts/tools/support/runtimes.ts";
 import { having } from "./support/proc.ts";
 import { testOn } from "./support/test_on.ts";
@@ -29,38 +29,39 @@ const ENDLESS: [text: string, why: string][] = [
 ];
 
 for (const [text, why] of ENDLESS) {
-  testOn("bun", `a run is stopped ${why}: ${text.trim().slice(0, 12)}`, async () => {
-    const runtime = await find("bun") as Runtime;
-    const name = join(mkdtempSync(join(folder, "run-")), "endless");
-    writeFileSync(
-      `${name}.ts`,
-      `import { writeSync } from "node:fs";
+  testOn(
+    "bun",
+    `a run is stopped ${why}: ${text.trim().slice(0, 12)}`,
+    async () => {
+      const runtime = await find("bun") as Runtime;
+      const name = join(mkdtempSync(join(folder, "run-")), "endless");
+      writeFileSync(
+        `${name}.ts`,
+        `import { writeSync } from "node:fs";
       console.error("Listening on 127.0.0.1:1 (Ctrl-C stops it)");
       const text = ${JSON.stringify(text)}.repeat(1000);
       if (process.argv[2] === "client") setInterval(() => {}, 1000);
       else while (true) writeSync(1, text);`,
-    );
-    const order: Order = {
-      choice: {
+      );
+      const order: Order = {
         experiment: {
           ...{ name: relative(join(ROOT, "scripts"), name), unix: false },
-          ...{ permissions: [], output: [] },
+          ...{ permissions: [], output: [], steps: true, flags: [] },
+          header: readHeader(sourceOf("tcp_time")),
         },
-        source: readSource("tcp_time", sourceOf("tcp_time")),
-        ...{ steps: true, flags: [] },
-      },
-      ...{ server: runtime, client: runtime, step: false, flags: [] },
-    };
-    const run = new Run("1", order, () => {});
-    await run.play();
-    await run.stop();
-    const { value } = await run.events.next();
-    const events = new TextDecoder().decode(value).trim().split("\n")
-      .map((line) => JSON.parse(line));
-    const faults = events.filter(({ event }) => event === "fault");
-    expect(faults[0].text).toBe(`The run was stopped: ${why}`);
-    expect(faults.length).toBeLessThanOrEqual(2);
-    expect(having(name)).toEqual([]);
-    await run.events.return();
-  });
+        ...{ server: runtime, client: runtime, step: false, flags: [] },
+      };
+      const run = new Run("1", order, () => {});
+      await run.play();
+      await run.stop();
+      const { value } = await run.events.next();
+      const events = new TextDecoder().decode(value).trim().split("\n")
+        .map((line) => JSON.parse(line));
+      const faults = events.filter(({ event }) => event === "fault");
+      expect(faults[0].text).toBe(`The run was stopped: ${why}`);
+      expect(faults.length).toBeLessThanOrEqual(2);
+      expect(having(name)).toEqual([]);
+      await run.events.return();
+    },
+  );
 }

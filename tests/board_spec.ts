@@ -36,24 +36,29 @@ const ORDER = {
 const POST = { method: "POST", path: "/runs" };
 const TEXT = "Content-Type: text/plain";
 
+/** The board's own port, where a host has it. */
+const PORT = ":<port>";
+
 /** What a foreign page, or a name that is bound to this address, can send. */
 const FOREIGN: [status: number, request: Request][] = [
-  ...[
-    "evil.example",
-    "127.0.0.1",
-    "127.0.0.1:1",
-    "localhost",
-    "[::1]",
-    "0.0.0.0",
-  ]
+  ...["", ":1", PORT].flatMap((port) =>
+    ["evil.example", "0.0.0.0", "127.0.0.1.evil.example", "127.1", "[::]"]
+      .map((name): [number, Request] => [403, { host: `${name}${port}` }])
+  ),
+  ...["127.0.0.1", "127.0.0.1:1", "localhost", "[::1]"]
     .map((host): [number, Request] => [403, { host }]),
-  [403, { host: "evil.example", path: "/", token: null }],
-  [403, { host: "evil.example", path: "/board.js", token: null }],
+  [403, { host: `evil.example${PORT}`, path: "/", token: null }],
+  [403, { host: `evil.example${PORT}`, path: "/board.js", token: null }],
   ...[null, "", "0".repeat(32), "undefined"]
     .map((token): [number, Request] => [403, { token }]),
   [403, { ...POST, body: ORDER, token: null }],
   [403, { ...POST, body: ORDER, token: "f".repeat(32) }],
-  [403, { ...POST, body: ORDER, host: "evil.example" }],
+  [403, {
+    ...POST,
+    body: ORDER,
+    host: `evil.example${PORT}`,
+    fields: [`Origin: http://evil.example${PORT}`],
+  }],
   ...["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost"]
     .map((origin): [number, Request] => [
       403,
@@ -63,6 +68,8 @@ const FOREIGN: [status: number, request: Request][] = [
     403,
     { ...POST, body: ORDER, fields: [`Sec-Fetch-Site: ${site}`] },
   ]),
+  [403, { fields: ["Sec-Fetch-Site: cross-site"] }],
+  [403, { fields: ["Origin: http://evil.example"] }],
 ];
 
 /** A preflight, and what a page can send without one. */
@@ -122,6 +129,8 @@ const WRONG: unknown[] = [
       { ...ORDER, client: runtime },
     ]),
   ...["yes", 1, null].map((step) => ({ ...ORDER, step })),
+  { ...ORDER, experiment: "time_sync", step: true },
+  { ...ORDER, more: 1 },
   ...[
     "",
     1,
@@ -175,12 +184,14 @@ for (const runtime of RUNTIMES) {
 
 async function refusesStrangers(board: Board): Promise<void> {
   const wrong: unknown[] = [];
-  const check = async (statuses: number[], request: Request) => {
+  const check = async (statuses: number[], given: Request) => {
+    const text = JSON.stringify(given).replaceAll(PORT, `:${board.port}`);
+    const request: Request = JSON.parse(text);
     const answer = await board.ask(request);
     const { status, body } = answer;
     const line = /^[^\n]{1,300}\n?$/.test(body);
     if (!statuses.includes(status) || !line || isOpen(answer)) {
-      wrong.push([JSON.stringify(request).slice(0, 300), status, body]);
+      wrong.push([text.slice(0, 300), status, body]);
     }
   };
   for (const [status, request] of FOREIGN) await check([status], request);
@@ -249,14 +260,27 @@ async function runsExperiment(
     one.flags.map(({ name }) => name)
   );
   expect(flags).toContain("loss");
-  for (const own of ["host", "port", "timeout", "json", "trace"]) {
-    expect(flags).not.toContain(own);
-  }
+  const kept = [
+    "host",
+    "port",
+    "timeout",
+    "json",
+    "trace",
+    "root",
+    "save",
+    "file",
+  ];
+  expect(flags.filter((name: string) => kept.includes(name))).toEqual([]);
+  const steps = (wanted: string) =>
+    experiments.find(({ name }: { name: string }) => name === wanted).steps;
+  expect([steps("tcp_time"), steps("time_sync")]).toEqual([true, false]);
 
   const client = nextTo(runtime);
   const order = { experiment: "tcp_time", server: runtime, client };
   const run = await board.run(order);
   const path = `/runs/${await run.id}`;
+  const fields = new Map(run.response.headers);
+  expectClosed({ status: 200, fields, body: "" }, "application/x-ndjson");
   const done = await run.event("done");
   expect(done.same).toBe(true);
   const header = readHeader(sourceOf("tcp_time"));
@@ -297,7 +321,10 @@ async function endsRuns(board: Board): Promise<void> {
   const [first, second, third] = runs;
   const fifth = { ...POST, body: { ...ORDER, ...order } };
   expect((await board.ask(fifth)).status).toBe(503);
-  for (const run of runs) await run.event("held", { end: "client" });
+  for (const run of runs) {
+    await run.event("held", { end: "server" });
+    await run.event("held", { end: "client" });
+  }
   expect(board.ends.length).toBeGreaterThanOrEqual(8);
   const early = { path: `/runs/${await first.id}/report.html` };
   expect((await board.ask(early)).status).toBe(409);

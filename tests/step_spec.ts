@@ -2,13 +2,13 @@
  * `--step`: each call is shown before it is made, and made when the reader says so;
  * and what a trace says so that two processes can be put on one axis.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference } from "../scripts/tools/support/header.ts";
 import { clientOn, command, nextTo, serverOn } from "./support/ends.ts";
 import { run, RUNTIMES } from "./support/runtimes.ts";
 import { CLOCKS, promised, step, STEPS } from "./support/stepping.ts";
-import { testOn } from "./support/test_on.ts";
+import { alongside, testOn } from "./support/test_on.ts";
 
 describe("--step", () => {
   // The gate runs each on all three. This one makes 16,000 calls.
@@ -100,7 +100,7 @@ describe("--step", () => {
     );
   }
 
-  test("goes on at the end of standard input, or of holding", async () => {
+  alongside("goes on at the end of standard input, or of holding", async () => {
     for (const order of ["", "run", "server run\nclient run"]) {
       const { tell, tellEnd, ended, printed } = step("tcp_echo", "bun");
       if (order) tell(order);
@@ -110,7 +110,7 @@ describe("--step", () => {
     }
   });
 
-  test("lets the end go that a line names", async () => {
+  alongside("lets the end go that a line names", async () => {
     const { tell, held, made, ended, printed } = step("tcp_hello", "bun");
     for (const call of ["socket", "bind", "listen"]) {
       await held(call);
@@ -130,35 +130,41 @@ describe("--step", () => {
     expect((await ended).code).toBe(0);
   });
 
-  test("asks nothing about what ends when the last client is done", async () => {
-    const { tell, held, ended, printed } = step("tcp_hello", "bun");
-    tell("client run");
-    for (const call of ["socket", "bind", "listen", "accept", "sendall"]) {
-      await held(call);
+  alongside(
+    "asks nothing about what ends when the last client is done",
+    async () => {
+      const { tell, held, ended, printed } = step("tcp_hello", "bun");
+      tell("client run");
+      for (const call of ["socket", "bind", "listen", "accept", "sendall"]) {
+        await held(call);
+        tell("server");
+      }
+      // It stood before its second accept() until then.
+      await held("close");
       tell("server");
-    }
-    // It stood before its second accept() until then.
-    await held("close");
-    tell("server");
-    expect((await ended).code).toBe(0);
-    expect(printed().filter(({ error }) => error)).toEqual([]);
-  });
+      expect((await ended).code).toBe(0);
+      expect(printed().filter(({ error }) => error)).toEqual([]);
+    },
+  );
 
-  test("shows the calls on standard error, and what an order is", async () => {
-    const { stdout, stderr, code } = await run([
-      ...["/bin/sh", "-c", `printf '\\n?\\n' | "$@" --step`, "sh"],
-      ...command("tcp_hello", "bun"),
-    ]);
-    expect(code).toBe(0);
-    expect(stderr.split("\n").slice(0, 3)).toEqual([
-      "next: server socket(AF_INET, SOCK_STREAM)",
-      "next: server bind(3, ('127.0.0.1', 0))",
-      expect.stringMatching(/^Enter makes the call/),
-    ]);
-    expect(stdout).toMatch(/^\d\.\d{4} server socket\(.*\n.* server bind/);
-  });
+  alongside(
+    "shows the calls on standard error, and what an order is",
+    async () => {
+      const { stdout, stderr, code } = await run([
+        ...["/bin/sh", "-c", `printf '\\n?\\n' | "$@" --step`, "sh"],
+        ...command("tcp_hello", "bun"),
+      ]);
+      expect(code).toBe(0);
+      expect(stderr.split("\n").slice(0, 3)).toEqual([
+        "next: server socket(AF_INET, SOCK_STREAM)",
+        "next: server bind(3, ('127.0.0.1', 0))",
+        expect.stringMatching(/^Enter makes the call/),
+      ]);
+      expect(stdout).toMatch(/^\d\.\d{4} server socket\(.*\n.* server bind/);
+    },
+  );
 
-  test("has no time limits, unless one is asked for", async () => {
+  alongside("has no time limits, unless one is asked for", async () => {
     const code = `
       const { stepThrough } = await import("./lib/experiment/step.ts");
       const { limits } = await import("./lib/experiment/settings.ts");
@@ -226,16 +232,19 @@ describe("--trace --json", () => {
     });
   }
 
-  test("keeps the first 65,536 bytes of a call, and none without --bytes", async () => {
-    const flags = ["--trace", "--json"];
-    const { stdout } = await run(
-      command("tcp_half_close", "bun", [...flags, "--bytes"]),
-    );
-    const data = linesIn(stdout).flatMap(({ data }) => data ?? []);
-    expect(Math.max(...data.map((text) => atob(text).length))).toBe(65_536);
-    const plain = await run(command("tcp_hello", "bun", flags));
-    expect(linesIn(plain.stdout).filter(({ data }) => data)).toEqual([]);
-  });
+  alongside(
+    "keeps the first 65,536 bytes of a call, and none without --bytes",
+    async () => {
+      const flags = ["--trace", "--json"];
+      const { stdout } = await run(
+        command("tcp_half_close", "bun", [...flags, "--bytes"]),
+      );
+      const data = linesIn(stdout).flatMap(({ data }) => data ?? []);
+      expect(Math.max(...data.map((text) => atob(text).length))).toBe(65_536);
+      const plain = await run(command("tcp_hello", "bun", flags));
+      expect(linesIn(plain.stdout).filter(({ data }) => data)).toEqual([]);
+    },
+  );
 });
 
 // deno-lint-ignore no-explicit-any -- what a test expects of each is its own

@@ -289,6 +289,8 @@ for (const runtime of RUNTIMES) {
         [426, { Upgrade: "h2c" }],
         [426, { Connection: "keep-alive" }],
         [426, {}, "GET /chat HTTP/1.0"],
+        [426, { Connection: "keep-alive, Upgrade" }, "GET /chat HTTP/1.0"],
+        [426, { Connection: "close, Upgrade" }],
         [405, {}, "POST /chat HTTP/1.1"],
         [400, { "Sec-WebSocket-Key": undefined }],
         [400, { "Sec-WebSocket-Key": "short" }],
@@ -325,6 +327,7 @@ async function answering(
   await listener.listen();
   (async () => {
     for await (const [client] of listener) {
+      client.settimeout(null); // another test may have set a default
       (async () => {
         let text = "";
         while (!text.includes("\r\n\r\n")) {

@@ -248,8 +248,8 @@ class Payload {
 
 function parseClosure(payload: Uint8Array): Closure {
   if (payload.length === 0) return { code: 1005, reason: "" };
-  const code = 256 * payload[0] + payload[1];
-  if (payload.length === 1 || !isCloseCode(code)) {
+  const code = 256 * payload[0] + payload[1]; // NaN, if it is cut
+  if (!isCloseCode(code)) {
     throw broken("a Close frame has no valid code");
   }
   const reason = payload.subarray(2);

@@ -11,40 +11,46 @@ import { type Channel, Closed } from "./chat_member.ts";
 import type { Reach } from "./chat_room.ts";
 import type { Receive, WebSocketConnection } from "./websocket_connection.ts";
 
-/** The server asks a member for its name; it is empty at the end. */
-export async function askName(
-  websocket: WebSocketConnection,
-): Promise<string> {
-  await websocket.send(PROMPT);
-  return await nextText(websocket) ?? "";
+/** A member at the server. */
+export interface MemberMessages {
+  /**
+   * Asks for its name. One that has a problem is told so, and closed: 1008; then,
+   * and at the end, there is no name.
+   */
+  askName(
+    problem: (name: string) => string | undefined,
+  ): Promise<string | undefined>;
+  /** Its other texts, up to its end. Throws the reason of `lost`. */
+  texts(lost: AbortSignal): AsyncIterable<string>;
+  readonly reach: Reach;
 }
 
-/** The other texts of a member, up to its end; throws the reason of `lost`. */
-export async function* textsOf(
+/** Receives a member's messages. Who sends bytes is closed: 1003. */
+export function receiveMessages(
   websocket: WebSocketConnection,
-  lost: AbortSignal,
-): AsyncGenerator<string> {
-  const wait = { signal: lost, patient: true };
-  for (let text; (text = await nextText(websocket, wait)) !== undefined;) {
-    yield text;
+): MemberMessages {
+  async function next(wait?: Receive): Promise<string | undefined> {
+    const message = await websocket.receive(wait);
+    if (!(message instanceof Uint8Array)) return message;
+    await websocket.close(1003, "a message is a text");
   }
-}
 
-/** The next text. Who sends bytes is closed with 1003. */
-async function nextText(
-  websocket: WebSocketConnection,
-  wait?: Receive,
-): Promise<string | undefined> {
-  const message = await websocket.receive(wait);
-  if (!(message instanceof Uint8Array)) return message;
-  await websocket.close(1003, "a message is a text");
-}
-
-/** Sends texts to a member. */
-export function reachOf(websocket: WebSocketConnection): Reach {
   return {
-    peer: websocket.socket.getpeername(),
-    send: (texts) => websocket.send(...texts),
+    async askName(problem) {
+      await websocket.send(PROMPT);
+      const name = await next();
+      const refusal = name === undefined ? "" : problem(name);
+      if (refusal === undefined) return name;
+      await websocket.close(1008, refusal);
+    },
+    async *texts(lost) {
+      const wait = { signal: lost, patient: true };
+      for (let text; (text = await next(wait)) !== undefined;) yield text;
+    },
+    reach: {
+      peer: innerOf(websocket.socket).peer!,
+      send: (texts) => websocket.send(...texts),
+    },
   };
 }
 
@@ -54,6 +60,10 @@ export function inMessages(websocket: WebSocketConnection): Channel {
   const server = innerOf(connection).peer!;
   const decoder = new TextDecoder();
   let line = "";
+  // Once the server has closed, next() tells why.
+  const send = async (texts: string[]) => {
+    if (!websocket.closed) await websocket.send(...texts);
+  };
   return {
     connection,
     async next() {
@@ -63,17 +73,17 @@ export function inMessages(websocket: WebSocketConnection): Channel {
       await websocket.close();
       throw new Closed(server, websocket.closed?.reason);
     },
-    say: (...texts) => websocket.send(...texts),
+    say: (...texts) => send(texts),
     async type(bytes) {
       line += decoder.decode(bytes, { stream: true });
       const lines = line.split(/\r?\n/);
       line = lines.pop()!;
       // The server refuses a line that is too long; it need not be whole for that.
       if (line.length > LINE_LIMIT) lines.push(line);
-      if (lines.length > 0) await websocket.send(...lines);
+      if (lines.length > 0) await send(lines);
     },
     async end() {
-      if (line) await websocket.send(line);
+      if (line) await send([line]);
       await websocket.sendClose();
     },
   };

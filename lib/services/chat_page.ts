@@ -51,7 +51,7 @@ const PAGE = `<!DOCTYPE html>
 <title>Chat - Socket Lab</title>
 <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%231d5c88' d='M1 2h14v9H8l-4 4v-4H1z'/%3E%3C/svg%3E">
 <link rel="stylesheet" href="/chat.css">
-<script src="/chat.js" defer></script>
+<script type="module" src="/chat.js"></script>
 <body>
 <header>
   <h1>Chat</h1>

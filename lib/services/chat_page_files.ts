@@ -6,8 +6,7 @@
  */
 
 /** `/chat.js`: what others say is text, whatever it looks like. */
-export const SCRIPT = `"use strict";
-const byId = (id) => document.getElementById(id);
+export const SCRIPT = `const byId = (id) => document.getElementById(id);
 const [log, status, problem] = ["log", "status", "problem"].map(byId);
 const [enter, name] = ["enter", "name"].map(byId);
 const [speak, text, leave] = ["speak", "text", "leave"].map(byId);

@@ -10,13 +10,19 @@ export interface Answer {
   readonly status: number;
   /** Beside Date, Connection and what tells the end of the body. */
   readonly fields?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | BodyInPieces;
+  readonly body?: Uint8Array | SizedBody | StreamBody;
 }
 
 /** A body that is sent in pieces. */
-export interface BodyInPieces {
-  /** In bytes; undefined if nobody knows it before the last piece. */
-  readonly size?: number;
+export interface SizedBody {
+  /** In bytes. */
+  readonly size: number;
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/** A body whose size nobody knows before its last piece: see http_stream.ts. */
+export interface StreamBody {
+  readonly size?: undefined;
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 

@@ -56,7 +56,7 @@ export async function acceptWebSocket(
  * refused with 403: its reader's browser would speak in the reader's name. Who has
  * no Origin is no browser.
  */
-export async function answerUpgrade(request: HttpRequest): Promise<Answer> {
+async function answerUpgrade(request: HttpRequest): Promise<Answer> {
   const { method, minor, fields, persists } = request;
   if (method !== "GET") {
     return textAnswer(405, "a WebSocket begins with GET", { Allow: "GET" });

@@ -47,10 +47,11 @@ async function run(request: { port: number }): Promise<number> {
   const token = newToken();
   const choices = readChoices();
   const answer = answerer({ port, token }, choices);
-  onStop(() => listeners.forEach((listener) => listener.close()));
+  const close = () => listeners.forEach((listener) => listener.close());
+  onStop(close);
   console.log(`http://127.0.0.1:${port}/#${token}`);
   const served = listeners.map((one) => serveHttp(one, answer, { body: 8192 }));
-  await Promise.all([choices, ...served]);
+  await Promise.all([choices, ...served]).finally(close);
   return 0;
 }
 

@@ -20,6 +20,7 @@ import { backwards } from "../support/arrows.ts";
 import { Board } from "../support/board.ts";
 import { BoardPage, PAIRS } from "../support/board_page.ts";
 import { Browser, noBrowser } from "../support/browser.ts";
+import { LOW_CONTRAST, TOO_WIDE } from "../support/page_looks.ts";
 import { noProc } from "../support/proc.ts";
 import { find, type RuntimeName, RUNTIMES } from "../support/runtimes.ts";
 import { TIMED } from "../support/scripts.ts";
@@ -59,7 +60,9 @@ PAIRS.forEach(([server, client], i) => {
         const shown = await BoardPage.open(browser, board);
         for (let name; (name = names.shift());) {
           await shown.start({ experiment: name, server, client });
-          wrong.push(...await faultsOf(shown, name));
+          const faults = await faultsOf(shown, name)
+            .catch(({ message }) => [message]);
+          wrong.push(...faults.map((fault) => `${name}: ${fault}`));
         }
         wrong.push(...shown.page.faults);
       };
@@ -102,8 +105,7 @@ async function faultsOf(shown: BoardPage, name: string): Promise<string[]> {
   }
   found.push(...backwards(traced).slice(0, 3));
   if (backwards(traced.toReversed()).length === 0) found.push("no arrows");
-  return found.filter((each) => each !== null)
-    .map((each) => `${name}: ${each}`);
+  return found.filter((each) => each !== null);
 }
 
 // --- step by step ---
@@ -256,7 +258,7 @@ onBoard(
       "\\x1b[2J\\x1b]0;title\\x07\\u{202e}\\u{2066}\\r\\x00",
     );
     await shown.next("client", true);
-    await shown.done();
+    expect(await shown.done()).toMatch(/is not what/);
     const drawn = await shown.page.until<string>(
       `[...document.querySelectorAll("#calls code")]
       .map(({ textContent }) => textContent).find((text) => /recv.*img/.test(text))`,
@@ -388,15 +390,12 @@ onBoard(
         await page.resize({ width });
         for (const scheme of ["light", "dark"]) {
           await page.prefer({ "prefers-color-scheme": scheme });
-          const [inner, whole] = await page.evaluate<number[]>(
-            `[innerWidth, document.documentElement.scrollWidth]`,
-          );
-          if (inner !== width || whole > inner) {
-            wrong.push([
-              when,
-              width,
-              whole,
-            ]);
+          await page.frame();
+          for (const fault of [TOO_WIDE, LOW_CONTRAST]) {
+            const parts = await page.evaluate<string[]>(fault);
+            wrong.push(
+              ...parts.map((what) => `${when} ${width} ${scheme}: ${what}`),
+            );
           }
           const folder = process.env.BOARD_PICTURES;
           if (folder) {
@@ -427,7 +426,7 @@ onBoard(
     await shown.next("client", true);
     await shown.done();
     await look("end");
-    await page.click("#calls [data-id]");
+    await page.click("#calls .data + .call [data-id]");
     await page.until(`document.querySelector("dialog").open`);
     await look("details");
     expect(wrong).toEqual([]);

@@ -67,6 +67,10 @@ export class Board implements AsyncDisposable {
     return new Board(running, await running.said(url));
   }
 
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   get pid(): number {
     return this.#running.pid;
   }
@@ -119,7 +123,7 @@ export class Board implements AsyncDisposable {
   /** Starts a run, as the page does. */
   async run({ step = false, flags = {}, ...order }: Order): Promise<Run> {
     const leaving = new AbortController();
-    const response = await fetch(`http://127.0.0.1:${this.port}/runs`, {
+    const response = await fetch(`${this.origin}/runs`, {
       method: "POST",
       headers: { "Lab-Token": this.token, "Content-Type": "application/json" },
       body: JSON.stringify({

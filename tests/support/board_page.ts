@@ -162,9 +162,11 @@ export class BoardPage {
   async get(path: string): Promise<string> {
     const run = this.page.requests.findLast((url) => /\/runs\/\w/.test(url));
     const [, id] = run?.match(/\/runs\/([^/]+)/) ?? [];
-    const answer = await this.#board.ask({ path: `/runs/${id}/${path}` });
-    if (answer.status !== 200) throw new Error(`${answer.status} ${path}`);
-    return answer.body;
+    const answer = await fetch(`${this.#board.origin}/runs/${id}/${path}`, {
+      headers: { "Lab-Token": this.#board.token },
+    });
+    if (!answer.ok) throw new Error(`${answer.status} ${path}`);
+    return await answer.text();
   }
 }
 

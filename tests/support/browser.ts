@@ -98,7 +98,8 @@ export class Browser implements AsyncDisposable {
       if (state === "completed") resolve(guid);
     });
     await begin();
-    return [name, readFileSync(join(this.#profile, await promise))];
+    const file = await promise;
+    return [name, readFileSync(join(this.#profile, file))];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -207,6 +208,12 @@ export class Page {
       }
       await Bun.sleep(10);
     }
+  }
+
+  /** Waits until what has changed is drawn. */
+  async frame(): Promise<void> {
+    await this.evaluate(`new Promise((drawn) =>
+      requestAnimationFrame(() => requestAnimationFrame(() => drawn())))`);
   }
 
   async accessibility(): Promise<Accessible[]> {

@@ -32,6 +32,7 @@ export interface Look {
 export interface Browser {
   open(url: string, look?: Look): Promise<Page>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface Page {
@@ -64,6 +65,7 @@ export async function startChromium(): Promise<Browser> {
   const [, port, path] = await running
     .said(/DevTools listening on ws:\/\/127\.0\.0\.1:(\d+)(\/\S+)/);
   const connection = socket(AF_INET, SOCK_STREAM);
+  connection.settimeout(null); // a page may be silent
   await connection.connect(["127.0.0.1", Number(port)]);
   const limit = 64 * 2 ** 20; // a picture is one message
   const channel = await openWebSocket(connection, path, { limit });
@@ -95,6 +97,14 @@ export async function startChromium(): Promise<Browser> {
     return await answer.promise;
   }
 
+  async function close(): Promise<void> {
+    if (!channel.closed) await send("Browser.close").catch(() => {});
+    await reading;
+    await channel.close();
+    await running.finished;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
   return {
     async open(url, look = {}) {
       const { targetId } = await send("Target.createTarget", {
@@ -118,13 +128,8 @@ export async function startChromium(): Promise<Browser> {
       await page.until("document.readyState === 'complete'");
       return page;
     },
-    async close() {
-      await send("Browser.close").catch(() => {});
-      await reading;
-      await channel.close();
-      await running.finished;
-      rmSync(folder, { recursive: true, maxRetries: 5 });
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -5,12 +5,12 @@
  * @module
  */
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
+import { isObject, type JsonObject } from "../../../lib/services/http_json.ts";
 import { type Experiment, experiments } from "../matrix/pair.ts";
-import { readSource, type Source } from "../report/source.ts";
 import { type Flag, flagsOf } from "../support/experiment_flags.ts";
 import { sourceOf } from "../support/experiments.ts";
+import { type Header, readHeader } from "../support/header.ts";
 import { find, type Runtime } from "../support/runtimes.ts";
-import { ToolError } from "../support/tool.ts";
 
 /** All that can be chosen. */
 export interface Choices {
@@ -19,9 +19,8 @@ export interface Choices {
 }
 
 /** An experiment, and what it can be run with. */
-export interface Choice {
-  readonly experiment: Experiment;
-  readonly source: Source;
+export interface Choice extends Experiment {
+  readonly header: Header;
   /** Whether its calls can be held. */
   readonly steps: boolean;
   readonly flags: Flag[];
@@ -29,7 +28,7 @@ export interface Choice {
 
 /** What a page orders: all of it is from the lists. */
 export interface Order {
-  readonly choice: Choice;
+  readonly experiment: Choice;
   readonly server: Runtime;
   readonly client: Runtime;
   readonly step: boolean;
@@ -38,39 +37,29 @@ export interface Order {
 
 /** Finds the runtimes, and asks each experiment for its flags. */
 export async function readChoices(): Promise<Choices> {
-  const found = await Promise.all((["deno", "bun", "node"] as const).map(find));
+  const found = await Promise.all((["bun", "deno", "node"] as const).map(find));
   const runtimes = found.filter((one) => "path" in one);
-  // Whichever starts fast.
-  const runtime = runtimes.find(({ name }) => name === "bun") ?? runtimes[0];
-  if (!runtime) throw new ToolError("No runtime was found");
-  const waiting = experiments();
+  const all = experiments();
   const choices: Choice[] = [];
   const ask = async () => {
-    for (let one; (one = waiting.shift());) {
-      choices.push(await choiceOf(one, runtime));
+    for (let next; (next = all.shift());) {
+      // The first starts fastest; whichever runs this is among them.
+      const { flags, steps } = await flagsOf(next, runtimes[0]);
+      const harmless = [CLIENTS, ...flags.filter(namesNoFile)];
+      const header = readHeader(sourceOf(next.name));
+      choices.push({ ...next, header, steps, flags: harmless });
     }
   };
   await Promise.all([ask(), ask(), ask()]);
-  const name = ({ experiment }: Choice) => experiment.name;
-  choices.sort((a, b) => name(a) < name(b) ? -1 : 1);
+  choices.sort((a, b) => a.name < b.name ? -1 : 1);
   return { experiments: choices, runtimes };
 }
 
-/** With the flags that name no file: their patterns match no path. */
-async function choiceOf(
-  experiment: Experiment,
-  runtime: Runtime,
-): Promise<Choice> {
-  const { name } = experiment;
-  const { flags, steps } = await flagsOf(experiment, runtime);
-  const harmless = flags.filter(({ pattern }) =>
-    !PATHS.some((path) => pattern.test(path))
-  );
-  const source = readSource(name, sourceOf(name));
-  return { experiment, source, steps, flags: [CLIENTS, ...harmless] };
+/** A flag that might name one has a pattern that matches a path. */
+function namesNoFile({ pattern }: Flag): boolean {
+  const paths = ["/", "..", "/etc/passwd", "../notes.txt", "a.txt", "C:\\a"];
+  return !paths.some((path) => pattern.test(path));
 }
-
-const PATHS = ["/", "..", "/etc/passwd", "../notes.txt", "notes.txt", "C:\\a"];
 
 /** More of them would only fill the page. */
 const CLIENTS: Flag = {
@@ -84,12 +73,9 @@ const CLIENTS: Flag = {
 /** The choices as the page gets them. */
 export function choicesInWords({ experiments, runtimes }: Choices) {
   return {
-    experiments: experiments.map(({ experiment, source, steps, flags }) => ({
-      name: experiment.name,
-      title: source.title,
-      fact: source.fact,
-      output: source.output,
-      steps,
+    experiments: experiments.map(({ name, header, steps, flags }) => ({
+      ...{ name, title: header.title, fact: header.fact },
+      ...{ output: header.output, steps },
       flags: flags.map(({ name, value, help }) => ({ name, value, help })),
     })),
     runtimes: runtimes.map(({ name, version }) => ({ name, version })),
@@ -97,53 +83,45 @@ export function choicesInWords({ experiments, runtimes }: Choices) {
 }
 
 /** Reads an order; throws an HttpFault for one that is not from the lists. */
-export function readOrder(body: unknown, choices: Choices): Order {
-  const { experiment, server, client, step = false, flags = {}, ...more } =
-    objectIn(body, "an order");
-  const [strange] = Object.keys(more);
-  if (strange !== undefined) throw wrong("an order has no such field");
-  const choice = choices.experiments.find((one) =>
-    one.experiment.name === experiment
-  );
-  if (!choice) throw wrong("no such experiment");
-  const [one, other] = [server, client].map((name) => {
-    const runtime = choices.runtimes.find((one) => one.name === name);
-    if (!runtime) throw wrong("no such runtime");
-    return runtime;
-  });
+export function readOrder(order: JsonObject, choices: Choices): Order {
+  const { step = false, flags = {} } = order;
+  if (!Object.keys(order).every((name) => FIELDS.includes(name))) {
+    throw wrong("no such field");
+  }
+  const named = <T extends { name: string }>(all: T[], what: keyof Order) => {
+    const found = all.find(({ name }) => name === order[what]);
+    if (!found) throw wrong(`no such ${what}`);
+    return found;
+  };
+  const experiment = named(choices.experiments, "experiment");
+  const server = named(choices.runtimes, "server");
+  const client = named(choices.runtimes, "client");
   if (typeof step !== "boolean") throw wrong("step is true or false");
-  if (step && !choice.steps) {
+  if (step && !experiment.steps) {
     throw wrong("this experiment lives by the clock: its calls cannot wait");
   }
-  const given = Object.entries(objectIn(flags, "flags"));
-  const read = given.map(([name, value]): [string, string] => {
-    const flag = choice.flags.find((flag) => flag.name === name);
-    if (!flag) throw wrong("no such flag");
-    const fits = typeof value === "string" && value.length <= LONGEST &&
-      !/[^ -~]/.test(value) && (value === "" || flag.pattern.test(value));
-    if (!fits) throw wrong(`--${name} takes ${flag.takes}`);
-    return [name, value];
-  });
-  return {
-    ...{ choice, server: one, client: other, step },
-    flags: read.filter(([, value]) => value !== ""),
-  };
+  if (!isObject(flags)) throw wrong("flags are an object");
+  const given = Object.entries(flags).map(([name, value]) =>
+    flagIn(experiment, name, value)
+  ).filter(([, value]) => value !== "");
+  return { experiment, server, client, step, flags: given };
 }
 
-/** An object that came as JSON. */
-export function objectIn(
+const FIELDS = ["experiment", "server", "client", "step", "flags"];
+
+function flagIn(
+  { flags }: Choice,
+  name: string,
   value: unknown,
-  what: string,
-): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw wrong(`${what}: a JSON object is wanted`);
-  }
-  return value as Record<string, unknown>;
+): [name: string, value: string] {
+  const flag = flags.find((flag) => flag.name === name);
+  if (!flag) throw wrong("no such flag");
+  const { takes, pattern } = flag;
+  const plain = typeof value === "string" && /^[ -~]{0,100}$/.test(value);
+  if (plain && (value === "" || pattern.test(value))) return [name, value];
+  throw wrong(`--${name} takes ${takes}`);
 }
 
 function wrong(why: string): HttpFault {
   return new HttpFault(400, why);
 }
-
-/** The longest value of a flag, in characters. */
-const LONGEST = 100;

@@ -5,7 +5,8 @@
  */
 import { commandOf } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
-import { type Running, start, WINDOWS, within } from "../support/processes.ts";
+import { commandFor } from "../support/header.ts";
+import { type Running, start, WINDOWS } from "../support/processes.ts";
 import type { Runtime } from "../support/runtimes.ts";
 import { quoted } from "../support/tool.ts";
 import type { Order } from "./choices.ts";
@@ -33,7 +34,7 @@ export function startEnd(
   port: number,
   heard: (output: "stdout" | "stderr", line: string) => void,
 ): EndProcess {
-  const { choice: { experiment }, step } = order;
+  const { experiment, step } = order;
   const runtime = order[end];
   // Windows has no Ctrl-C for it: the end of its standard input is one.
   const orders = WINDOWS && end === "server" && !step;
@@ -48,32 +49,11 @@ export function startEnd(
   return { ...running, end, runtime, typed, lines: [], held: false, last: 0 };
 }
 
-/** Stops a server as Ctrl-C does; nobody holds it any more. */
-export function interrupt({ tellEnd, signal }: EndProcess): void {
-  tellEnd();
-  signal(WINDOWS ? "SIGTERM" : "SIGINT");
-}
-
-/** Ends a process, and all that it has started. */
-export async function kill({ signal, ended }: EndProcess): Promise<void> {
-  signal("SIGTERM");
-  if (await within(GRACE, ended)) return;
-  signal("SIGKILL");
-  await within(GRACE, ended);
-}
-
-/** The command for both ends: `bun scripts/tcp_time.ts`. */
-export function programOf(
-  { choice: { source } }: Order,
-  { name }: Runtime,
-): string {
-  return source.commands.find((command) => command.startsWith(`${name} `))!;
-}
-
 /** The command of an end as a user types it. */
 export function typedBy(order: Order, end: End, port: number): string {
   const words = wordsOf(order, end, port).map(quoted);
-  return [programOf(order, order[end]), ...words].join(" ");
+  const program = commandFor(order.experiment.header, order[end].name);
+  return [program, ...words].join(" ");
 }
 
 function wordsOf({ flags }: Order, end: End, port: number): string[] {
@@ -86,5 +66,3 @@ function wordsOf({ flags }: Order, end: End, port: number): string[] {
 
 /** The longest line of an end, in characters: a call with its data. */
 const LONGEST = 2 ** 20;
-/** How long an end may take to end, in ms. */
-const GRACE = 500;

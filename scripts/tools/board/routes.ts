@@ -7,32 +7,35 @@ import { fileURLToPath } from "node:url";
 import type { HttpRequest } from "../../../lib/protocols/http.ts";
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
 import { type Answer, textAnswer } from "../../../lib/services/http_answer.ts";
+import * as guard from "../../../lib/services/http_guard.ts";
 import {
-  checkHost,
-  checkSender,
-  type Own,
-  SAFE_FIELDS,
-} from "../../../lib/services/http_guard.ts";
-import type { Answering } from "../../../lib/services/http_serve.ts";
-import { ownPath, readTextFile } from "../report/files.ts";
-import {
-  type Choices,
-  choicesInWords,
+  answerOf,
+  jsonAnswer,
   objectIn,
-  readOrder,
-} from "./choices.ts";
+} from "../../../lib/services/http_json.ts";
+import type { Answering } from "../../../lib/services/http_serve.ts";
 import { DOWNLOADS } from "../report/downloads.ts";
+import { ownPath, readTextFile } from "../report/files.ts";
+import { detailsOf } from "../report/man.ts";
+import { type Choices, choicesInWords, readOrder } from "./choices.ts";
 import { Run } from "./run.ts";
 
-type Route = (request: HttpRequest) => Answer | Promise<Answer>;
+/** What each method of a path does. */
+type Methods = Record<
+  string,
+  (request: HttpRequest) => Answer | Promise<Answer>
+>;
 
 /** Makes the function that answers requests; it says in one line what is wrong. */
-export function answerer(own: Own, choices: Promise<Choices>): Answering {
+export function answerer(
+  own: guard.Own,
+  choices: Promise<Choices>,
+): Answering {
   const runs = new Map<string, Run>();
   let started = 0;
 
   async function startRun(request: HttpRequest): Promise<Answer> {
-    const order = readOrder(jsonIn(request), await choices);
+    const order = readOrder(objectIn(request), await choices);
     if (runs.size >= MOST_RUNS) {
       throw new HttpFault(503, `${MOST_RUNS} runs are on: leave one of them`);
     }
@@ -40,59 +43,36 @@ export function answerer(own: Own, choices: Promise<Choices>): Answering {
     const run = new Run(id, order, () => runs.delete(id));
     runs.set(id, run);
     run.play();
-    return answerOf("application/x-ndjson", { pieces: run.events });
+    const fields = { "Content-Type": "application/x-ndjson" };
+    return { status: 200, fields, body: { pieces: run.events } };
   }
 
-  /** What can be done with a run, by the rest of the path. */
-  function routesOf(run: Run, name: string): Record<string, Route> {
-    if (Object.hasOwn(DOWNLOADS, name)) {
-      const { type, make } = DOWNLOADS[name];
-      return {
-        GET() {
-          if (run.kept) return answerOf(type, make(run.kept));
-          throw new HttpFault(409, "the run has not ended");
-        },
-      };
-    }
-    const [, id] = name.match(/^calls\/(\d{1,6})$/) ?? [];
-    const call = id && run.call(Number(id));
-    if (call) return { GET: () => json(call) };
-    if (name === "next") return { POST: (request) => next(run, request) };
-    if (name !== "stop") throw NOTHING;
-    return {
-      POST(request) {
-        jsonIn(request);
-        run.stop();
-        return { status: 204 };
-      },
-    };
-  }
-
-  function routes(path: string): Record<string, Route> {
-    if (path === "/choices") {
-      return { GET: async () => json(choicesInWords(await choices)) };
-    }
+  function methodsOf(path: string): Methods {
+    if (Object.hasOwn(PAGE, path)) return PAGE[path];
     if (path === "/runs") return { POST: startRun };
+    if (path === "/choices") {
+      return { GET: async () => jsonAnswer(choicesInWords(await choices)) };
+    }
     const [, id, name] = path.match(/^\/runs\/(\d{1,9})\/([\w./]+)$/) ?? [];
     const run = runs.get(id);
-    if (run) return routesOf(run, name);
-    throw NOTHING;
+    const found = run && methodsOfRun(run, name);
+    if (found) return found;
+    throw new HttpFault(404, "nothing is here");
   }
 
   async function answer(request: HttpRequest): Promise<Answer> {
     const { method, path } = request;
-    checkHost(request, own);
-    const page = Object.hasOwn(PAGE, path) ? PAGE[path] : undefined;
-    if (!page) checkSender(request, own);
-    const allowed = page ? { GET: page, HEAD: page } : routes(path);
-    if (Object.hasOwn(allowed, method)) return await allowed[method](request);
-    const methods = Object.keys(allowed).join(", ");
-    return textAnswer(405, `the method is ${methods}`, { Allow: methods });
+    guard.checkHost(request, own);
+    if (!Object.hasOwn(PAGE, path)) guard.checkSender(request, own);
+    const methods = methodsOf(path);
+    if (Object.hasOwn(methods, method)) return await methods[method](request);
+    const Allow = Object.keys(methods).join(", ");
+    return textAnswer(405, `the method is ${Allow}`, { Allow });
   }
 
   return async (request) => {
     const { fields, ...answered } = await answer(request).catch(refused);
-    return { ...answered, fields: { ...fields, ...SAFE_FIELDS } };
+    return { ...answered, fields: { ...fields, ...guard.SAFE_FIELDS } };
   };
 }
 
@@ -104,59 +84,55 @@ function refused(error: unknown): Answer {
   return textAnswer(500, "the board has a fault, which its terminal shows");
 }
 
-function next(run: Run, request: HttpRequest): Answer {
-  const { end, run: all = false } = objectIn(jsonIn(request), "next");
+/** What can be done with a run, by the rest of the path. */
+function methodsOfRun(run: Run, name: string): Methods | undefined {
+  if (Object.hasOwn(DOWNLOADS, name)) {
+    const { type, make } = DOWNLOADS[name];
+    return {
+      GET() {
+        if (run.kept) return answerOf(type, make(run.kept));
+        throw new HttpFault(409, "the run has not ended");
+      },
+    };
+  }
+  const [, id] = name.match(/^calls\/(\d{1,6})$/) ?? [];
+  const call = run.calls[Number(id) - 1];
+  if (call) return { GET: () => jsonAnswer(detailsOf(call)) };
+  const order = { next, stop }[name];
+  return order && {
+    POST(request) {
+      order(run, objectIn(request));
+      return { status: 204 };
+    },
+  };
+}
+
+function next(run: Run, { end, run: all = false }: Record<string, unknown>) {
   if ((end !== "server" && end !== "client") || typeof all !== "boolean") {
     throw new HttpFault(400, "next: an end is wanted, and perhaps run");
   }
   run.next(end, all);
-  return { status: 204 };
 }
 
-/** The body of an order. A form of another page cannot have this type. */
-function jsonIn({ fields, body }: HttpRequest): unknown {
-  if (!/^application\/json *(;|$)/i.test(fields.get("content-type") ?? "")) {
-    throw new HttpFault(415, "application/json is wanted");
-  }
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    throw new HttpFault(400, "the order is not JSON");
-  }
-}
+const stop = (run: Run) => void run.stop();
 
-function json(value: unknown): Answer {
-  return answerOf("application/json", JSON.stringify(value));
-}
-
-function answerOf(
-  type: string,
-  body: string | NonNullable<Answer["body"]>,
-): Answer {
-  return {
-    status: 200,
-    fields: { "Content-Type": type },
-    body: typeof body === "string" ? new TextEncoder().encode(body) : body,
-  };
-}
-
-/** The files of the page, which has no secrets. */
-const PAGE: Record<string, Route> = {
-  "/": () => answerOf("text/html; charset=utf-8", pageFile("index.html")),
-  "/board.css": () =>
-    answerOf(
-      "text/css; charset=utf-8",
-      readTextFile(ownPath("style.css")) + pageFile("board.css"),
-    ),
-  "/board.js": () =>
-    answerOf("text/javascript; charset=utf-8", pageFile("board.js")),
+/** The files of the page, which holds no secret. */
+const PAGE: Record<string, Methods> = {
+  "/": pageOf("html", "index.html"),
+  "/board.css": pageOf("css", "board.css", ownPath("style.css")),
+  "/board.js": pageOf("javascript", "board.js"),
 };
 
-function pageFile(name: string): string {
+/** A file of the page, which may begin with another one. */
+function pageOf(type: string, name: string, ...before: string[]): Methods {
   const { href } = new URL(`page/${name}`, import.meta.url);
-  return readTextFile(fileURLToPath(href));
+  const GET = () =>
+    answerOf(
+      `text/${type}; charset=utf-8`,
+      [...before, fileURLToPath(href)].map(readTextFile).join(""),
+    );
+  return { GET, HEAD: GET };
 }
 
-const NOTHING = new HttpFault(404, "nothing is here");
 /** Each has two processes. */
 const MOST_RUNS = 4;

@@ -16,18 +16,11 @@ import { isReached, result } from "../report/result.ts";
 import { readEvent } from "../report/run.ts";
 import { terminalOf } from "../report/two_processes.ts";
 import { freePort } from "../support/free_port.ts";
-import { within } from "../support/processes.ts";
-import { commandName } from "../support/tool.ts";
+import { commandFor } from "../support/header.ts";
+import { kill, WINDOWS, within } from "../support/processes.ts";
+import { commandName, ToolError } from "../support/tool.ts";
 import type { Order } from "./choices.ts";
-import {
-  type End,
-  type EndProcess,
-  interrupt,
-  kill,
-  programOf,
-  startEnd,
-  typedBy,
-} from "./ends.ts";
+import { type End, type EndProcess, startEnd, typedBy } from "./ends.ts";
 
 export class Run {
   readonly id: string;
@@ -37,7 +30,8 @@ export class Run {
   readonly #order: Order;
   readonly #ends: Partial<Record<End, EndProcess>> = {};
   readonly #merge = new Merge();
-  readonly #calls: MergedCall[] = [];
+  /** Those that are drawn, in one order; the first is number 1. */
+  readonly calls: MergedCall[] = [];
   readonly #lines: Kept["run"]["lines"] = [];
   readonly #notes: string[] = [];
   readonly #date = new Date();
@@ -80,12 +74,14 @@ export class Run {
     if (this.#stopped) return;
     const server = this.#open("server", port);
     // In step mode the reader decides who is first.
-    if (!step && !await this.#listens(server)) return;
+    if (!step) await this.#listens(server);
+    if (this.#stopped) return;
     const client = this.#open("client", port);
     await client.ended;
     if (!await this.#quiet(server)) {
       this.#show(server, "^C");
-      interrupt(server);
+      server.tellEnd(); // nobody holds it any more
+      server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
     if (!await within(LIMIT, server.ended)) {
       this.#fault(`The server had not ended ${after(LIMIT)}`);
@@ -111,18 +107,13 @@ export class Run {
     return one;
   }
 
-  /** Waits until the server listens; false if it does not. */
-  async #listens(server: EndProcess): Promise<boolean> {
-    const first = Promise.race([this.#listening.promise, server.ended]);
+  /** Waits until the server listens, or the run is stopped. */
+  async #listens({ ended, lines }: EndProcess): Promise<void> {
+    const first = Promise.race([this.#listening.promise, ended]);
     const seen = await within(LIMIT, first);
-    if (seen === "ready") return true;
+    if (seen === "ready" || this.#stopped) return;
     const how = seen ? endedAs(seen) : `does not listen ${after(LIMIT)}`;
-    const why = server.lines.at(-1);
-    if (!this.#stopped) {
-      this.#fault(`The server ${how}${why === undefined ? "" : `: ${why}`}`);
-    }
-    await kill(server);
-    return false;
+    throw new ToolError([`The server ${how}`, ...lines.slice(-1)].join(": "));
   }
 
   /** Waits until a server is neither held nor busy; true if it has ended. */
@@ -181,29 +172,17 @@ export class Run {
   /** Draws the calls whose places are known. */
   #draw(): void {
     for (const call of this.#merge.take()) {
-      if (this.#calls.length === MOST) return;
+      if (this.calls.length === MOST) return;
       this.#start ??= call.at;
       call.time = Math.round((call.at - this.#start) * 1000) / 1000;
       this.#data += call.data?.length ?? 0;
       if (this.#data > MOST_DATA) delete call.data;
-      const id = this.#calls.push(call);
+      const id = this.calls.push(call);
       const html = rowsOf({ call, times: 1, bytes: call.bytes ?? 0 });
       const about = { end: call.end, call: call.call, text: textOf(call) };
       this.events.push({ event: "call", id, ...about, html });
       if (id === MOST) this.#tooMuch(`after ${MOST} calls`);
     }
-  }
-
-  /** A call with all that is known of it. */
-  call(id: number): Record<string, unknown> | undefined {
-    const found = this.#calls[id - 1];
-    if (!found) return;
-    const { call, end, time, at, begun = at, bytes = 0, data = "" } = found;
-    const took = at - begun;
-    const cut = atob(data).length < bytes;
-    const times = { time, begun: time - took, took };
-    const man = manOf(call);
-    return { text: textOf(found), call, end, ...times, bytes, data, cut, man };
   }
 
   /** Lets an end make the call before which it stands; with `run` all. */
@@ -230,18 +209,19 @@ export class Run {
 
   /** Both ends have ended: tells whether the output is what the header says. */
   async #finish(server: EndProcess, client: EndProcess): Promise<void> {
-    if (this.#calls.length === 0) return this.#fault("The run made no calls");
+    if (this.calls.length === 0) return this.#fault("The run made no calls");
     let failed: string | undefined;
     for (const { end, ended } of [server, client]) {
       const how = await ended;
       if (how.code !== 0) failed = `The ${end} ${endedAs(how)}`;
     }
+    const { name, header } = this.#order.experiment;
     this.kept = {
-      name: this.#order.choice.experiment.name,
+      name,
       command: commandName("board"),
       run: {
-        command: programOf(this.#order, server.runtime),
-        ...{ lines: this.#lines, calls: this.#calls, notes: this.#notes },
+        command: commandFor(header, server.runtime.name),
+        ...{ lines: this.#lines, calls: this.calls, notes: this.#notes },
         ...{ runtime: "", date: this.#date },
       },
       processes: {

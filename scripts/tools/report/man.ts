@@ -1,10 +1,23 @@
 /**
- * The sentence that explains a call, from the tables of the reports' theory.
+ * What a reader may ask about a call: its times and bytes, and the sentence that
+ * explains it, from the tables of the reports' theory.
  *
  * @module
  */
+import type { MergedCall } from "../../../lib/observe/merge.ts";
+import { textOf as inWords } from "../../../lib/observe/strace.ts";
 import { ownPath, readTextFile } from "./files.ts";
 import { type Inline, readProse } from "./prose.ts";
+
+/** A call with all that is known of it; `data` is in base64, perhaps `cut`. */
+export function detailsOf(found: MergedCall): Record<string, unknown> {
+  const { call, end, time, at, begun = at, bytes = 0, data = "" } = found;
+  const took = at - begun;
+  const times = { time, begun: time - took, took };
+  const cut = atob(data).length < bytes;
+  const [text, man] = [inWords(found), manOf(call)];
+  return { text, call, end, ...times, bytes, data, cut, man };
+}
 
 /** Such as `bind(2): gives the socket its address`. */
 export function manOf(call: string): string {

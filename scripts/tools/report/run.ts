@@ -9,7 +9,7 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
-import type { Header } from "../support/header.ts";
+import { commandFor, type Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
@@ -130,10 +130,10 @@ export function readEvent(text: string): any {
   }
 }
 
-function commandOf({ commands }: Pick<Header, "commands">) {
+function commandOf(header: Pick<Header, "commands">) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
-  const command = commands.find((line) => line.startsWith(`${runtime} `))!;
+  const command = commandFor(header, runtime);
   const args = command.split(" ").slice(1);
   if (deno) args.splice(1, 0, "--no-prompt");
   return { command, args };

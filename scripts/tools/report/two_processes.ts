@@ -7,6 +7,7 @@
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs, SEEDS, stopAtEnd } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
+import { commandFor } from "../support/header.ts";
 import {
   checkStopped,
   type Running,
@@ -105,7 +106,7 @@ function startEnd(
       portOf(source),
       " --lines",
     ]
-    : [source.commands.find((command) => command.startsWith(`${name} `))!];
+    : [commandFor(source, name)];
   const where = port ?? own ? ` --port ${port ?? own}` : "";
   const typed = `${program} ${end}${where}${flags ?? ""}`;
   const words = [path, ...typed.split(" ").slice(1)];

@@ -158,6 +158,14 @@ export function start(
   return running;
 }
 
+/** Ends a command: by SIGTERM, and half a second later by SIGKILL. */
+export async function kill({ signal, ended }: Running): Promise<void> {
+  for (const name of ["SIGTERM", "SIGKILL"] as const) {
+    signal(name);
+    if (await within(500, ended)) return;
+  }
+}
+
 /** Collects the output of a command, or passes it on. */
 function readOutput(
   child: ChildProcess,

@@ -95,7 +95,8 @@ async function startRun() {
   events.length = 0;
   $("#calls").replaceChildren();
   $("#hint").hidden = $("#result").hidden = true;
-  $("#status").scrollIntoView({ block: "nearest" });
+  const { top } = $("#stage").getBoundingClientRect();
+  if (top > innerHeight / 2) $("#status").scrollIntoView();
   say("Starting.");
   update();
   try {

@@ -123,9 +123,9 @@ const BUDGETS: [lines: number, of: string, files: RegExp][] = [
   [3600, "lib/sockets", /^lib\/sockets\//],
   [1200, "lib/observe", /^lib\/observe\//],
   [1530, "lib/experiment", /^lib\/experiment\//],
-  [345, "lib/process", /^lib\/process\//],
+  [370, "lib/process", /^lib\/process\//],
   [275, "lib/slips", /^lib\/slips\//],
-  [5140, "scripts/tools but the board", /^scripts\/tools\/(?!board)/],
+  [5160, "scripts/tools but the board", /^scripts\/tools\/(?!board)/],
   [1300, "the board with its page", /^scripts\/tools\/board/],
 ];
 

@@ -209,7 +209,8 @@ describe("every server", () => {
         );
         forger.setBroadcast(true);
         for (let i = 0; i < 2; i++) { // udp_echo ignores the first
-          forger.send(exchange.say, port, exchange.to ?? "127.0.0.1");
+          const data = Buffer.from(exchange.say, "latin1");
+          forger.send(data, port, exchange.to ?? "127.0.0.1");
         }
         expect(await honestly(port, exchange)).toBeUndefined();
         forger.close();

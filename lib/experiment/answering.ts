@@ -71,7 +71,7 @@ function remember<T extends Map<string, unknown> | Set<string>>(
 }
 
 /** The ports of the experiments whose servers receive datagrams. */
-export const SERVER_PORTS = [1053, 1123, 1514, 1600, 6969, 9000];
+export const SERVER_PORTS = [1053, 1123, 1514, 1600, 6969, 9000, 27960];
 /** So many answers to a sender in so many ms, which its next pause must have. */
 export const [MOST, PAUSE] = [1000, 1000];
 /** How many senders are remembered. */

@@ -46,6 +46,16 @@ export interface Terminal {
   interactive(): boolean;
   /** What comes on standard input, up to its end. */
   typed(): AsyncIterable<Uint8Array>;
+  /** Takes the whole screen, and gives each key to `onKey`. */
+  openScreen(onKey: (key: string) => void): Screen;
+}
+
+/** A terminal's screen; close() gives it back as it was. */
+export interface Screen {
+  size(): [columns: number, rows: number];
+  /** Draws lines from the top; control characters in them are escaped. */
+  draw(lines: readonly string[]): void;
+  close(): void;
 }
 
 /** Both ends of an experiment. */

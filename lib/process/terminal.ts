@@ -5,7 +5,9 @@
  */
 import process from "node:process";
 import type { Interface } from "node:readline";
+import { escapeControls } from "../sockets/escape.ts";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
+import { exit, onStop } from "./process.ts";
 
 /** What a user types to end the input. */
 export const END_KEY = WINDOWS ? "Ctrl-Z and Enter" : "Ctrl-D";
@@ -56,6 +58,32 @@ async function chooseInDeno(
 /** What comes on standard input, typed or from a pipe, up to its end. */
 export async function* typed(): AsyncGenerator<Uint8Array> {
   for await (const bytes of process.stdin) yield bytes;
+}
+
+/**
+ * Takes the whole screen, and gives each key to `onKey` as the terminal sends it. A
+ * signal that ends a program is Ctrl-C (`\x03`), too. close() gives the screen back.
+ */
+export function openScreen(onKey: (key: string) => void) {
+  const { stdin, stdout } = process;
+  const listen = (bytes: Uint8Array) => onKey(String(bytes));
+  let shown = "";
+  stdin.setRawMode(true).on("data", listen);
+  stdout.write("\x1b[?1049h\x1b[?25l"); // another screen, without a cursor
+  onStop((again) => again ? exit(130) : onKey("\x03"));
+  return {
+    // Some terminals do not tell.
+    size: (): [number, number] => [stdout.columns || 80, stdout.rows || 24],
+    draw(lines: readonly string[]) {
+      const text = lines.map((line) => `${escapeControls(line)}\x1b[K`);
+      if (shown === (shown = text.join("\r\n"))) return;
+      stdout.write(`\x1b[H${shown}\x1b[J`);
+    },
+    close() {
+      stdin.off("data", listen).setRawMode(false).pause();
+      stdout.write("\x1b[?25h\x1b[?1049l");
+    },
+  };
 }
 
 /** Stops what `typed` gives, so that the process can end. */

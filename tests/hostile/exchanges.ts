@@ -174,6 +174,34 @@ const TFTP: DatagramExchange = {
   ],
 };
 
+const ONES = "\xff\xff\xff\xff";
+/** A datagram of a game that runs: version, kind, side, a key of none, and more. */
+const game = (kind: number, more = "", side = 2) =>
+  `\x01${String.fromCharCode(kind, side)}${"k".repeat(8)}${more}`;
+/** Numbers of four bytes: of a state, its tick, the first move. */
+const NEWEST = "\0\0\0\x01".repeat(3);
+const GAME: DatagramExchange = {
+  kind: "datagram",
+  say: `${ONES}getchallenge ${"0".repeat(24)}`,
+  hear: /^\xff{4}challengeResponse [0-9a-f]{16}$/,
+  malformed: [
+    ...["getinfo\n", "getstatus", "getstatus \x1b[2J", "getstatus", "rcon a b"],
+    ...["getchallenge", "challengeResponse x", "statusResponse\n\\a\\b\n"],
+    ...["", "connect", 'connect "', "connect \\name", "connect \\name\\\n"],
+    'connect "\\challenge\\0123456789abcdef\\name\\eve\\match\\"',
+    `connect \\challenge\\0123456789abcdef\\name\\eve\\match\\${
+      "0".repeat(16)
+    }`,
+    "connect \\__proto__\\x\\constructor\\y\\challenge\\",
+    `connect ${"\\".repeat(400)}`,
+  ].map((words) => `${ONES}${words}`).concat(
+    [0, 1, 2, 3, 4, 5, 6, 255].map((kind) => game(kind, NEWEST)),
+    [game(1, `${NEWEST}\0`), game(1, `${NEWEST}\0`, 0), game(1, "\xff")],
+    [game(1, `${NEWEST}\xff${"\x01".repeat(160)}`), game(2), game(2, "", 1)],
+    [game(4, "\0\0\0\x01"), game(5, "\0\0\0\x01"), "\x02", "\x01\x01"],
+  ),
+};
+
 const LINES = Array.from({ length: 10 }, (_, i) => `message ${i}\n`).join("");
 
 /** A mark, answers, which are not answered, and frames that are none. */
@@ -339,6 +367,7 @@ export const EXCHANGES: Record<string, Exchange> = {
       ...["FIN all 0.1 -", "FIN all 0.1 -"],
     ],
   },
+  game_snapshots: GAME,
   udp_broadcast: {
     kind: "datagram",
     say: "Is anybody there?",

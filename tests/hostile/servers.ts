@@ -7,6 +7,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { encodeMessage, FLAGS } from "../../lib/protocols/dns.ts";
 import { requestIn as questionIn } from "../../lib/protocols/dns_exchange.ts";
+import { formatCommand, parseCommand } from "../../lib/protocols/quake.ts";
 import { answerTo, pack, requestIn } from "../../lib/protocols/sntp.ts";
 import { garbage } from "./attack.ts";
 
@@ -77,9 +78,19 @@ function honest(request: Uint8Array): Uint8Array | string {
   if (reply?.rcode === "NOERROR") { // the answer is on the stream
     return encodeMessage({ ...reply, flags: reply.flags | FLAGS.TC });
   }
+  const step = parseCommand(request)?.command ?? "";
+  if (GAME[step]) return formatCommand(GAME[step]);
   const text = new TextDecoder().decode(request);
   return text === "Is anybody there?" ? "Receiver 1" : request;
 }
+
+/** How a player is let into a game; no state follows. */
+const GAME: Record<string, Parameters<typeof formatCommand>[0]> = {
+  getchallenge: { command: "challengeResponse", words: "0123456789abcdef" },
+  connect: {
+    ...{ command: "connectResponse", info: { key: "0".repeat(16), side: "0" } },
+  },
+};
 
 /** A hostile server that runs. */
 export interface HostileServer {

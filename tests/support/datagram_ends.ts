@@ -12,7 +12,7 @@ import { testOn } from "./test_on.ts";
 
 const EXPERIMENTS = [
   ...["udp_echo", "udp_datagrams", "udp_broadcast"],
-  ...["udp_stop_and_wait", "udp_window"],
+  ...["udp_stop_and_wait", "udp_window", "game_snapshots"],
 ];
 
 /**

@@ -6,13 +6,14 @@
 import { fileURLToPath } from "node:url";
 import type { HttpRequest } from "../../../lib/protocols/http.ts";
 import { HttpFault } from "../../../lib/protocols/http_lines.ts";
-import { type Answer, textAnswer } from "../../../lib/services/http_answer.ts";
+import type { Answer } from "../../../lib/services/http_answer.ts";
 import * as guard from "../../../lib/services/http_guard.ts";
 import {
   answerOf,
   jsonAnswer,
   objectIn,
 } from "../../../lib/services/http_json.ts";
+import { answering, type Methods } from "../../../lib/services/http_routes.ts";
 import type { Answering } from "../../../lib/services/http_serve.ts";
 import { DOWNLOADS } from "../report/downloads.ts";
 import { ownPath, readTextFile } from "../report/files.ts";
@@ -20,13 +21,7 @@ import { detailsOf } from "../report/man.ts";
 import { type Choices, choicesInWords, readOrder } from "./choices.ts";
 import { Run } from "./run.ts";
 
-/** What each method of a path does. */
-type Methods = Record<
-  string,
-  (request: HttpRequest) => Answer | Promise<Answer>
->;
-
-/** Makes the function that answers requests; it says in one line what is wrong. */
+/** Makes the function that answers requests. */
 export function answerer(
   own: guard.Own,
   choices: Promise<Choices>,
@@ -60,28 +55,11 @@ export function answerer(
     throw new HttpFault(404, "nothing is here");
   }
 
-  async function answer(request: HttpRequest): Promise<Answer> {
-    const { method, path } = request;
+  return answering((request) => {
     guard.checkHost(request, own);
-    if (!Object.hasOwn(PAGE, path)) guard.checkSender(request, own);
-    const methods = methodsOf(path);
-    if (Object.hasOwn(methods, method)) return await methods[method](request);
-    const Allow = Object.keys(methods).join(", ");
-    return textAnswer(405, `the method is ${Allow}`, { Allow });
-  }
-
-  return async (request) => {
-    const { fields, ...answered } = await answer(request).catch(refused);
-    return { ...answered, fields: { ...fields, ...guard.SAFE_FIELDS } };
-  };
-}
-
-function refused(error: unknown): Answer {
-  if (error instanceof HttpFault) {
-    return textAnswer(error.status, error.message);
-  }
-  console.error(error);
-  return textAnswer(500, "the board has a fault, which its terminal shows");
+    if (!Object.hasOwn(PAGE, request.path)) guard.checkSender(request, own);
+    return methodsOf(request.path);
+  }, guard.SAFE_FIELDS);
 }
 
 /** What can be done with a run, by the rest of the path. */

@@ -84,30 +84,34 @@ export function choicesInWords({ experiments, runtimes }: Choices) {
 
 /** Reads an order; throws an HttpFault for one that is not from the lists. */
 export function readOrder(order: JsonObject, choices: Choices): Order {
-  const { step = false, flags = {} } = order;
-  if (!Object.keys(order).every((name) => FIELDS.includes(name))) {
-    throw wrong("no such field");
-  }
-  const named = <T extends { name: string }>(all: T[], what: keyof Order) => {
-    const found = all.find(({ name }) => name === order[what]);
-    if (!found) throw wrong(`no such ${what}`);
-    return found;
+  const { experiment, step = false, flags = {}, ...names } = order;
+  const { server, client, ...more } = names;
+  if (Object.keys(more).length > 0) throw wrong("no such field");
+  const chosen = named(choices.experiments, experiment, "experiment");
+  const runtimes = {
+    server: named(choices.runtimes, server, "runtime"),
+    client: named(choices.runtimes, client, "runtime"),
   };
-  const experiment = named(choices.experiments, "experiment");
-  const server = named(choices.runtimes, "server");
-  const client = named(choices.runtimes, "client");
   if (typeof step !== "boolean") throw wrong("step is true or false");
-  if (step && !experiment.steps) {
+  if (step && !chosen.steps) {
     throw wrong("this experiment lives by the clock: its calls cannot wait");
   }
   if (!isObject(flags)) throw wrong("flags are an object");
   const given = Object.entries(flags).map(([name, value]) =>
-    flagIn(experiment, name, value)
+    flagIn(chosen, name, value)
   ).filter(([, value]) => value !== "");
-  return { experiment, server, client, step, flags: given };
+  return { experiment: chosen, ...runtimes, step, flags: given };
 }
 
-const FIELDS = ["experiment", "server", "client", "step", "flags"];
+function named<T extends { name: string }>(
+  all: T[],
+  name: unknown,
+  what: string,
+): T {
+  const found = all.find((one) => one.name === name);
+  if (found) return found;
+  throw wrong(`no such ${what}`);
+}
 
 function flagIn(
   { flags }: Choice,

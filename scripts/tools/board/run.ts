@@ -83,10 +83,7 @@ export class Run {
       server.tellEnd(); // nobody holds it any more
       server.signal(WINDOWS ? "SIGTERM" : "SIGINT");
     }
-    if (!await within(LIMIT, server.ended)) {
-      this.#fault(`The server had not ended ${after(LIMIT)}`);
-      await kill(server);
-    }
+    if (!await within(LIMIT, server.ended)) await kill(server);
     await this.#finish(server, client);
   }
 
@@ -161,13 +158,8 @@ export class Run {
     one.held ||= held;
     if (held || begins) {
       const text = textOf(call).replace(/ = \?$/, "");
-      const { end } = one;
-      const about = {
-        end,
-        call: call.call,
-        text,
-        man: manOf(call, this.calls),
-      };
+      const man = manOf(call, this.calls);
+      const about = { end: one.end, call: call.call, text, man };
       return this.events.push({ event: held ? "held" : "waiting", ...about });
     }
     this.#merge.push(one.end, call);
@@ -215,11 +207,11 @@ export class Run {
   /** Both ends have ended: tells whether the output is what the header says. */
   async #finish(server: EndProcess, client: EndProcess): Promise<void> {
     if (this.calls.length === 0) return this.#fault("The run made no calls");
-    let failed: string | undefined;
-    for (const { end, ended } of [server, client]) {
-      const how = await ended;
-      if (how.code !== 0) failed = `The ${end} ${endedAs(how)}`;
-    }
+    const ended = await client.ended;
+    const [end, how] = ended.code === 0
+      ? ["server", await server.ended] as const
+      : ["client", ended] as const;
+    const failed = how.code === 0 ? undefined : `The ${end} ${endedAs(how)}`;
     const { name, header } = this.#order.experiment;
     this.kept = {
       name,

@@ -4,8 +4,6 @@
  *     deno task board [--port N]
  *     bun scripts/tools/board.ts
  *     node scripts/tools/board.ts
- *
- * `--help` explains the flags.
  */
 import { readFlags, wholeNumber } from "../../lib/experiment/flags.ts";
 import { onStop } from "../../lib/process/process.ts";

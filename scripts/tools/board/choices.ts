@@ -63,11 +63,8 @@ function namesNoFile({ pattern }: Flag): boolean {
 
 /** More of them would only fill the page. */
 const CLIENTS: Flag = {
-  name: "clients",
-  value: "N",
+  ...{ name: "clients", value: "N", takes: "1 to 9", pattern: /^[1-9]$/ },
   help: "run N clients; stop the server after N",
-  takes: "1 to 9",
-  pattern: /^[1-9]$/,
 };
 
 /** The choices as the page gets them. */
@@ -87,10 +84,10 @@ export function readOrder(order: JsonObject, choices: Choices): Order {
   const { experiment, step = false, flags = {}, ...names } = order;
   const { server, client, ...more } = names;
   if (Object.keys(more).length > 0) throw wrong("no such field");
-  const chosen = named(choices.experiments, experiment, "experiment");
+  const chosen = named(choices.experiments, experiment);
   const runtimes = {
-    server: named(choices.runtimes, server, "runtime"),
-    client: named(choices.runtimes, client, "runtime"),
+    server: named(choices.runtimes, server),
+    client: named(choices.runtimes, client),
   };
   if (typeof step !== "boolean") throw wrong("step is true or false");
   if (step && !chosen.steps) {
@@ -103,14 +100,10 @@ export function readOrder(order: JsonObject, choices: Choices): Order {
   return { experiment: chosen, ...runtimes, step, flags: given };
 }
 
-function named<T extends { name: string }>(
-  all: T[],
-  name: unknown,
-  what: string,
-): T {
+function named<T extends { name: string }>(all: T[], name: unknown): T {
   const found = all.find((one) => one.name === name);
   if (found) return found;
-  throw wrong(`no such ${what}`);
+  throw wrong("no such experiment or runtime");
 }
 
 function flagIn(

@@ -44,9 +44,9 @@ export function startEnd(
     step ? ["--step"] : [],
   );
   const options = { cwd: ROOT, most: LONGEST, orders: orders || step };
-  const running = start(command, { ...options, heardLine: heard });
   const typed = typedBy(order, end, port);
-  return { ...running, end, runtime, typed, lines: [], held: false, last: 0 };
+  const about = { end, runtime, typed, lines: [], held: false, last: 0 };
+  return { ...start(command, { ...options, heardLine: heard }), ...about };
 }
 
 /** The command of an end as a user types it. */

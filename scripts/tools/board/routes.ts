@@ -76,7 +76,7 @@ function methodsOfRun(run: Run, name: string): Methods | undefined {
   const [, id] = name.match(/^calls\/(\d{1,6})$/) ?? [];
   const call = run.calls[Number(id) - 1];
   if (call) return { GET: () => jsonAnswer(detailsOf(call, run.calls)) };
-  const order = { next, stop }[name];
+  const order = { next, stop: () => void run.stop() }[name];
   return order && {
     POST(request) {
       order(run, objectIn(request));
@@ -91,8 +91,6 @@ function next(run: Run, { end, run: all = false }: Record<string, unknown>) {
   }
   run.next(end, all);
 }
-
-const stop = (run: Run) => void run.stop();
 
 /** The files of the page, which holds no secret. */
 const PAGE: Record<string, Methods> = {

@@ -187,6 +187,7 @@ function bySocket(calls: CallInWords[]): string[] {
   return [...sockets.values()].map((lines) =>
     lines.join("\n")
       .replace(/', [1-9]\d*\)/g, "', PORT)")
+      .replace(/\|\d{5}\|/g, "|PORT|")
       // A client's frame of a WebSocket has a random mask.
       .replace(/"\\x8[18]\\x8(?:\\.|[^"\\])*"(\.\.\.)?/g, "MASKED")
       .replace(/\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d/g, "DATE")

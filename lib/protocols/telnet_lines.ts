@@ -34,6 +34,8 @@ export class TelnetLines {
     const lines: string[] = [];
     for (const byte of bytes) {
       if (this.#tooLong) break;
+      // The command was urgent data, which the system keeps out of the stream.
+      if (this.#state === "command" && byte < SE) this.#state = "text";
       if (this.#state !== "text") this.#command(byte);
       else if (byte === IAC) this.#state = "command";
       else if (byte === LF) this.#complete(lines);

@@ -20,10 +20,13 @@ export interface Saving extends Disposable {
 /**
  * Begins a file, or none without a path. Failures of it and of its calls are
  * SocketErrors of the call `save`: EEXIST if the path is taken, because nothing is
- * overwritten; ENOENT, EACCES, ENOSPC. A process that is killed leaves
- * `PATH.XXXXXXXX.part`.
+ * overwritten unless `replace` says so; ENOENT, EACCES, ENOSPC. A process that is
+ * killed leaves `PATH.XXXXXXXX.part`, a name that `PART` matches.
  */
-export function saveFile(path: string | undefined): Saving {
+export function saveFile(
+  path: string | undefined,
+  { replace = false } = {},
+): Saving {
   if (path === undefined) {
     return { write() {}, keep() {}, [Symbol.dispose]() {} };
   }
@@ -36,7 +39,7 @@ export function saveFile(path: string | undefined): Saving {
   };
   const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const file = checked(() => {
-    expectFree(path);
+    if (!replace) expectFree(path);
     return fs.openSync(part, "wx");
   });
   let open = true;
@@ -54,7 +57,8 @@ export function saveFile(path: string | undefined): Saving {
     keep: () =>
       checked(() => {
         close(); // a full disk may be told here
-        giveName(part, path);
+        if (replace) fs.renameSync(part, path);
+        else giveName(part, path);
       }),
     [Symbol.dispose]() {
       close();
@@ -63,12 +67,15 @@ export function saveFile(path: string | undefined): Saving {
   };
 }
 
+/** What a file is called until it is whole. */
+export const PART = /\.[\da-f]{8}\.part$/;
+
 function expectFree(path: string): void {
   if (fs.lstatSync(path, { throwIfNoEntry: false })) throw { code: "EEXIST" };
 }
 
-/** link(2) fails if the name is taken; rename(2) would overwrite the file. */
-function giveName(part: string, path: string): void {
+/** Gives a file another name. link(2) fails if the name is taken; rename(2) would overwrite the file. */
+export function giveName(part: string, path: string): void {
   try {
     fs.linkSync(part, path);
   } catch (error) {

@@ -24,6 +24,15 @@ export interface Shelf {
   list(folder?: string): Promise<Entry[]>;
 }
 
+/** The files below a folder. */
+export interface FolderShelf extends Shelf {
+  /**
+   * The path of what a name leads to, without a link in it. ENOENT of the call, also
+   * for what is not below the folder.
+   */
+  pathOf(call: string, name: string): Promise<string>;
+}
+
 export interface Entry {
   readonly name: string;
   /** In bytes. */
@@ -100,7 +109,7 @@ export function memoryShelf(files: Record<string, () => Uint8Array>): Shelf {
  * it. Whoever may write in the folder is trusted: a link that is made between the
  * check and open(2) is noticed in the last part of a name only.
  */
-async function folderShelf(root: string): Promise<Shelf> {
+export async function folderShelf(root: string): Promise<FolderShelf> {
   const { constants, promises: fs } = await import("node:fs");
   const { sep } = await import("node:path");
   const attempt = async <T>(call: string, name: string, work: Promise<T>) => {
@@ -115,7 +124,6 @@ async function folderShelf(root: string): Promise<Shelf> {
   await attempt(serving, root, fs.readdir(top));
   const below = top.endsWith(sep) ? top : top + sep;
 
-  /** The path of what a name leads to, without a link in it. */
   const pathOf = async (call: string, name: string) => {
     // One answer for all that is outside: it must not tell what is there.
     const path = isPlain(name) &&
@@ -129,6 +137,7 @@ async function folderShelf(root: string): Promise<Shelf> {
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
   return {
+    pathOf,
     async open(name) {
       const path = await pathOf("open", name);
       // Opening a device can do something: it is looked at before, and after.
@@ -166,7 +175,7 @@ function expectFile(name: string, stats: Stats): void {
 }
 
 /** Whether a name has neither an empty part, nor one that leads elsewhere. */
-function isPlain(name: string): boolean {
+export function isPlain(name: string): boolean {
   const foreign = WINDOWS ? /[\0\\:]/ : /[\0\\]/; // of Windows: a drive, a stream
   return !foreign.test(name) &&
     name.split("/").every((part) => !["", ".", ".."].includes(part));

@@ -47,6 +47,8 @@ const TIME = /^\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/;
 /** What begins a mail. */
 const MAIL = "EHLO a\r\nMAIL FROM:<ann@a.test>\r\n" +
   "RCPT TO:<bob@lab.test>\r\nDATA\r\n";
+/** What begins a session of FTP. */
+const LOGIN = "USER lab\r\nPASS lab\r\n";
 /** An SNTP request: LI, version and mode; zeros; its transmit timestamp. */
 const sntp = (first: number, length = 48) =>
   (String.fromCharCode(first) + "\0".repeat(39) + "ABCDEFGH")
@@ -309,6 +311,25 @@ export const EXCHANGES: Record<string, Exchange> = {
       `${MAIL}To: \x1b[2J\u202e\r\n\r\n.\r\n`,
       `${MAIL}${"a line of a letter\r\n".repeat(100_000)}`,
       "GET / HTTP/1.1\r\nHost: 127.0.0.1:2525\r\n\r\n",
+    ],
+  },
+  ftp_files: {
+    kind: "stream",
+    say: `${LOGIN}SIZE notes.txt\r\nTYPE I\r\nSIZE notes.txt\r\nQUIT\r\n`,
+    hear: /^220 [^]*\r\n550 [^]*\r\n213 2773\r\n221 Bye\r\n$/,
+    flood: 20,
+    filling: `${LOGIN}NOOP\r\nPASV\r\n`,
+    malformed: [
+      ...[LOGIN, "\r\n".repeat(1000), "USER lab\r\nPASS x\r\n".repeat(10)],
+      ...["USER \x1b[2J\r\n", `USER ${"x".repeat(5000)}`, "\xff\xf4\xff\xf2"],
+      `${LOGIN}${"PASV\r\n".repeat(500)}`,
+      `${LOGIN}PORT 127,0,0,1,0,22\r\nPORT 192,0,2,1,9,9\r\nRETR notes.txt\r\n`,
+      `${LOGIN}EPRT |1|127.0.0.1|65535|\r\nSTOR x\u202e\r\n`,
+      `${LOGIN}PASV\r\nRETR ../../etc/passwd\r\nRETR notes.txt\r\n`,
+      `${LOGIN}CWD __proto__\r\nSIZE constructor\r\nREST 99999999999999999\r\n`,
+      `${LOGIN}${"MKD x/../\x01\r\n".repeat(100)}`,
+      `\xff\xfd${"\x01\xff\xfd".repeat(10_000)}`,
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1:2121\r\n\r\n",
     ],
   },
   // After the first of these requests the server is concurrent.

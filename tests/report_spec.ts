@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escapeControls } from "../lib/sockets/escape.ts";
-import { read, usualForm } from "../scripts/tools/report.ts";
+import { read } from "../scripts/tools/report.ts";
 import { excerpt, written } from "../scripts/tools/report/calls.ts";
 import { contentOf } from "../scripts/tools/report/content.ts";
 import { readDetails } from "../scripts/tools/report/details.ts";
@@ -25,6 +25,7 @@ import {
   readForm,
   readFormFile,
   THEORY,
+  usualForm,
 } from "../scripts/tools/report/headings.ts";
 import { html } from "../scripts/tools/report/html.ts";
 import { markdown } from "../scripts/tools/report/markdown.ts";

@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { merge } from "../lib/observe/merge.ts";
 import { type CallInWords, textOf } from "../lib/observe/strace.ts";
-import { usualForm } from "../scripts/tools/report.ts";
+import { usualForm } from "../scripts/tools/report/headings.ts";
 import { excerpt } from "../scripts/tools/report/calls.ts";
 import { contentOf } from "../scripts/tools/report/content.ts";
 import { html } from "../scripts/tools/report/html.ts";

@@ -154,10 +154,12 @@ async function read<T>(
     manual.push([`--${name}`, help]);
   }
   manual.push(["--help", "print this"]);
+  let json: unknown;
   try {
     const positionals = roles !== "";
     const given = readFlags(args, options, { positionals });
     const values = given.values as Settings["flags"];
+    json = values.json;
     if (!values.help) {
       for (const [name, { takes, pattern }] of Object.entries(flags)) {
         const value = values[name];
@@ -173,6 +175,16 @@ async function read<T>(
     const file = path.replace("scripts/", "");
     console.error(`${error.message} (usage: ${file} ${roles}${usage})`);
     exit(2);
+  }
+  if (json) {
+    // For a tool that offers the flags; a pattern as JavaScript writes it.
+    console.log(
+      JSON.stringify(
+        { flags, switches },
+        (_, value) => value instanceof RegExp ? String(value) : value,
+      ),
+    );
+    exit(0);
   }
   const { fact, output } = headerOf(await sourceOf(url));
   if (fact) console.log(`${fact}\n`);

@@ -104,13 +104,13 @@ export async function run(
 /** Queues the output of a server, which serves on whoever reads it. */
 async function queueOutput(settings: Settings): Promise<() => Promise<void>> {
   const { queueOutput } = await import("../process/output.ts");
-  return queueOutput(OUTPUT_LIMIT, (lines) => {
+  return queueOutput(OUTPUT_LIMIT[settings.trace ? 1 : 0], (lines) => {
     writer(settings)("server", `${lines} lines are missing: nobody read them`);
   });
 }
 
-/** In characters. */
-const OUTPUT_LIMIT = 2 ** 22;
+/** In characters; and of a trace, whose calls do not wait for it. */
+const OUTPUT_LIMIT = [2 ** 22, 2 ** 26];
 
 /** Keeps in mind the last sockets: those of a client that hangs are among them. */
 function watch({ url }: Experiment, { role }: Settings): Watched {

@@ -8,15 +8,21 @@ import { REASONS } from "../protocols/http_format.ts";
 /** An answer to a request, RFC 9110. */
 export interface Answer {
   readonly status: number;
-  /** Beside Date, Connection and Content-Length. */
+  /** Beside Date, Connection and what tells the end of the body. */
   readonly fields?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | SizedBody;
+  readonly body?: Uint8Array | SizedBody | StreamBody;
 }
 
 /** A body that is sent in pieces. */
 export interface SizedBody {
   /** In bytes. */
   readonly size: number;
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/** A body whose size nobody knows before its last piece: see http_stream.ts. */
+export interface StreamBody {
+  readonly size?: undefined;
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 
@@ -31,4 +37,14 @@ export function textAnswer(
   return { status, fields: { "Content-Type": type, ...fields }, body };
 }
 
+/** The date of now, RFC 9110 section 5.6.7, made once a second. */
+export function httpDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== date.second) {
+    date = { second, text: new Date(second * 1000).toUTCString() };
+  }
+  return date.text;
+}
+
+let date = { second: 0, text: "" };
 const encoder = new TextEncoder();

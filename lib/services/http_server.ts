@@ -6,10 +6,11 @@
  */
 import { type HttpRequest, RequestParser } from "../protocols/http.ts";
 import { formatHead, REASONS, statusLine } from "../protocols/http_format.ts";
-import { HttpFault } from "../protocols/http_lines.ts";
+import { HttpFault, type HttpLimits } from "../protocols/http_lines.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
-import { type Answer, textAnswer } from "./http_answer.ts";
+import { type Answer, httpDate, textAnswer } from "./http_answer.ts";
+import { sendStream, streamOf } from "./http_stream.ts";
 import { paceOf } from "./pace.ts";
 
 /**
@@ -20,15 +21,16 @@ import { paceOf } from "./pace.ts";
 export class HttpConnection {
   readonly #client: StreamSocket;
   readonly #refused: ((line: string) => void) | undefined;
-  readonly #parser = new RequestParser();
+  readonly #parser: RequestParser;
   #request: HttpRequest | undefined;
   #count = 0;
 
   constructor(
     client: StreamSocket,
-    options: { refused?: (line: string) => void } = {},
+    options: { refused?: (line: string) => void; limits?: HttpLimits } = {},
   ) {
     this.#client = client;
+    this.#parser = new RequestParser(options.limits);
     this.#refused = options.refused;
     // Of two answers, the second must not wait for the first one's ACK.
     client.setsockopt("TCP_NODELAY", true);
@@ -81,11 +83,22 @@ export class HttpConnection {
     return this.#count;
   }
 
-  /** Answers the last request; to HEAD, without the body. */
-  answer(answer: Answer): Promise<void> {
+  /**
+   * Answers the last request; to HEAD, without the body. A body of unknown size is
+   * sent until its last piece, or until the client ends the stream.
+   */
+  async answer(answer: Answer): Promise<void> {
     const { method, minor, persists } = this.#request!;
-    const connection = !persists ? "close" : minor === 0 ? "keep-alive" : "";
-    return this.#send(answer, connection, method === "HEAD");
+    const stream = streamOf(answer);
+    const last = !persists || (stream && minor === 0);
+    const connection = last ? "close" : minor === 0 ? "keep-alive" : "";
+    if (last) this.#end();
+    await this.#send(answer, connection, method === "HEAD");
+  }
+
+  /** No request follows. */
+  #end(): void {
+    this.#request = { ...this.#request!, persists: false };
   }
 
   /** The bytes behind the last request, which asks for another protocol (Upgrade). */
@@ -117,19 +130,29 @@ export class HttpConnection {
   }
 
   async #send(
-    { status, fields = {}, body = NOTHING }: Answer,
+    answer: Answer,
     connection: string,
     headOnly: boolean,
   ): Promise<void> {
+    const { status, fields = {}, body = NOTHING } = answer;
     const size = body instanceof Uint8Array ? body.length : body.size;
+    const chunked = size === undefined && this.#request!.minor === 1;
     const all: [string, string][] = [["Date", httpDate()]];
     for (const name in fields) all.push([name, fields[name]]);
-    if (status >= 200 && status !== 204) {
+    if (chunked) all.push(["Transfer-Encoding", "chunked"]);
+    else if (size !== undefined && status >= 200 && status !== 204) {
       all.push(["Content-Length", String(size)]);
     }
     if (connection) all.push(["Connection", connection]);
     const head = formatHead(statusLine(status), all);
-    if (headOnly || size === 0) return await this.#client.sendall(head);
+    const stream = headOnly ? undefined : streamOf(answer);
+    if (stream) {
+      const received = (bytes: Uint8Array) => this.#parser.push(bytes);
+      const options = { head, chunked, received };
+      if (!await sendStream(this.#client, stream, options)) this.#end();
+      return;
+    }
+    if (headOnly || !size) return await this.#client.sendall(head);
     if (body instanceof Uint8Array && size <= SIZE) {
       const message = new Uint8Array(head.length + size);
       encoder.encodeInto(head, message);
@@ -162,16 +185,6 @@ export class HttpConnection {
   }
 }
 
-/** The date of now, RFC 9110 section 5.6.7, made once a second. */
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== date.second) {
-    date = { second, text: new Date(second * 1000).toUTCString() };
-  }
-  return date.text;
-}
-
-let date = { second: 0, text: "" };
 /** The longest wait for a whole head, if the client has no time limit, in ms. */
 const PATIENCE = 30_000;
 /** The longest wait for a client that was told that this is the end, in ms. */

@@ -10,7 +10,6 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import process from "node:process";
 import { listOf, readFlags, UsageError } from "../../lib/experiment/flags.ts";
 import { escapeControls } from "../../lib/sockets/escape.ts";
 import { contentOf, terminalsOf } from "./report/content.ts";
@@ -33,6 +32,7 @@ import {
   readFormFile,
   type SectionName,
   THEORY,
+  usualForm,
 } from "./report/headings.ts";
 import { html } from "./report/html.ts";
 import { markdown } from "./report/markdown.ts";
@@ -51,7 +51,7 @@ import { readHeader } from "./support/header.ts";
 import { checkStopped } from "./support/processes.ts";
 import { clearProgress, showProgress } from "./support/progress_line.ts";
 import { find, type Name, NAMES } from "./support/runtimes.ts";
-import { runTool, ToolError } from "./support/tool.ts";
+import { commandName, quoted, runTool, ToolError } from "./support/tool.ts";
 
 const HELP = `Writes lab reports: runs experiments, and says what they show.
 
@@ -119,12 +119,6 @@ interface Request {
 
 type Ends = Record<"server" | "client", Name>;
 
-/** The form of a report for which none is asked. */
-export function usualForm(name: string): Form {
-  const usual: Record<string, string> = { study: "whole", quiz: "quiz" };
-  return readFormFile(usual[name] ?? "experiment");
-}
-
 /** Runs what a report in this form needs: the experiment, or an example. */
 export async function make(
   name: string,
@@ -146,7 +140,7 @@ export async function make(
     ...(own || shown ? { experiment: await runEnds(source, runtimes) } : {}),
     ...(study ? { study: await guided("study") } : {}),
     ...(quiz ? { quiz: await guided("quiz") } : {}),
-    command: `${commandName()} ${name}${flags}`,
+    command: `${commandName("report")} ${name}${flags}`,
   };
 }
 
@@ -171,11 +165,6 @@ const EXAMPLE = "tcp_time";
 
 function guided(name: string) {
   return runGuided(name, readHeader(sourceOf(name)));
-}
-
-function commandName(): string {
-  if ("Deno" in globalThis) return "deno task report";
-  return `${process.versions.bun ? "bun" : "node"} scripts/tools/report.ts`;
 }
 
 const OPTIONS = {
@@ -229,12 +218,6 @@ export function read(args: string[]): Request | undefined {
       (one ? ` --server ${one} --client ${other}` : "") +
       (picture === undefined ? "" : ` --picture ${picture}`),
   };
-}
-
-/** The name of a file as a shell takes it. */
-function quoted(file: string): string {
-  if (/^[\w./-]+$/.test(file)) return file;
-  return `'${escapeControls(file).replaceAll("'", "'\\''")}'`;
 }
 
 function chosen(given: string[], all: boolean): string[] {

@@ -24,6 +24,19 @@ export function having(mark: string): string[] {
   });
 }
 
+/** The processes that a tool has started, however deep, but for its guards. */
+export function startedBy(pid: number): string[] {
+  const mark = new RegExp(`^SOCKET_LAB_STARTED_BY=.*/${pid}-`);
+  return having(`/${pid}-`).filter((each) => {
+    try {
+      const environment = readFileSync(`/proc/${each}/environ`, "utf8");
+      return environment.split("\0").some((line) => mark.test(line));
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
 /** What a process uses. */
 export interface Figures {
   descriptors: number;

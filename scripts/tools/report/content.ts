@@ -79,7 +79,8 @@ export function contentOf(
 
 function ranWith({ experiment }: Made, runtime: string): string {
   if (!experiment?.processes) return runtime;
-  const { server, client } = experiment.processes;
+  const { server, client, traced } = experiment.processes;
+  if (traced) return `${server.runtime} and ${client.runtime}`;
   return `${server.runtime} and ${client.runtime} (the output), and with ` +
     `${runtime} (the calls)`;
 }
@@ -166,7 +167,9 @@ function introduction({ name, header, experiment }: Made): Content {
   if (experiment?.source.name !== name) return readTheory("introduction");
   const blocks = [factOf(header), ...header.prose].map(paragraph);
   const { processes, run: { calls } } = experiment;
-  const run = processes ? "a run with both ends in one process" : "this run";
+  const run = processes && !processes.traced
+    ? "a run with both ends in one process"
+    : "this run";
   const kinds = new Set(
     calls.filter(({ call }) => call === "socket").map(({ args }) =>
       args.slice(0, 2).join(", ").replaceAll('"', "")
@@ -210,14 +213,16 @@ function tableOfCalls(calls: Call[]): Block {
 }
 
 /** What a call does, in one line. */
-function effectOf(call: string, datagrams: boolean): Inline {
-  const { blocks } = readProse(readTextFile(ownPath("effects.md")));
-  const rows = blocks.flatMap((one) => one.kind === "table" ? one.rows : []);
-  const found = rows.find(([[name]]) => name === call);
+export function effectOf(call: string, datagrams: boolean): Inline {
+  effects ??= readProse(readTextFile(ownPath("effects.md"))).blocks
+    .flatMap((one) => one.kind === "table" ? one.rows : []);
+  const found = effects.find(([[name]]) => name === call);
   if (!found) return [`See the man page ${call}(2).`];
   const [, effect, other] = found;
   return datagrams && other.length > 0 ? other : effect;
 }
+
+let effects: Inline[][] | undefined;
 
 const TYPES: Record<string, string> = {
   SOCK_STREAM:
@@ -321,7 +326,10 @@ function sequence({ experiment }: Made): Content {
   const cut = `${leftOut}; \`${command} --trace\` prints all.`;
   return {
     blocks: [
-      ...(processes ? [paragraph(`${ORDER} (\`${command}\`).`)] : []),
+      ...(processes?.traced ? [paragraph(MERGED)] : []),
+      ...(processes && !processes.traced
+        ? [paragraph(`${ORDER} (\`${command}\`).`)]
+        : []),
       ...(leftOut ? [paragraph(cut)] : []),
       { kind: "calls", rows },
     ],
@@ -330,6 +338,10 @@ function sequence({ experiment }: Made): Content {
 
 const ORDER = "The calls of two processes have no common clock, and so no " +
   "common order: these are from a run with both ends in one process";
+
+const MERGED =
+  "The calls of both processes in one order: nothing is received " +
+  "before it was sent, and else the clock of the machine decides.";
 
 /** `20 November 2026`. */
 export function dateOf(date: Date): string {

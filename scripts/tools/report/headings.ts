@@ -49,6 +49,12 @@ export function readFormFile(file: string): Form {
   return readForm(readTextFile(path), path);
 }
 
+/** The form of a report for which none is asked. */
+export function usualForm(name: string): Form {
+  const usual: Record<string, string> = { study: "whole", quiz: "quiz" };
+  return readFormFile(usual[name] ?? "experiment");
+}
+
 /**
  * Reads a form: a line a section, in the order wanted, as `--help` explains. A
  * section without a line is left out; parts keep their names unless a line

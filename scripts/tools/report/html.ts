@@ -84,7 +84,8 @@ function classOf(name: string): string {
   return name.toLowerCase().replaceAll(" ", "-");
 }
 
-function block(block: Block): string {
+/** A piece of a section. */
+export function block(block: Block): string {
   switch (block.kind) {
     case "heading":
       return `<h4>${spans(block.text)}</h4>`;
@@ -153,7 +154,8 @@ function sequence(rows: Row[]): string {
   return tableOf(' class="sequence"', head, rows.map(rowsOf));
 }
 
-function rowsOf(row: Row): string {
+/** The rows of the table: what has arrived with a call, if anything, and the call. */
+export function rowsOf(row: Row): string {
   const { end, call, connection, error, time } = row.call;
   const line = (kind: string, time: string, text: string) =>
     `<tr class="${kind}"><td class="time">${time}</td><td colspan="2"` +

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
-import { contradiction, difference, type Header } from "../support/header.ts";
+import { contradiction, difference } from "../support/header.ts";
 import { count, receives, sends } from "./calls.ts";
 import { readQuiz, readStudy } from "./guided.ts";
 import { type Block, type Inline, inline, paragraph } from "./prose.ts";
@@ -12,20 +12,17 @@ import type { GuidedRun, Made, Run } from "./run.ts";
 
 /** Whether the aim is reached, and what each run adds to it. */
 export function result(made: Made): { blocks: Block[] } {
-  const { name, header, experiment, study, quiz } = made;
+  const { name, experiment, study, quiz } = made;
   const own = experiment?.source.name === name;
-  const printed = own
-    ? experiment.run.lines.map(({ end, line }) => `${end}: ${line}`)
-    : (name === "study" ? study : quiz)!.lines;
   return {
     blocks: [
-      { kind: "text", text: verdict(name, header, printed) },
+      { kind: "text", text: verdict(made) },
       ...(study ? [paragraph(ofStudy(study))] : []),
       ...(quiz ? [paragraph(ofQuiz(quiz))] : []),
       ...(experiment && !own
         ? [{ kind: "text", text: ofExample(experiment) } as Block]
         : []),
-      ...(own && experiment.processes
+      ...(own && experiment.processes && !experiment.processes.traced
         ? [paragraph("The calls of the run with both ends in one process:")]
         : []),
       ...(own ? ofRun(experiment.run) : []),
@@ -33,14 +30,36 @@ export function result(made: Made): { blocks: Block[] } {
   };
 }
 
+/** Whether the output is what the header promises, and shows its fact. */
+export function isReached(made: Made): boolean {
+  const { header, experiment } = made;
+  const printed = printedBy(made);
+  return !experiment?.processes?.failed &&
+    difference(header.output, printed) === null &&
+    contradiction(header, printed) === null;
+}
+
+function printedBy({ name, experiment, study, quiz }: Made): string[] {
+  return experiment?.source.name === name
+    ? experiment.run.lines.map(({ end, line }) => `${end}: ${line}`)
+    : (name === "study" ? study : quiz)!.lines;
+}
+
 /** What the output shows, by what the header promises. */
-function verdict(name: string, header: Header, printed: string[]): Inline {
+function verdict(made: Made): Inline {
+  const { name, header, experiment } = made;
+  const printed = printedBy(made);
   const promise = `the header of \`scripts/${name}.ts\` promises`;
   const differs = difference(header.output, printed);
+  const failed = experiment?.processes?.failed;
+  if (failed !== undefined && differs === null) {
+    return inline(`${failed}, although its output is what ${promise}.`);
+  }
   if (differs !== null) {
+    const ended = failed ?? "The program ended without an error";
     return [
       ...inline(
-        `The program ended without an error, but its output is not what ` +
+        `${ended}${failed ? ", and the" : ", but its"} output is not what ` +
           `${promise}, so that the aim is not reached: `,
       ),
       { code: differs },

@@ -9,7 +9,7 @@ import type { CallInWords as Call } from "../../../lib/observe/strace.ts";
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
-import type { Header } from "../support/header.ts";
+import { commandFor, type Header } from "../support/header.ts";
 import { start, within } from "../support/processes.ts";
 import { ToolError } from "../support/tool.ts";
 import type { Source } from "./source.ts";
@@ -103,13 +103,8 @@ export function readRun(
   const lines: Run["lines"] = [];
   const calls: Call[] = [];
   for (const text of stdout.split("\n").filter((line) => line !== "")) {
-    let event;
-    try {
-      event = JSON.parse(
-        text,
-        (_, value) => typeof value === "string" ? escapeControls(value) : value,
-      );
-    } catch {
+    const event = readEvent(text);
+    if (event === undefined) {
       const start = escapeControls(text.slice(0, 60));
       throw new ToolError(`${name} has printed a line without JSON: ${start}`);
     }
@@ -122,10 +117,23 @@ export function readRun(
   return { lines, calls, notes: linesOf(stderr) };
 }
 
-function commandOf({ commands }: Pick<Header, "commands">) {
+/** A line of JSON, in which all text is escaped; undefined if it is none. */
+// deno-lint-ignore no-explicit-any
+export function readEvent(text: string): any {
+  try {
+    return JSON.parse(
+      text,
+      (_, value) => typeof value === "string" ? escapeControls(value) : value,
+    );
+  } catch {
+    return;
+  }
+}
+
+function commandOf(header: Pick<Header, "commands">) {
   const { deno, bun } = process.versions as Record<string, string | undefined>;
   const runtime = deno ? "deno" : bun ? "bun" : "node";
-  const command = commands.find((line) => line.startsWith(`${runtime} `))!;
+  const command = commandFor(header, runtime);
   const args = command.split(" ").slice(1);
   if (deno) args.splice(1, 0, "--no-prompt");
   return { command, args };

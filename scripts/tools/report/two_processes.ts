@@ -7,6 +7,7 @@
 import { escapeControls } from "../../../lib/sockets/escape.ts";
 import { after, endedAs, SEEDS, stopAtEnd } from "../matrix/pair.ts";
 import { ROOT } from "../support/experiments.ts";
+import { commandFor } from "../support/header.ts";
 import {
   checkStopped,
   type Running,
@@ -32,6 +33,10 @@ export interface TwoProcesses {
   readonly client: Terminal;
   /** The experiment's own lines, as a run of both ends in one process has. */
   readonly lines: Line[];
+  /** The calls of the run are those of these processes, in one order. */
+  readonly traced?: boolean;
+  /** How an end failed, such as `The client ended with 1`. */
+  readonly failed?: string;
 }
 
 /** Python has the ends of the seeds' programs, and no others. */
@@ -60,8 +65,8 @@ export async function runTwoProcesses(
     }
     await ended(server, limits.stop);
     return {
-      server: terminalOf(server, interrupted),
-      client: terminalOf(client),
+      server: terminalOf(server, shownBy(server, interrupted)),
+      client: terminalOf(client, shownBy(client)),
       lines: [server, client].flatMap(ownLines),
     };
   } finally {
@@ -80,12 +85,15 @@ export const limits = {
   silence: 1200,
 };
 
-interface EndProcess extends Running {
+/** An end that has a terminal of its own. */
+interface Alone {
   readonly end: End;
   readonly runtime: Runtime;
   /** The command as a user types it. */
   readonly typed: string;
 }
+
+type EndProcess = Alone & Running;
 
 function startEnd(
   source: Source,
@@ -98,7 +106,7 @@ function startEnd(
       portOf(source),
       " --lines",
     ]
-    : [source.commands.find((command) => command.startsWith(`${name} `))!];
+    : [commandFor(source, name)];
   const where = port ?? own ? ` --port ${port ?? own}` : "";
   const typed = `${program} ${end}${where}${flags ?? ""}`;
   const words = [path, ...typed.split(" ").slice(1)];
@@ -183,17 +191,25 @@ async function quiet({ ended, written }: EndProcess): Promise<boolean> {
   return false;
 }
 
-function terminalOf(one: EndProcess, interrupted?: number): Terminal {
-  const { end, runtime: { name, version }, typed, written: { both } } = one;
-  // A terminal shows Ctrl-C where the cursor is.
-  const shown = interrupted === undefined
-    ? both
-    : `${both.slice(0, interrupted)}^C${both.slice(interrupted)}`;
+/** What an end has printed, with the Ctrl-C where the cursor was. */
+function shownBy(
+  { written: { both } }: EndProcess,
+  interrupted?: number,
+): string[] {
+  if (interrupted === undefined) return linesOf(both);
+  return linesOf(`${both.slice(0, interrupted)}^C${both.slice(interrupted)}`);
+}
+
+/** The terminal of an end that has shown these lines. */
+export function terminalOf(
+  { end, runtime: { name, version }, typed }: Alone,
+  lines: string[],
+): Terminal {
   return {
     title: end === "server" ? "Server" : "Client",
     runtime: `${NAMES[name]} ${version}`,
     command: typed,
-    lines: shortened(linesOf(shown)),
+    lines: shortened(lines),
   };
 }
 

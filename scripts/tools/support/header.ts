@@ -26,6 +26,14 @@ export interface Header {
   output: string[];
 }
 
+/** The command that runs both ends with a runtime. */
+export function commandFor(
+  { commands }: Pick<Header, "commands">,
+  runtime: string,
+): string {
+  return commands.find((command) => command.startsWith(`${runtime} `))!;
+}
+
 /** Reads the comment at the top of a script. */
 export function readHeader(source: string): Header {
   const comment = source.match(/^\/\*\*\r?\n([\s\S]*?)\r?\n \*\//)?.[1] ?? "";

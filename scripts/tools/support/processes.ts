@@ -84,6 +84,11 @@ export interface Dealings {
   readonly env?: Record<string, string>;
   /** Called with each line of standard output, which then is not kept. */
   readonly heard?: (line: string) => void;
+  /**
+   * Called with each line of either output, which then is not kept; of a line that
+   * is longer than `most`, with each piece.
+   */
+  readonly heardLine?: (output: Output, line: string) => void;
   /** Called with all output as it comes, which then is not kept. */
   readonly heardBytes?: (output: Output, bytes: Uint8Array) => void;
   /** The command has a standard input. */
@@ -153,10 +158,18 @@ export function start(
   return running;
 }
 
+/** Ends a command: by SIGTERM, and half a second later by SIGKILL. */
+export async function kill({ signal, ended }: Running): Promise<void> {
+  for (const name of ["SIGTERM", "SIGKILL"] as const) {
+    signal(name);
+    if (await within(500, ended)) return;
+  }
+}
+
 /** Collects the output of a command, or passes it on. */
 function readOutput(
   child: ChildProcess,
-  { heard, heardBytes, most = MOST }: Dealings,
+  { heard, heardBytes, heardLine, most = MOST }: Dealings,
 ): Pick<Running, "written" | "said"> {
   const written = { stdout: "", stderr: "", both: "" };
   const watchers = new Set<() => void>();
@@ -167,6 +180,16 @@ function readOutput(
       continue;
     }
     output.setEncoding("utf8");
+    if (heardLine) {
+      let rest = "";
+      output.on("data", (text: string) => {
+        const lines = (rest + text).split(/\r?\n/);
+        rest = lines.at(-1)!.length < most ? lines.pop()! : "";
+        for (const line of lines) heardLine(name, line);
+      });
+      output.on("end", () => rest && heardLine(name, rest));
+      continue;
+    }
     if (name === "stdout" && heard) {
       createInterface({ input: output }).on("line", heard);
       continue;

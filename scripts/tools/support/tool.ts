@@ -35,3 +35,15 @@ export async function runTool<T>({ help, read, run }: Tool<T>): Promise<void> {
     setExitCode(usage ? 2 : 1);
   }
 }
+
+/** The command of a tool, under the runtime that runs this. */
+export function commandName(tool: string): string {
+  if ("Deno" in globalThis) return `deno task ${tool}`;
+  return `${process.versions.bun ? "bun" : "node"} scripts/tools/${tool}.ts`;
+}
+
+/** A word, such as the name of a file, as a shell takes it. */
+export function quoted(file: string): string {
+  if (/^[\w./=@:,+-]+$/.test(file)) return file;
+  return `'${escapeControls(file).replaceAll("'", "'\\''")}'`;
+}

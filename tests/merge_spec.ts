@@ -3,6 +3,7 @@
  * nothing waits for ever for what does not come.
  */
 import { describe, expect, test } from "bun:test";
+import { InTime } from "../lib/observe/in_time.ts";
 import { Merge, merge } from "../lib/observe/merge.ts";
 import { textOf } from "../lib/observe/strace.ts";
 import type { TracedCall } from "../lib/observe/traced.ts";
@@ -221,3 +222,32 @@ describe("Merge", () => {
 function linesOfOne(call: TracedCall): string {
   return linesOf([call])[0].replace(/ \d+ /, " ");
 }
+
+describe("InTime", () => {
+  test("does in the order of the clocks what comes late", async () => {
+    const [did, inTime] = [[] as string[], new InTime()];
+    const say = (end: "server" | "client", name: string, at?: number) =>
+      inTime.push(end, () => did.push(name), at);
+    const now = Date.now();
+    say("client", "c2", now + 2);
+    say("client", "c's line");
+    say("client", "c1, which was later to end", now + 1);
+    say("server", "s1", now + 1);
+    say("server", "s3", now + 3);
+    expect(did).toEqual([]);
+    while (did.length < 5) await Bun.sleep(5);
+    const client = ["c2", "c's line", "c1, which was later to end"];
+    expect(did).toEqual(["s1", ...client, "s3"]);
+  });
+
+  test("keeps nothing for long, even in a flood, and nothing at the end", () => {
+    const [did, inTime] = [[] as number[], new InTime()];
+    const far = Date.now() + 1e6;
+    for (let i = 0; i < 1000; i++) {
+      inTime.push("server", () => did.push(i), far);
+      expect(i - did.length).toBeLessThan(250);
+    }
+    inTime.flush();
+    expect(did).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+  });
+});

@@ -83,17 +83,17 @@ export function choicesInWords({ experiments, runtimes }: Choices) {
 export function readOrder(order: JsonObject, choices: Choices): Order {
   const { experiment, step = false, flags = {}, ...names } = order;
   const { server, client, ...more } = names;
-  if (Object.keys(more).length > 0) throw wrong("no such field");
+  if (Object.keys(more).length > 0) throw new HttpFault(400, "no such field");
   const chosen = named(choices.experiments, experiment);
   const runtimes = {
     server: named(choices.runtimes, server),
     client: named(choices.runtimes, client),
   };
-  if (typeof step !== "boolean") throw wrong("step is true or false");
+  if (typeof step !== "boolean") throw new HttpFault(400, "step: a boolean");
   if (step && !chosen.steps) {
-    throw wrong("this experiment lives by the clock: its calls cannot wait");
+    throw new HttpFault(400, "it lives by the clock: its calls cannot wait");
   }
-  if (!isObject(flags)) throw wrong("flags are an object");
+  if (!isObject(flags)) throw new HttpFault(400, "flags are an object");
   const given = Object.entries(flags).map(([name, value]) =>
     flagIn(chosen, name, value)
   ).filter(([, value]) => value !== "");
@@ -103,7 +103,7 @@ export function readOrder(order: JsonObject, choices: Choices): Order {
 function named<T extends { name: string }>(all: T[], name: unknown): T {
   const found = all.find((one) => one.name === name);
   if (found) return found;
-  throw wrong("no such experiment or runtime");
+  throw new HttpFault(400, "no such experiment or runtime");
 }
 
 function flagIn(
@@ -112,13 +112,9 @@ function flagIn(
   value: unknown,
 ): [name: string, value: string] {
   const flag = flags.find((flag) => flag.name === name);
-  if (!flag) throw wrong("no such flag");
+  if (!flag) throw new HttpFault(400, "no such flag");
   const { takes, pattern } = flag;
   const plain = typeof value === "string" && /^[ -~]{0,100}$/.test(value);
   if (plain && (value === "" || pattern.test(value))) return [name, value];
-  throw wrong(`--${name} takes ${takes}`);
-}
-
-function wrong(why: string): HttpFault {
-  return new HttpFault(400, why);
+  throw new HttpFault(400, `--${name} takes ${takes}`);
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InTime } from "../../../lib/observe/in_time.ts";
 import { Merge, type MergedCall } from "../../../lib/observe/merge.ts";
 import { textOf } from "../../../lib/observe/strace.ts";
 import { JsonLines } from "../../../lib/services/json_lines.ts";
@@ -29,6 +30,8 @@ export class Run {
   kept: Kept | undefined;
   readonly #order: Order;
   readonly #ends: Partial<Record<End, EndProcess>> = {};
+  /** What the ends have said, to be shown in the order of their clocks. */
+  readonly #said = new InTime();
   readonly #merge = new Merge();
   /** Those that are drawn, in one order; the first is number 1. */
   readonly calls: MergedCall[] = [];
@@ -90,17 +93,21 @@ export class Run {
   #open(end: End, port: number): EndProcess {
     const one = startEnd(end, this.#order, port, (output, text) => {
       one.last = performance.now();
-      if (!this.#stopped) this.#heard(one, output, text);
+      const event = output === "stdout" ? readEvent(text) : undefined;
+      const hear = () => this.#stopped || this.#heard(one, text, event);
+      this.#said.push(end, hear, Number(event?.at ?? 0));
     });
     this.#ends[end] = one;
-    one.ended.then((ended) => {
-      one.held = false;
-      if (end === "server") this.#showEarly(one);
-      this.#merge.end(end);
-      this.#draw();
-      const how = endedAs(ended);
-      this.events.push({ event: "ended", end, code: ended.code, how });
-    });
+    one.ended.then((ended) =>
+      this.#said.push(end, () => {
+        one.held = false;
+        if (end === "server") this.#showEarly(one);
+        this.#merge.end(end);
+        this.#draw();
+        const how = endedAs(ended);
+        this.events.push({ event: "ended", end, code: ended.code, how });
+      })
+    );
     return one;
   }
 
@@ -122,10 +129,9 @@ export class Run {
     return true;
   }
 
-  #heard(one: EndProcess, output: "stdout" | "stderr", text: string): void {
+  #heard(one: EndProcess, text: string, event: ReturnType<typeof readEvent>) {
     this.#printed += text.length;
     if (this.#printed > MOST_PRINTED) this.#tooMuch("it prints too much");
-    const event = output === "stdout" ? readEvent(text) : undefined;
     if (typeof event?.call === "string") return this.#traced(one, event);
     const line = typeof event?.line === "string"
       ? event.line as string
@@ -193,6 +199,7 @@ export class Run {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(Object.values(this.#ends).map(kill));
+    this.#said.flush();
   }
 
   #tooMuch(how: string): void {
@@ -206,6 +213,7 @@ export class Run {
 
   /** Both ends have ended: tells whether the output is what the header says. */
   async #finish(server: EndProcess, client: EndProcess): Promise<void> {
+    this.#said.flush();
     if (this.calls.length === 0) return this.#fault("The run made no calls");
     const ended = await client.ended;
     const [end, how] = ended.code === 0

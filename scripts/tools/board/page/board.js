@@ -4,9 +4,8 @@
  */
 const GONE = "The board does not answer. Start it again, and open the " +
   "address that it prints.";
-const FOREIGN =
-  "This page lacks the board's key. Open the whole address that " +
-  "the board has printed, with what follows the #.";
+const FOREIGN = "This page lacks the board's key. Open the whole address " +
+  "that the board has printed, with what follows the #.";
 
 const $ = (selector) => document.querySelector(selector);
 const $$ = (selector) => [...document.querySelectorAll(selector)];
@@ -322,10 +321,8 @@ addEventListener("keydown", (event) => {
     press($(`[data-key="${CSS.escape(key.replace("Escape", "Esc"))}"]`));
   }
 });
-addEventListener(
-  "click",
-  ({ target }) => press(target.closest("button, [role=button]")),
-);
+globalThis.onclick = ({ target }) =>
+  press(target.closest("button, [role=button]"));
 addEventListener("submit", (event) => event.preventDefault());
 form.experiment.addEventListener("change", choose);
 form.step.addEventListener("change", update);

@@ -6,14 +6,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, expect, test } from "bun:test";
-import {
-  type Browser,
-  noChromium,
-  type Page,
-  startChromium,
-} from "../support/chromium.ts";
+import { Browser, noBrowser, type Page } from "../support/browser.ts";
 import { clientOn, command, nextTo, serverOn } from "../support/ends.ts";
 import { fuzzWebSocket } from "../support/fuzz_websocket.ts";
+import { TOO_WIDE } from "../support/page_looks.ts";
 import {
   commandFor,
   find,
@@ -158,11 +154,11 @@ for (const runtime of RUNTIMES) {
     },
   );
 
-  const reason = without ?? find(nextTo(runtime)).reason ?? noChromium ??
+  const reason = without ?? find(nextTo(runtime)).reason ?? noBrowser ??
     noTerminal;
   needing(reason, `${runtime}: Chromium and a terminal`, async () => {
     const { port, server } = await serverOn("websocket_chat", runtime);
-    await using browser = await startChromium();
+    await using browser = await Browser.start();
     const url = `http://127.0.0.1:${port}/`;
     const page = await browser.open(url);
     await page.type("ann");
@@ -199,9 +195,8 @@ for (const runtime of RUNTIMES) {
     await second.type("ann");
     await second.press("Enter");
     await second.until("problem.textContent.includes('the name ann is taken')");
-    await second.look({ width: 320, mobile: true });
-    const width = "document.documentElement.scrollWidth";
-    expect(await second.evaluate(width)).toBe(320);
+    await second.resize({ width: 320 });
+    expect(await second.evaluate(TOO_WIDE)).toEqual([]);
     for (const each of [page, second]) expect(await nameless(each)).toEqual([]);
     await foreign(browser, port, url);
 
@@ -217,7 +212,7 @@ for (const runtime of RUNTIMES) {
     await page.until("document.activeElement.id === 'text'");
     server.kill("SIGKILL");
     await page.until("problem.textContent.startsWith('Closed')");
-    expect(page.console).toEqual([]);
+    expect(page.faults).toEqual([]);
     expect((await server.finished).stdout)
       .toMatch(/^ann: requests 1, messages to it 4$/m);
   }, 240_000);
@@ -233,11 +228,9 @@ function said(kind: string, words: string): string {
 
 /** The roles of controls that have no name for a screen reader. */
 async function nameless(page: Page): Promise<string[]> {
-  const { nodes } = await page.send("Accessibility.getFullAXTree");
-  return (nodes as Record<"role" | "name", { value: string } | undefined>[])
-    .filter(({ role }) => /^(button|textbox|log)$/.test(role?.value ?? ""))
-    .filter(({ name }) => !name?.value)
-    .map(({ role }) => role!.value);
+  return (await page.accessibility())
+    .filter(({ role, name }) => /^(button|textbox|log)$/.test(role) && !name)
+    .map(({ role }) => role);
 }
 
 /** A page of another host gets no WebSocket, and the page can reach no other. */
@@ -260,7 +253,7 @@ async function foreign(
   expect(await own.evaluate(tried(chat))).toBe("open");
   const elsewhere = `ws://127.0.0.1:${other.port}/chat`;
   expect(await own.evaluate(tried(elsewhere))).toBe("refused");
-  expect(own.console.join()).toContain("Content Security Policy");
+  expect(own.faults.join()).toContain("Content Security Policy");
 }
 
 /** A server of another origin, which would agree to each WebSocket. */

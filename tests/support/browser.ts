@@ -41,7 +41,7 @@ const FLAGS = [
 ];
 
 /** How long a page may take to show what a test waits for, in ms. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** A browser with a profile of its own; it ends with its processes. */
 export class Browser implements AsyncDisposable {
@@ -242,6 +242,15 @@ export class Page {
       await this.#call("Input.dispatchKeyEvent", { ...event, type });
       const up = { ...event, text: undefined, type: "keyUp" };
       await this.#call("Input.dispatchKeyEvent", up);
+    }
+  }
+
+  /** Types a text, key by key, where the focus is. */
+  async type(text: string): Promise<void> {
+    for (const key of text) {
+      const down = { type: "keyDown", key, text: key };
+      await this.#call("Input.dispatchKeyEvent", down);
+      await this.#call("Input.dispatchKeyEvent", { type: "keyUp", key });
     }
   }
 

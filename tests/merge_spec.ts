@@ -143,6 +143,23 @@ describe("Merge", () => {
     expect(both.take()).toHaveLength(1);
   });
 
+  test("does not wait for an end that stands before a call", async () => {
+    const [server, client] = split(await traceOf("tcp_stream"));
+    const accept = server.find(({ call }) => call === "accept")!;
+    const connect = client.find(({ call }) => call === "connect")!;
+    const held: TracedCall = { ...connect, result: undefined, held: true };
+    const both = new Merge();
+    both.push("client", held);
+    both.push("server", { ...accept, peer: "('127.0.0.1', 1)" }); // of another
+    expect(both.take()).toHaveLength(1);
+    both.letGo("client");
+    both.push("server", accept);
+    expect(both.take()).toEqual([]);
+    both.push("client", connect);
+    const [first] = both.take();
+    expect(first.call).toBe("connect");
+  });
+
   test("lets lost and doubled datagrams pass", async () => {
     const [server, client] = split(await traceOf("udp_datagrams"));
     const receives = client.filter(({ call }) => call === "recv");

@@ -53,7 +53,7 @@ export function merge(
  * comes after the listen(), an accept() after its connect(), a receive after the
  * call that sent its last byte, the end of a stream after shutdown() or close(), a
  * datagram after it was sent. What has no cause here waits only until the other
- * end has ended, or until both ends would wait for each other.
+ * end has ended or stands before a call, or until both would wait for each other.
  */
 export class Merge {
   readonly #waiting = {
@@ -61,6 +61,8 @@ export class Merge {
     client: [] as TracedCall[],
   };
   readonly #ended = new Set<End>();
+  /** They stand before a call: all that they have made is here. */
+  readonly #held = new Set<End>();
   /** The ports on which somebody listens, and paths. */
   readonly #listening = new Set<string>();
   /** Connections that have not been accepted, by `keyOf`. */
@@ -72,10 +74,16 @@ export class Merge {
   /** The numbers of clients by the ports of their datagram sockets. */
   readonly #clients = new Map<string, number>();
 
-  /** Adds the next call of an end; calls that are not done are passed over. */
+  /** Adds the next call of an end; those that are not done are not drawn. */
   push(end: End, call: TracedCall): void {
+    if (call.held) this.#held.add(end);
     if (call.begins || call.held) return;
     this.#waiting[end].push({ ...call, end });
+  }
+
+  /** The call before which an end stands may be made from now on. */
+  letGo(end: End): void {
+    this.#held.delete(end);
   }
 
   /** No more calls of this end will come. */
@@ -103,7 +111,8 @@ export class Merge {
     // Its cause may be foreign, or be missing from the trace.
     const lone = firsts.find(({ call: { end }, cause }) => {
       const other = this.#waiting[OTHER[end]];
-      const hopeless = firsts.length === 2 || this.#ended.has(OTHER[end]);
+      const hopeless = firsts.length === 2 || this.#ended.has(OTHER[end]) ||
+        this.#held.has(OTHER[end]);
       return (hopeless && !other.some(cause!)) ||
         this.#waiting[end].some(cause!);
     });

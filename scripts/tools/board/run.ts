@@ -162,14 +162,13 @@ export class Run {
   #traced(one: EndProcess, call: MergedCall): void {
     const { held = false, begins } = call;
     one.held ||= held;
-    if (held || begins) {
-      const text = textOf(call).replace(/ = \?$/, "");
-      const man = manOf(call, this.calls);
-      const about = { end: one.end, call: call.call, text, man };
-      return this.events.push({ event: held ? "held" : "waiting", ...about });
-    }
     this.#merge.push(one.end, call);
     this.#draw();
+    if (!held && !begins) return;
+    const text = textOf(call).replace(/ = \?$/, "");
+    const man = manOf(call, this.calls);
+    const about = { end: one.end, call: call.call, text, man };
+    this.events.push({ event: held ? "held" : "waiting", ...about });
   }
 
   /** Draws the calls whose places are known. */
@@ -191,6 +190,7 @@ export class Run {
   /** Lets an end make the call before which it stands; with `run` all. */
   next(end: End, run: boolean): void {
     const one = this.#ends[end];
+    this.#merge.letGo(end);
     if (one && (one.held || run)) one.tell(run ? "run" : "");
     if (one) one.held = false;
   }
@@ -214,7 +214,7 @@ export class Run {
   /** Both ends have ended: tells whether the output is what the header says. */
   async #finish(server: EndProcess, client: EndProcess): Promise<void> {
     this.#said.flush();
-    if (this.calls.length === 0) return this.#fault("The run made no calls");
+    if (this.calls.length === 0) return this.#fault("No call was made");
     const ended = await client.ended;
     const [end, how] = ended.code === 0
       ? ["server", await server.ended] as const

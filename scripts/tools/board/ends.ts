@@ -21,8 +21,10 @@ export interface EndProcess extends Running {
   readonly typed: string;
   /** What its terminal shows. */
   readonly lines: string[];
-  /** It stands before a call. */
-  held: boolean;
+  /** Whether it stands before a call, or was told to make it. */
+  state: "held" | "told" | "free";
+  /** The calls that it has begun and not ended: their names and descriptors. */
+  readonly waits: Set<string>;
   /** When it has printed something, as `performance.now()` tells it. */
   last: number;
 }
@@ -45,8 +47,9 @@ export function startEnd(
   );
   const options = { cwd: ROOT, most: LONGEST, orders: orders || step };
   const typed = typedBy(order, end, port);
-  const about = { end, runtime, typed, lines: [], held: false, last: 0 };
-  return { ...start(command, { ...options, heardLine: heard }), ...about };
+  const running = start(command, { ...options, heardLine: heard });
+  const about = { end, runtime, typed, lines: [], last: 0 };
+  return { ...running, ...about, state: "free", waits: new Set() };
 }
 
 /** The command of an end as a user types it. */

@@ -42,11 +42,8 @@ export class Run {
   /** What the server has printed before it said that it listens. */
   #early: string[] | undefined = [];
   #stopped = false;
-  /** When the first call was done, in ms since 1970. */
-  #start: number | undefined;
   /** How many characters it has printed, and how many of data are kept. */
-  #printed = 0;
-  #data = 0;
+  readonly #size = { printed: 0, data: 0 };
 
   /** `left` is called when its page has left; nothing of it stays. */
   constructor(id: string, order: Order, left: () => void) {
@@ -100,7 +97,6 @@ export class Run {
     this.#ends[end] = one;
     one.ended.then((ended) =>
       this.#said.push(end, () => {
-        one.held = false;
         if (end === "server") this.#showEarly(one);
         this.#merge.end(end);
         this.#draw();
@@ -120,18 +116,19 @@ export class Run {
     throw new ToolError([`The server ${how}`, ...lines.slice(-1)].join(": "));
   }
 
-  /** Waits until a server is neither held nor busy; true if it has ended. */
+  /** Waits until a server is silent and not busy; true if it has ended. */
   async #quiet(server: EndProcess): Promise<boolean> {
     while (!await within(SILENCE, server.ended)) {
       const silent = performance.now() - server.last >= SILENCE;
-      if (silent && !server.held) return false;
+      const waits = !this.#order.step || server.waits.size > 0;
+      if (silent && waits && server.state === "free") return false;
     }
     return true;
   }
 
   #heard(one: EndProcess, text: string, event: ReturnType<typeof readEvent>) {
-    this.#printed += text.length;
-    if (this.#printed > MOST_PRINTED) this.#tooMuch("it prints too much");
+    this.#size.printed += text.length;
+    if (this.#size.printed > MOST_PRINTED) this.#tooMuch("it prints too much");
     if (typeof event?.call === "string") return this.#traced(one, event);
     const line = typeof event?.line === "string"
       ? event.line as string
@@ -161,7 +158,10 @@ export class Run {
   /** A call is held, has begun to wait, or is done. */
   #traced(one: EndProcess, call: MergedCall): void {
     const { held = false, begins } = call;
-    one.held ||= held;
+    const key = `${call.call} ${call.descriptor}`;
+    if (held) one.state = "held";
+    else if (one.state === "told") one.state = "free";
+    one.waits[begins ? "add" : "delete"](key);
     this.#merge.push(one.end, call);
     this.#draw();
     if (!held && !begins) return;
@@ -175,10 +175,10 @@ export class Run {
   #draw(): void {
     for (const call of this.#merge.take()) {
       if (this.calls.length === MOST) return;
-      this.#start ??= call.at;
-      call.time = Math.round((call.at - this.#start) * 1000) / 1000;
-      this.#data += call.data?.length ?? 0;
-      if (this.#data > MOST_DATA) delete call.data;
+      const { at: start } = this.calls[0] ?? call;
+      call.time = Math.round((call.at - start) * 1000) / 1000;
+      this.#size.data += call.data?.length ?? 0;
+      if (this.#size.data > MOST_DATA) delete call.data;
       const id = this.calls.push(call);
       const html = rowsOf({ call, times: 1, bytes: call.bytes ?? 0 });
       const about = { end: call.end, call: call.call, text: textOf(call) };
@@ -191,8 +191,9 @@ export class Run {
   next(end: End, run: boolean): void {
     const one = this.#ends[end];
     this.#merge.letGo(end);
-    if (one && (one.held || run)) one.tell(run ? "run" : "");
-    if (one) one.held = false;
+    if (!one || !(one.state === "held" || run)) return;
+    one.tell(run ? "run" : "");
+    if (one.state === "held") one.state = "told";
   }
 
   /** Ends both processes; resolves when nothing of them is left. */
@@ -241,10 +242,8 @@ export class Run {
   }
 }
 
-/** How long a server is silent before somebody stops it, in ms. */
-const SILENCE = 300;
-/** How long it may take to listen, and to end, in ms. */
-const LIMIT = 10_000;
+/** How long a server is silent before it is stopped, or may take to end, in ms. */
+const [SILENCE, LIMIT] = [300, 10_000];
 /** So many lines of an end, or calls, nobody reads; tcp_half_close has 17,700. */
 const MOST = 20_000;
 /** How many characters a run may print, and of how many of data are kept. */

@@ -25,8 +25,7 @@ for (const { name, buttons: [next, on] } of ends) {
   on.ariaLabel = `Run on with the ${name}`;
 }
 
-let token = "";
-let experiments = [];
+let [token, experiments] = ["", []];
 let run = { over: true, calls: 0 };
 const events = [];
 

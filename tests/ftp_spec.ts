@@ -4,6 +4,7 @@
  * must not get one; clients that drip or vanish, and servers that lie.
  */
 import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -17,8 +18,10 @@ import {
 import net from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
+import { socket, SocketError } from "../lib/mod.ts";
 import { formatLine } from "../lib/protocols/ftp_listing.ts";
 import { passivePort } from "../lib/protocols/ftp.ts";
+import { Control } from "../lib/services/ftp/control.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import { clientOn, command, nextTo, serverOn } from "./support/ends.ts";
@@ -94,6 +97,17 @@ for (const runtime of RUNTIMES) {
       expect((await server.finished).stderr).not.toMatch(/Error/);
     });
   }
+}
+
+/** Both ends of a connection. */
+async function pair() {
+  await using listener = socket();
+  await listener.bind(["127.0.0.1", 0]);
+  await listener.listen();
+  const there = socket();
+  await there.connect(listener.getsockname());
+  const [here] = await listener.accept();
+  return [here, there] as const;
 }
 
 /** A folder for a test, which is removed at its end. */
@@ -223,6 +237,19 @@ describe("answerCommands()", () => {
     expect(await client.reply()).toStartWith("226 ");
   });
 
+  test("outlives a client that takes no reply during a transfer", async () => {
+    const [here, there] = await pair();
+    const control = new Control(here);
+    await there.sendall("STAT\r\n");
+    let stopped = false;
+    await control.watch(new AbortController().signal, {
+      stop: () => void (stopped = true),
+      asked: () => Promise.reject(new SocketError("ETIMEDOUT", "sendall")),
+    });
+    expect([stopped, control.ended]).toEqual([true, true]);
+    await Promise.all([here.close(), there.close()]);
+  });
+
   test("has a file when it is whole, and the old one until then", async () => {
     using folder = temporary();
     const { path } = folder;
@@ -294,6 +321,9 @@ describe("openTree()", () => {
     symlinkSync(`${path}/root/a`, `${path}/root/in/near`);
     writeFileSync(`${path}/root/in/x.0123abcd.part`, "half");
     writeFileSync(`${path}/root/two\nlines`, "");
+    expect(spawnSync("mkfifo", [`${path}/root/in/fifo`]).status).toBe(0);
+    symlinkSync("/dev/zero", `${path}/root/zero`);
+    symlinkSync("fifo", `${path}/root/in/pipe`);
     const [root, inbox] = [`${path}/root`, `${path}/root/in`];
     await using server = await ftpServer({ root, inbox });
     using client = await server.client();
@@ -306,6 +336,10 @@ describe("openTree()", () => {
     await codes(
       ...["SIZE a -> 213", "SIZE in/a -> 213", "SIZE in/near -> 213"],
       ...["SIZE link/secret -> 550", "SIZE in/file -> 550", "CWD link -> 550"],
+      ...["SIZE in/fifo -> 550", "SIZE in/pipe -> 550", "SIZE zero -> 550"],
+      ...["RETR in/fifo -> 550", "RETR in/pipe -> 550", "RETR zero -> 550"],
+      ...["EPSV -> 229", "STOR in/fifo -> 550", "RNFR in/fifo -> 550"],
+      ...["DELE in/fifo -> 250", "DELE in/pipe -> 250"],
       ...["SIZE in/x.0123abcd.part -> 550", "DELE in/x.0123abcd.part -> 550"],
       ...["EPSV -> 229", "STOR a -> 550", "STOR link/x -> 550"],
       ...["STOR in/../a -> 550", "STOR in\\a -> 550", "STOR in/sub -> 550"],

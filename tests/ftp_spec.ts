@@ -210,6 +210,28 @@ describe("answerCommands()", () => {
     });
   });
 
+  test("closes a connection that is not used, or on which nothing comes", async () => {
+    await using server = await ftpServer({ timeout: 300 });
+    using client = await server.client();
+    const unused = allOf(await client.passive());
+    const silent = allOf(await client.passive());
+    expect(await unused).toBe("");
+    expect(await client.say("STOR a")).toStartWith("150 ");
+    expect(await client.reply()).toStartWith("426 ");
+    expect(await silent).toBe("");
+    expect(await client.say("SIZE a")).toStartWith("550 ");
+  });
+
+  test("reads a limited number of commands during a transfer", async () => {
+    const [here, there] = await pair();
+    await there.sendall("NOOP\r\n".repeat(60));
+    const stop = () => expect.unreachable();
+    const asked = () => expect.unreachable();
+    const { signal } = new AbortController();
+    await new Control(here).watch(signal, { stop, asked });
+    await Promise.all([here.close(), there.close()]);
+  });
+
   test("says 425 if nobody listens at the client's port", async () => {
     await using server = await ftpServer();
     using client = await server.client();

@@ -144,6 +144,9 @@ export const FTP_CASES: readonly FtpCase[] = [
   lab("OPTS MLSTX", "501"),
   lab("REST 5", "504"),
   lab("TYPE I\r\nREST 5\r\nREST x\r\nREST -1\r\nREST", "200 350 501 501 501"),
+  lab("TYPE I\r\nREST 5\r\nSTOR x", "200 350 504"),
+  lab("TYPE I\r\nREST 5\r\nNOOP\r\nSTOR x", "200 350 200 425"),
+  lab("TYPE I\r\nREST 9999\r\nPASV\r\nRETR notes.txt", "200 350 227 554"),
   // Connections for data.
   lab("PASV", "227", /\(127,0,0,1,\d+,\d+\)/),
   lab("EPSV\r\nEPSV 1\r\nEPSV 2\r\nEPSV ALL\r\nEPSV 3", "229 229 522 504 504"),

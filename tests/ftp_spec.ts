@@ -13,6 +13,7 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import net from "node:net";
@@ -310,6 +311,20 @@ describe("answerCommands()", () => {
     expect(readFileSync(`${path}/a`, "utf8")).toBe("new");
   });
 
+  test("says that a file has become shorter while it was sent", async () => {
+    using folder = temporary();
+    const path = `${folder.path}/a`;
+    writeFileSync(path, "");
+    truncateSync(path, 2 ** 26);
+    await using server = await ftpServer({ root: folder.path });
+    using client = await server.client();
+    const data = await client.passive();
+    expect(await client.say("RETR a")).toStartWith("150 ");
+    truncateSync(path, 0);
+    data.on("error", () => {}).resume();
+    expect(await client.reply()).toStartWith("451 ");
+  });
+
   test("keeps in memory what has room, and says 552 for the rest", async () => {
     await using server = await ftpServer();
     using client = await server.client();
@@ -324,7 +339,7 @@ describe("answerCommands()", () => {
     expect(await store("b", 10 * MB)).toBe("552");
     expect(await client.say("SIZE b")).toStartWith("550 ");
     expect(await client.say("DELE a")).toStartWith("250 ");
-    expect(await store("b", 10 * MB)).toBe("226");
+    expect(await store("b", 15 * MB)).toBe("226");
   });
 });
 

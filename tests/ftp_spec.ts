@@ -4,6 +4,7 @@
  * must not get one; clients that drip or vanish, and servers that lie.
  */
 import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -12,13 +13,16 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
+import { socket, SocketError } from "../lib/mod.ts";
 import { formatLine } from "../lib/protocols/ftp_listing.ts";
 import { passivePort } from "../lib/protocols/ftp.ts";
+import { Control } from "../lib/services/ftp/control.ts";
 import { freePort } from "../scripts/tools/support/free_port.ts";
 import { difference, readHeader } from "../scripts/tools/support/header.ts";
 import { clientOn, command, nextTo, serverOn } from "./support/ends.ts";
@@ -94,6 +98,17 @@ for (const runtime of RUNTIMES) {
       expect((await server.finished).stderr).not.toMatch(/Error/);
     });
   }
+}
+
+/** Both ends of a connection. */
+async function pair() {
+  await using listener = socket();
+  await listener.bind(["127.0.0.1", 0]);
+  await listener.listen();
+  const there = socket();
+  await there.connect(listener.getsockname());
+  const [here] = await listener.accept();
+  return [here, there] as const;
 }
 
 /** A folder for a test, which is removed at its end. */
@@ -196,6 +211,28 @@ describe("answerCommands()", () => {
     });
   });
 
+  test("closes a connection that is not used, or on which nothing comes", async () => {
+    await using server = await ftpServer({ timeout: 300 });
+    using client = await server.client();
+    const unused = allOf(await client.passive());
+    const silent = allOf(await client.passive());
+    expect(await unused).toBe("");
+    expect(await client.say("STOR a")).toStartWith("150 ");
+    expect(await client.reply()).toStartWith("426 ");
+    expect(await silent).toBe("");
+    expect(await client.say("SIZE a")).toStartWith("550 ");
+  });
+
+  test("reads a limited number of commands during a transfer", async () => {
+    const [here, there] = await pair();
+    await there.sendall("NOOP\r\n".repeat(60));
+    const stop = () => expect.unreachable();
+    const asked = () => expect.unreachable();
+    const { signal } = new AbortController();
+    await new Control(here).watch(signal, { stop, asked });
+    await Promise.all([here.close(), there.close()]);
+  });
+
   test("says 425 if nobody listens at the client's port", async () => {
     await using server = await ftpServer();
     using client = await server.client();
@@ -221,6 +258,19 @@ describe("answerCommands()", () => {
     client.control.write("RETR notes.txt\r\nABOR\r\n");
     expect(await client.reply()).toStartWith("425 ");
     expect(await client.reply()).toStartWith("226 ");
+  });
+
+  test("outlives a client that takes no reply during a transfer", async () => {
+    const [here, there] = await pair();
+    const control = new Control(here);
+    await there.sendall("STAT\r\n");
+    let stopped = false;
+    await control.watch(new AbortController().signal, {
+      stop: () => void (stopped = true),
+      asked: () => Promise.reject(new SocketError("ETIMEDOUT", "sendall")),
+    });
+    expect([stopped, control.ended]).toEqual([true, true]);
+    await Promise.all([here.close(), there.close()]);
   });
 
   test("has a file when it is whole, and the old one until then", async () => {
@@ -261,6 +311,20 @@ describe("answerCommands()", () => {
     expect(readFileSync(`${path}/a`, "utf8")).toBe("new");
   });
 
+  test("says that a file has become shorter while it was sent", async () => {
+    using folder = temporary();
+    const path = `${folder.path}/a`;
+    writeFileSync(path, "");
+    truncateSync(path, 2 ** 26);
+    await using server = await ftpServer({ root: folder.path });
+    using client = await server.client();
+    const data = await client.passive();
+    expect(await client.say("RETR a")).toStartWith("150 ");
+    truncateSync(path, 0);
+    data.on("error", () => {}).resume();
+    expect(await client.reply()).toStartWith("451 ");
+  });
+
   test("keeps in memory what has room, and says 552 for the rest", async () => {
     await using server = await ftpServer();
     using client = await server.client();
@@ -275,7 +339,7 @@ describe("answerCommands()", () => {
     expect(await store("b", 10 * MB)).toBe("552");
     expect(await client.say("SIZE b")).toStartWith("550 ");
     expect(await client.say("DELE a")).toStartWith("250 ");
-    expect(await store("b", 10 * MB)).toBe("226");
+    expect(await store("b", 15 * MB)).toBe("226");
   });
 });
 
@@ -294,6 +358,9 @@ describe("openTree()", () => {
     symlinkSync(`${path}/root/a`, `${path}/root/in/near`);
     writeFileSync(`${path}/root/in/x.0123abcd.part`, "half");
     writeFileSync(`${path}/root/two\nlines`, "");
+    expect(spawnSync("mkfifo", [`${path}/root/in/fifo`]).status).toBe(0);
+    symlinkSync("/dev/zero", `${path}/root/zero`);
+    symlinkSync("fifo", `${path}/root/in/pipe`);
     const [root, inbox] = [`${path}/root`, `${path}/root/in`];
     await using server = await ftpServer({ root, inbox });
     using client = await server.client();
@@ -306,6 +373,10 @@ describe("openTree()", () => {
     await codes(
       ...["SIZE a -> 213", "SIZE in/a -> 213", "SIZE in/near -> 213"],
       ...["SIZE link/secret -> 550", "SIZE in/file -> 550", "CWD link -> 550"],
+      ...["SIZE in/fifo -> 550", "SIZE in/pipe -> 550", "SIZE zero -> 550"],
+      ...["RETR in/fifo -> 550", "RETR in/pipe -> 550", "RETR zero -> 550"],
+      ...["EPSV -> 229", "STOR in/fifo -> 550", "RNFR in/fifo -> 550"],
+      ...["DELE in/fifo -> 250", "DELE in/pipe -> 250"],
       ...["SIZE in/x.0123abcd.part -> 550", "DELE in/x.0123abcd.part -> 550"],
       ...["EPSV -> 229", "STOR a -> 550", "STOR link/x -> 550"],
       ...["STOR in/../a -> 550", "STOR in\\a -> 550", "STOR in/sub -> 550"],

@@ -51,6 +51,7 @@ const FOREIGN = [
     "EPRT |1|127.1|5000|",
   ],
   ...["EPRT |1|0177.0.0.1|5000|", "EPRT |1|127.0.0.01|5000|"],
+  ...["EPRT |1|::ffff:127.0.0.1|5000|", "EPRT |1|::ffff:192.0.2.1|5000|"],
 ];
 
 /** No address at all. */
@@ -140,8 +141,12 @@ export const FTP_CASES: readonly FtpCase[] = [
     "200 250",
     / size=2773; \/notes\.txt\r\n/,
   ),
+  lab("OPTS MLSTX", "501"),
   lab("REST 5", "504"),
   lab("TYPE I\r\nREST 5\r\nREST x\r\nREST -1\r\nREST", "200 350 501 501 501"),
+  lab("TYPE I\r\nREST 5\r\nSTOR x", "200 350 504"),
+  lab("TYPE I\r\nREST 5\r\nNOOP\r\nSTOR x", "200 350 200 425"),
+  lab("TYPE I\r\nREST 9999\r\nPASV\r\nRETR notes.txt", "200 350 227 554"),
   // Connections for data.
   lab("PASV", "227", /\(127,0,0,1,\d+,\d+\)/),
   lab("EPSV\r\nEPSV 1\r\nEPSV 2\r\nEPSV ALL\r\nEPSV 3", "229 229 522 504 504"),
@@ -151,6 +156,7 @@ export const FTP_CASES: readonly FtpCase[] = [
   lab("PORT 127,0,0,1,255,255", "200"),
   lab("EPRT |1|127.0.0.1|65535|", "200"),
   lab("EPRT |2|::1|65535|", "522"),
+  lab("EPRT |2|::ffff:127.0.0.1|65535|\r\nLIST", "522 425"),
   lab("EPRT !1!127.0.0.1!65535!", "200"),
   ...FOREIGN.map((say) => lab(`${say}\r\nLIST`, "501 425")),
   ...MALFORMED.map((say) => lab(`${say}\r\nLIST`, "501 425")),
@@ -196,6 +202,16 @@ export const FTP_CASES: readonly FtpCase[] = [
     "503 350 200 503 350 550",
   ),
   lab("MKD o7\r\nRNFR o7\r\nRNTO o7/x\r\nRMD o7", "257 350 550 250"),
+  lab(
+    `MKD o9\r\nCWD o9\r\nMKD ${"x".repeat(900)}\r\nCWD ${"x".repeat(900)}\r\n` +
+      `MKD ${"x".repeat(900)}\r\nMKD y\r\nRNFR y\r\nRNTO ${
+        "y".repeat(900)
+      }\r\n` +
+      `RNFR /o9\r\nRNTO /${"o".repeat(900)}\r\nRMD y\r\nCDUP\r\n` +
+      `RMD ${"x".repeat(900)}\r\nCDUP\r\nRMD o9`,
+    "257 250 257 250 550 257 350 550 350 550 250 250 250 250 250",
+    /550 Name too long/,
+  ),
   lab("DELE x\r\nDELE /\r\nDELE", "550 550 501"),
   lab(
     "MKD  o8 \r\nCWD  o8 \r\nPWD\r\nCDUP\r\nRMD  o8 ",

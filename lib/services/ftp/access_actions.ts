@@ -99,9 +99,9 @@ function features({ facts }: Session): Answer {
 
 function option(session: Session, argument: string): Answer {
   if (/^UTF-?8( ON)?$/i.test(argument)) return [200, "Names are UTF-8"];
-  const [, list] = argument.match(/^MLST(?: (\S*))?$/i) ?? [];
-  if (!/^MLST/i.test(argument)) return [501, "The option is unknown"];
-  session.facts = factsIn(list ?? "");
+  const [name, list = ""] = argument.match(/^MLST(?: (.*))?$/i) ?? [];
+  if (!name) return [501, "The option is unknown"];
+  session.facts = factsIn(list);
   const facts = session.facts.map((fact) => `${fact};`).join("");
   return [200, `MLST OPTS ${facts}`.trimEnd()];
 }

@@ -21,6 +21,7 @@ import { saveFile, type Saving } from "../save_file.ts";
 /** The flags of an experiment that speaks FTP. */
 export const FTP_FLAGS = {
   ...FILE_FLAGS,
+  name: { ...FILE_FLAGS.name, pattern: /^[^\p{Cc}\ufffd]+$/u },
   inbox: {
     ...FILE_FLAGS.root,
     help: "let lab write in this folder, which is in DIR or is it",
@@ -28,7 +29,7 @@ export const FTP_FLAGS = {
   user: {
     value: "NAME",
     takes: "the name of a user",
-    pattern: /^\S+$/,
+    pattern: /^[^\s\p{Cc}\ufffd]+$/u,
     help: "log in as this user (lab)",
   },
 };

@@ -69,19 +69,23 @@ export class Control {
         if (verb === "ABOR") return stop();
         if (verb !== "STAT" || argument !== "") continue;
         this.#waiting.splice(seen--, 1);
-        await asked();
+        await asked().catch(this.#lose);
       }
       if (this.#ended) return stop();
       if (seen > MOST_WAITING || this.#lines.tooLong) return;
       this.#begin();
       await this.#receive(signal).catch((error) => {
         // The transfer has a time limit of its own.
-        if (signal.aborted || error.code === "ETIMEDOUT") return;
-        if (!(error instanceof SocketError)) throw error;
-        this.#ended = true;
+        if (!signal.aborted && error.code !== "ETIMEDOUT") this.#lose(error);
       });
     }
   }
+
+  /** A client that is gone, or does not read its replies, has ended. */
+  readonly #lose = (error: unknown): void => {
+    if (!(error instanceof SocketError)) throw error;
+    this.#ended = true;
+  };
 
   /**
    * Ends this direction, and waits for the client to end the other: a socket that

@@ -50,6 +50,7 @@ export function memoryTree(): FileTree {
 
   /** Whether a name can be given to something new. */
   function expectFree(name: string): void {
+    expectShort(name);
     folderOf(split(name)[0]);
     if (nodes.has(name)) throw failure("EEXIST", name);
   }
@@ -71,6 +72,7 @@ export function memoryTree(): FileTree {
     const parts: Uint8Array[] = [];
     let [size, kept] = [0, false];
     const expectFile = () => {
+      expectShort(name);
       folderOf(split(name)[0]);
       const old = nodes.get(name);
       if (old && !old.content) throw failure("EISDIR", name);
@@ -136,13 +138,23 @@ export function memoryTree(): FileTree {
       nodeOf(from);
       expectFree(to);
       if (`${to}/`.startsWith(`${from}/`)) throw failure("EINVAL", to);
-      for (const [name, node] of [...nodes]) {
-        if (!`${name}/`.startsWith(`${from}/`)) continue;
-        nodes.delete(name);
-        nodes.set(to + name.slice(from.length), node);
+      const moved = [...nodes].filter(([name]) =>
+        `${name}/`.startsWith(`${from}/`)
+      ).map(([name, node]) =>
+        [name, to + name.slice(from.length), node] as const
+      );
+      for (const [, name] of moved) expectShort(name);
+      for (const [old, name, node] of moved) {
+        nodes.delete(old);
+        nodes.set(name, node);
       }
     },
   };
+}
+
+/** Each folder's name is a part of those in it: deep ones would fill the memory. */
+function expectShort(name: string): void {
+  if (name.length > LONGEST) throw failure("ENAMETOOLONG", name);
 }
 
 function failure(code: string, name: string): SocketError {
@@ -152,3 +164,5 @@ function failure(code: string, name: string): SocketError {
 /** How much clients may add in all, in bytes, and what each name counts. */
 const MEMORY_LIMIT = 16 * 2 ** 20;
 const OVERHEAD = 1024;
+/** The longest name with its folders, in characters. */
+const LONGEST = 1024;

@@ -44,7 +44,7 @@ async function transfer(
   work: (data: StreamSocket) => Promise<Answer>,
 ): Promise<Answer> {
   const { control, data: port } = session;
-  if (!port.opener) return [425, "Say PASV or PORT first"];
+  if (!port.opener) return NO_PORT;
   const [stop, end] = [new AbortController(), new AbortController()];
   const watching = control.watch(end.signal, {
     stop: () => stop.abort(),
@@ -149,6 +149,8 @@ function listing(format: Listing) {
     const path = options ? withoutOptions(argument) : argument;
     const name = session.nameOf(path);
     const found = await session.tree.find(name);
+    // A large folder is not read for a list that nobody receives.
+    if (!session.data.opener) return NO_PORT;
     if (!found.folder && !options) return [501, "It is no folder"];
     const all = found.folder ? await session.tree.list(name) : [found];
     const listed = all.filter(({ name }) => isListable(name));
@@ -176,5 +178,6 @@ function allFacts(found: Listed[], { facts }: Session, writable: boolean) {
   return found.map((each) => formatFacts(each, { facts, writable }));
 }
 
+const NO_PORT: Answer = [425, "Say PASV or PORT first"];
 /** The largest file of a client: it may never end. */
 const MOST = 2 ** 30;

@@ -254,7 +254,7 @@ describe("the server", async () => {
     });
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^server: Cannot send to 127.*: no buffer space$/);
-  });
+  }, 90_000);
 
   /** Whether the name of the deaf member is free again. */
   function deafEnds(address: Address) {

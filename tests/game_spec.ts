@@ -11,6 +11,7 @@ import {
   SOCK_DGRAM,
   socket,
 } from "../lib/mod.ts";
+import { Drill } from "../lib/protocols/game_drill.ts";
 import { begin, formatState, type State, step } from "../lib/protocols/game.ts";
 import {
   decodeMessage,
@@ -26,6 +27,7 @@ import {
   formatCommand,
   parseCommand,
 } from "../lib/protocols/quake.ts";
+import { openGame } from "../lib/services/game_server.ts";
 import { openGate } from "../lib/services/game_gate.ts";
 import { Match } from "../lib/services/game_match.ts";
 import { join, statesOf } from "../lib/services/game_player.ts";
@@ -451,6 +453,48 @@ describe("a stranger", () => {
       expect(later.state.paddles).toEqual([80, 80]);
     });
     expect(lines).toHaveLength(2);
+  });
+});
+
+describe("the server", () => {
+  test("gives each player a key of its own, and bounds the matches", async () => {
+    const game = openGame({
+      ...{ print() {}, send: async () => {}, settle: async () => true },
+    });
+    const here: Address = ["127.0.0.1", 4000];
+    const ask = (info: Record<string, string>, sender: Address) => {
+      const request = formatCommand({
+        ...{ command: "getchallenge", words: "0".repeat(24) },
+      });
+      const challenge = parseCommand(game.answer(request, sender)!)!.words!;
+      const connect = { challenge, name: "ann", ...info };
+      const data = formatCommand({ command: "connect", info: connect });
+      return parseCommand(game.answer(data, sender)!)!;
+    };
+    // What a player of an earlier match has sent is nothing to a later one.
+    const { key } = ask({}, here).info!;
+    const leave = { ...SEAT, kind: "LEAVE", key, side: 0 } as const;
+    expect(game.take(encodeMessage(leave), here)).toBe(true);
+    expect(ask({}, here).info!.key).not.toBe(key);
+    expect(game.take(encodeMessage(leave), here)).toBe(false);
+    // Two of the same name are two.
+    expect(ask({}, ["127.0.0.1", 4001]).info!.side).toBe("1");
+    const titles = Array.from(
+      { length: 256 },
+      (_, i) =>
+        ask({ match: String(i).padStart(16, "0") }, ["127.0.0.1", 5000 + i]),
+    );
+    expect(titles.at(-1)!.lines).toEqual(["The game is full", ""]);
+    expect(titles.at(-2)!.command).toBe("connectResponse");
+    game.close();
+  });
+
+  test("cannot make a drill count more states than it has", () => {
+    const drill = new Drill(0);
+    for (let tick = 100; tick < 200; tick++) {
+      drill.answer({ ...SNAPSHOT, state: { ...begin(), tick } });
+    }
+    expect(drill.inWords).toStartWith("ann: 21 of 120 states came;");
   });
 });
 

@@ -323,11 +323,12 @@ async function answering(
   frames: Uint8Array = new Uint8Array(0),
 ) {
   const listener = socket();
+  listener.settimeout(null); // another test may have set a default
   await listener.bind(["127.0.0.1", 0]);
   await listener.listen();
   (async () => {
     for await (const [client] of listener) {
-      client.settimeout(null); // another test may have set a default
+      client.settimeout(null);
       (async () => {
         let text = "";
         while (!text.includes("\r\n\r\n")) {

@@ -79,7 +79,10 @@ export function inMessages(websocket: WebSocketConnection): Channel {
       const lines = line.split(/\r?\n/);
       line = lines.pop()!;
       // The server refuses a line that is too long; it need not be whole for that.
-      if (line.length > LINE_LIMIT) lines.push(line);
+      if (line.length > LINE_LIMIT) {
+        lines.push(line);
+        line = "";
+      }
       if (lines.length > 0) await send(lines);
     },
     async end() {

@@ -6,6 +6,7 @@ import type { Experiment, Settings } from "../../lib/experiment/settings.ts";
 import {
   AF_INET,
   type End,
+  setdefaulttimeout,
   SOCK_STREAM,
   socket,
   type StreamSocket,
@@ -45,7 +46,7 @@ export async function playToEnd(
   return await ended.then(
     (outcome) => ({ ...outcome, lines, notes }),
     (error) => ({ clients: [], lines, notes, error }),
-  );
+  ).finally(() => setdefaulttimeout(null)); // the run's own
 }
 
 /** A TCP server for an experiment's client that plays `act` with each one. */

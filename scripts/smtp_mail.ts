@@ -23,11 +23,12 @@
  *     client: QUIT -> 221 Bye
  */
 import { AF_INET, type End, experiment, SOCK_STREAM } from "../lib/mod.ts";
-import { decode, socket, SocketError } from "../lib/mod.ts";
+import { decode, socket } from "../lib/mod.ts";
 import { fieldIn, formatCommand, formatData } from "../lib/protocols/smtp.ts";
 import { formatDate, formatLetter } from "../lib/protocols/smtp.ts";
 import { MAIL_FLAGS, ReplyReader } from "../lib/services/smtp_client.ts";
 import { mailsOf } from "../lib/services/smtp_server.ts";
+import { Unexpected } from "../lib/services/unexpected.ts";
 
 /** What the client sends, and the code of the reply without which it stops. */
 const dialogue = (to = "bob@lab.test"): [send: string, code: RegExp][] => [
@@ -87,7 +88,7 @@ export async function client({ address, flags, print }: End) {
 
     // 3. Stop if the server does not do what the mail needs.
     if (code.test(String(reply.code))) continue;
-    throw new SocketError("EPROTO", "recv", address);
+    throw new Unexpected(address, `${reply.code} ${reply.text}`);
   }
 }
 

@@ -603,12 +603,12 @@ const LIES: [
   last: RegExp,
   failure: string,
 ][] = [
-  ["has no time", script(() => "421 Later\r\n"), /^421 Later\n$/, PROTO],
+  ["has no time", script(() => "421 Later\r\n"), /^421 Later\n$/, "answers 421 Later\n"],
   [
     "takes no password",
     script((verb) => verb === "PASS" ? "530 \x1b[2J\u202e\r\n" : undefined),
     /PASS lab -> 530 \\x1b\[2J.*\n$/,
-    PROTO,
+    "answers 530 \\x1b[2J\\u{202e}\n",
   ],
   [
     "tells no port",
@@ -629,13 +629,13 @@ const LIES: [
     "has no such file",
     serving(hello, { reply: "550 x\r\n" }),
     /RETR notes\.txt -> 550 x\n$/,
-    PROTO,
+    "answers 550 x\n",
   ],
   [
     "says that the file is cut",
     serving(hello, { reply: "150 x\r\n426 x\r\n" }),
     /RETR notes\.txt: 5 bytes -> 426 x\n$/,
-    PROTO,
+    "answers 426 x\n",
   ],
   [
     "connects from elsewhere",

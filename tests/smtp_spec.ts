@@ -144,12 +144,12 @@ const LIES: [
   last: RegExp,
   failure: string,
 ][] = [
-  ["has no time", script("421 Later\r\n"), /421 Later\n$/, PROTO],
+  ["has no time", script("421 Later\r\n"), /421 Later\n$/, "answers 421 Later\n"],
   [
     "knows no EHLO",
     script("220 x\r\n", "502 No\r\n"),
     /EHLO client\.lab\.test -> 502 No\n$/,
-    PROTO,
+    "answers 502 No\n",
   ],
   [
     "sends a code that drives a terminal",
@@ -161,7 +161,7 @@ const LIES: [
     "does not know the recipient",
     script("220 x\r\n", "250 x\r\n", "250 x\r\n", "550 No\r\n"),
     /RCPT TO:<bob@lab\.test> -> 550 No\n$/,
-    PROTO,
+    "answers 550 No\n",
   ],
   [
     "takes the mail, and then does not end it",
@@ -171,7 +171,7 @@ const LIES: [
         .map((code) => `${code} x\r\n`),
     ),
     /To: carol@lab\.test -> 250 x\nQUIT -> 500 x\n$/,
-    PROTO,
+    "answers 500 x\n",
   ],
   [
     "gives a reply of many lines",

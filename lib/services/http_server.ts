@@ -11,6 +11,7 @@ import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
 import { type Answer, httpDate, textAnswer } from "./http_answer.ts";
 import { sendStream, streamOf } from "./http_stream.ts";
+import { lingeringClose } from "./lingering_close.ts";
 import { paceOf } from "./pace.ts";
 
 /**
@@ -164,31 +165,14 @@ export class HttpConnection {
     for await (const piece of body.pieces) await this.#client.sendall(piece);
   }
 
-  /**
-   * Ends this direction, and waits for the client to end the other. A socket that
-   * is closed while bytes of the client are unread sends a RST, and that may
-   * discard the answer at the client (RFC 9112 section 9.6).
-   */
-  async finish(): Promise<void> {
-    const signal = AbortSignal.timeout(LINGER);
-    try {
-      await this.#client.shutdown("SHUT_WR");
-      let left = 16 * SIZE;
-      while (left > 0) {
-        const { length } = await this.#client.recv(SIZE, { signal });
-        if (length === 0) return;
-        left -= length;
-      }
-    } catch (error) {
-      if (!(error instanceof SocketError) && !signal.aborted) throw error;
-    }
+  /** Ends the connection so that the last answer arrives. */
+  finish(): Promise<void> {
+    return lingeringClose(this.#client);
   }
 }
 
 /** The longest wait for a whole head, if the client has no time limit, in ms. */
 const PATIENCE = 30_000;
-/** The longest wait for a client that was told that this is the end, in ms. */
-const LINGER = 2000;
 /** How much is received at once, and up to which size a body is sent with its head. */
 const SIZE = 65_536;
 const DONE = { value: undefined, done: true } as const;

@@ -5,8 +5,8 @@
  * @module
  */
 import { type Mail, SmtpSession } from "../protocols/smtp_session.ts";
-import { SocketError } from "../sockets/socket_error.ts";
 import type { StreamSocket } from "../sockets/stream_socket.ts";
+import { lingeringClose } from "./lingering_close.ts";
 import { paceOf } from "./pace.ts";
 
 /**
@@ -28,7 +28,7 @@ export async function* mailsOf(
     const replies = session.replies();
     if (replies) {
       await client.sendall(replies);
-      if (session.closing) return await finish(client);
+      if (session.closing) return await lingeringClose(client);
       [received, expectPace] = [0, paceOf(client)];
     }
     const bytes = await client.recv(65_536);
@@ -37,27 +37,3 @@ export async function* mailsOf(
     session.push(bytes);
   }
 }
-
-/**
- * Ends this direction, and waits for the client to end the other: a socket that is
- * closed while bytes of the client are unread sends a RST, and that may discard the
- * reply at the client.
- */
-async function finish(client: StreamSocket): Promise<void> {
-  const signal = AbortSignal.timeout(LINGER);
-  try {
-    await client.shutdown("SHUT_WR");
-    for (let left = MOST; left > 0;) {
-      const { length } = await client.recv(65_536, { signal });
-      if (length === 0) return;
-      left -= length;
-    }
-  } catch (error) {
-    if (!(error instanceof SocketError) && !signal.aborted) throw error;
-  }
-}
-
-/** How long a client is waited for that was told that this is the end, in ms... */
-const LINGER = 2000;
-/** ... and how much of what it sends is read. */
-const MOST = 2 ** 20;

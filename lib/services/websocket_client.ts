@@ -5,11 +5,10 @@
  * @module
  */
 import { formatHead } from "../protocols/http_format.ts";
-import { escapeControls } from "../sockets/escape.ts";
-import { displayAddress } from "../sockets/address.ts";
 import { SocketError } from "../sockets/socket_error.ts";
 import { innerOf, type StreamSocket } from "../sockets/stream_socket.ts";
 import { AnswerReader, hostOf } from "./http_client.ts";
+import { Unexpected } from "./unexpected.ts";
 import { acceptOf, base64, hasToken } from "./websocket_key.ts";
 import { WebSocketConnection } from "./websocket_connection.ts";
 
@@ -35,18 +34,13 @@ export async function openWebSocket(
   await socket.sendall(request);
   const http = new AnswerReader(socket);
   const { status, reason, fields } = await http.next(request);
-  const error = new SocketError("EPROTO", "recv", server);
-  if (status !== 101) {
-    const answer = `${displayAddress(server)} answers ${status} ${reason}`;
-    error.message = escapeControls(answer.slice(0, 200));
-    throw error;
-  }
+  if (status !== 101) throw new Unexpected(server, `${status} ${reason}`);
   const agrees = hasToken(fields.get("upgrade"), "websocket") &&
     hasToken(fields.get("connection"), "upgrade") &&
     fields.get("sec-websocket-accept") === await acceptOf(key) &&
     !fields.has("sec-websocket-extensions") &&
     !fields.has("sec-websocket-protocol");
-  if (!agrees) throw error;
+  if (!agrees) throw new SocketError("EPROTO", "recv", server);
   const rest = http.rest();
   return new WebSocketConnection(socket, { role: "client", rest, limit });
 }

@@ -17,6 +17,7 @@ import { innerOf, type StreamSocket } from "../../sockets/stream_socket.ts";
 import { FILE_FLAGS } from "../flag_values.ts";
 import { paceOf } from "../pace.ts";
 import { saveFile, type Saving } from "../save_file.ts";
+import { Unexpected } from "../unexpected.ts";
 
 /** The flags of an experiment that speaks FTP. */
 export const FTP_FLAGS = {
@@ -101,11 +102,12 @@ export class Dialogue {
     return this.#judge(await this.#next(), code, before);
   }
 
-  /** Prints a reply; EPROTO for another code. */
+  /** Prints a reply; throws Unexpected for another code. */
   #judge(reply: Reply, code: string, before: string): Reply {
     this.#print(`${before}${reply.code} ${reply.text}`);
     if (String(reply.code).startsWith(code)) return reply;
-    throw this.#failure("EPROTO");
+    const server = innerOf(this.#connection).peer!;
+    throw new Unexpected(server, `${reply.code} ${reply.text}`);
   }
 
   /**

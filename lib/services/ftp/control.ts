@@ -9,6 +9,7 @@ import { formatReply, FTP_LIMITS, parseCommand } from "../../protocols/ftp.ts";
 import { TelnetLines } from "../../protocols/telnet_lines.ts";
 import { SocketError } from "../../sockets/socket_error.ts";
 import type { StreamSocket } from "../../sockets/stream_socket.ts";
+import { lingeringClose } from "../lingering_close.ts";
 import { paceOf } from "../pace.ts";
 
 export class Control {
@@ -87,23 +88,9 @@ export class Control {
     this.#ended = true;
   };
 
-  /**
-   * Ends this direction, and waits for the client to end the other: a socket that
-   * is closed while bytes of the client are unread sends a RST, and that may discard
-   * the last reply at the client.
-   */
+  /** Ends the connection so that the last reply arrives. */
   async finish(): Promise<void> {
-    const signal = AbortSignal.timeout(LINGER);
-    try {
-      await this.client.shutdown("SHUT_WR");
-      for (let left = MOST; left > 0 && !this.#ended;) {
-        const { length } = await this.client.recv(65_536, { signal });
-        if (length === 0) return;
-        left -= length;
-      }
-    } catch (error) {
-      if (!(error instanceof SocketError) && !signal.aborted) throw error;
-    }
+    if (!this.#ended) await lingeringClose(this.client);
   }
 
   /** From now on the next line has the time limit. */
@@ -126,7 +113,3 @@ export class Control {
 
 /** How many lines wait while a file is sent, until no more are read. */
 const MOST_WAITING = 50;
-/** How long a client is waited for that was told that this is the end, in ms... */
-const LINGER = 2000;
-/** ... and how much of what it sends is read. */
-const MOST = 2 ** 20;

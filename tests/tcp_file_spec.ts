@@ -285,15 +285,35 @@ describe("a shelf", () => {
 
   test("ends early when a file becomes shorter", async () => {
     const shelf = await openShelf(folder);
-    writeFileSync(join(folder, "shrinks"), big);
+    writeFileSync(join(folder, "shrinks"), new Uint8Array(1_000_000));
     const file = await shelf.open("shrinks");
     let read = 0;
     for await (const chunk of chunksOf(file)) {
       read += chunk.length;
-      truncateSync(join(folder, "shrinks"), 300_000);
+      // The second chunk is being read.
+      truncateSync(join(folder, "shrinks"), 600_000);
     }
     await file.close();
-    expect([file.size, read]).toEqual([big.length, 300_000]);
+    expect([file.size, read]).toEqual([1_000_000, 600_000]);
+  });
+
+  test("fails with the chunk that cannot be read, however late it is asked for", async () => {
+    const shelf = await openShelf(folder);
+    writeFileSync(join(folder, "fails"), new Uint8Array(600_000));
+    const file = await shelf.open("fails");
+    const read = (at: number, room: Uint8Array) =>
+      at > 0 ? Promise.reject(new Error("EIO")) : file.read(at, room);
+    let chunks = 0;
+    const all = async () => {
+      for await (const _ of chunksOf({ ...file, read })) {
+        chunks++;
+        await Bun.sleep(20);
+      }
+    };
+    expect(await failureOf(all())).toMatchObject({ message: "EIO" });
+    for await (const _ of chunksOf({ ...file, read })) break;
+    await file.close();
+    expect(chunks).toBe(1);
   });
 
   test("lets no name out", async () => {

@@ -7,6 +7,7 @@
 import type { Stats } from "node:fs";
 import { WINDOWS } from "../sockets/runtimes/system.ts";
 import { codeOf, SocketError } from "../sockets/socket_error.ts";
+import { handled } from "../sockets/waiter.ts";
 import { NOTES } from "./notes.ts";
 
 /**
@@ -57,19 +58,30 @@ export async function openShelf(root?: string): Promise<Shelf> {
 
 /**
  * The first `size` bytes of a file in chunks, or fewer if it has become shorter. A
- * chunk is the caller's until it asks for the next one.
+ * chunk is the caller's until it asks for the next one, which is read meanwhile.
  */
 export async function* chunksOf(
   file: ShelfFile,
   size = file.size,
 ): AsyncGenerator<Uint8Array, void> {
-  const chunk = new Uint8Array(Math.min(CHUNK, size));
-  for (let at = 0; at < size;) {
-    const room = chunk.subarray(0, size - at);
-    const count = await file.read(at, room);
-    if (count === 0) return;
-    at += count;
-    yield room.subarray(0, count);
+  const length = Math.min(CHUNK, size);
+  let [room, spare] = [new Uint8Array(length), new Uint8Array(length)];
+  const read = async (at: number) => {
+    const part = room.subarray(0, size - at);
+    [room, spare] = [spare, room];
+    return part.subarray(0, await file.read(at, part));
+  };
+  let next = read(0);
+  try {
+    for (let at = 0; at < size;) {
+      const chunk = await next;
+      if (chunk.length === 0) return;
+      at += chunk.length;
+      if (at < size) next = handled(read(at));
+      yield chunk;
+    }
+  } finally {
+    await next.catch(() => {}); // the file can be closed then
   }
 }
 

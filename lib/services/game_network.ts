@@ -87,10 +87,9 @@ export function makeLossy(
   /** Sends something after the delay; what cannot be sent is lost. */
   function later(send: () => Promise<number>): void {
     const now = () => send().catch(() => {});
-    if (Number(delay) === 0) now();
-    else {sent = new Promise((done) => setTimeout(done, Number(delay))).then(
-        now,
-      );}
+    if (Number(delay) === 0) return void now();
+    const due = new Promise((done) => setTimeout(done, Number(delay)));
+    sent = due.then(now);
   }
 
   lossy.recv = async (size, wait) => {

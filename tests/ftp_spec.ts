@@ -603,7 +603,12 @@ const LIES: [
   last: RegExp,
   failure: string,
 ][] = [
-  ["has no time", script(() => "421 Later\r\n"), /^421 Later\n$/, "answers 421 Later\n"],
+  [
+    "has no time",
+    script(() => "421 Later\r\n"),
+    /^421 Later\n$/,
+    "answers 421 Later\n",
+  ],
   [
     "takes no password",
     script((verb) => verb === "PASS" ? "530 \x1b[2J\u202e\r\n" : undefined),

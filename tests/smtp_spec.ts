@@ -144,7 +144,12 @@ const LIES: [
   last: RegExp,
   failure: string,
 ][] = [
-  ["has no time", script("421 Later\r\n"), /421 Later\n$/, "answers 421 Later\n"],
+  [
+    "has no time",
+    script("421 Later\r\n"),
+    /421 Later\n$/,
+    "answers 421 Later\n",
+  ],
   [
     "knows no EHLO",
     script("220 x\r\n", "502 No\r\n"),

@@ -292,11 +292,16 @@ export const cases: Case[] = [
       const outcome = rejects(client.connect([NAME, port]), "EBADF");
       await client.close();
       await outcome;
+      // A port that is free for TCP may be taken for UDP.
+      const probe = udp();
+      await probe.bind(["127.0.0.1", 0]);
+      const free = Number(probe.getsockname()[1]);
+      await probe.close();
       const datagrams = udp();
-      const binding = rejects(datagrams.bind([NAME, port]), "EBADF");
+      const binding = rejects(datagrams.bind([NAME, free]), "EBADF");
       await datagrams.close();
       await binding;
-      await udp().bind(["127.0.0.1", port]);
+      await udp().bind(["127.0.0.1", free]);
     },
     async "bind() by a name that nobody awaited is waited for by listen()"() {
       const [, port] = await freeAddress();

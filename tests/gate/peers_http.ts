@@ -337,7 +337,7 @@ async function sendOdd(port: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: 16 }, work));
-  await Bun.sleep(1500); // the proxies give up what is incomplete
+  await Bun.sleep(6500); // the proxies give up what is incomplete, and log it
 }
 
 /**
